@@ -1,0 +1,1 @@
+//! Turns IR blocks into host code. Knows no x86 guest opcode.

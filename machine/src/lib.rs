@@ -1,0 +1,2 @@
+//! The PC: which chips, at which addresses, on which wires.
+#![forbid(unsafe_code)]

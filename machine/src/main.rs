@@ -1,0 +1,2 @@
+//! The `rax` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Guest memory: physical memory, paging and the TLB.

@@ -1,0 +1,2 @@
+//! Guest programs as data, assembled with iced-x86.
+#![forbid(unsafe_code)]
