@@ -1,0 +1,338 @@
+//! The one host range that backs all guest RAM and ROM.
+//!
+//! The range is reserved at once, reads as zeros and costs host memory only
+//! where it was touched. Everything the guest stores ends here, so this is the
+//! crate's only unsafe room: every access is checked against the range, which
+//! lives as long as the [`HostRam`] does.
+//!
+//! What differs between hosts is in `host_ram/unix.rs` and
+//! `host_ram/windows.rs`; both offer a `Reservation`.
+#![expect(
+    unsafe_code,
+    reason = "raw memory shared with compiled code; every access is checked"
+)]
+
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::{io, ptr};
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+use unix::Reservation;
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows::Reservation;
+
+/// An address in our own process, within guest RAM.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostAddress(pub u64);
+
+impl HostAddress {
+    /// The address `bytes` further on.
+    #[inline(always)]
+    #[must_use]
+    pub const fn wrapping_add(self, bytes: u64) -> Self {
+        Self(self.0.wrapping_add(bytes))
+    }
+}
+
+/// Why guest RAM could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum HostRamError {
+    /// The size is zero or does not fit the host's address space.
+    #[error("cannot reserve {bytes} bytes for guest memory: the size is out of range")]
+    Size {
+        /// What was asked for.
+        bytes: u64,
+    },
+    /// The host refused.
+    #[error("the host refused to reserve {bytes} bytes for guest memory")]
+    Refused {
+        /// What was asked for.
+        bytes: u64,
+        /// What the host said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// An integer that guest memory can be read and written as.
+///
+/// Values are little-endian in guest memory on every host.
+pub trait Word: Copy + Eq + Default + sealed::Atomic + 'static {
+    /// Its size in bytes.
+    const SIZE: u64;
+    /// From the byte order of guest memory to the host's, or back.
+    #[must_use]
+    fn swap_to_guest(self) -> Self;
+    /// Takes it from the first bytes of `bytes`; missing ones are zero.
+    #[must_use]
+    fn from_guest_bytes(bytes: &[u8]) -> Self;
+    /// Puts it into the first bytes of `bytes`; what does not fit is dropped.
+    fn to_guest_bytes(self, bytes: &mut [u8]);
+}
+
+mod sealed {
+    /// Closes [`super::Word`] and holds its one unsafe operation.
+    pub trait Atomic: Sized {
+        /// Replaces `current` by `new`; the old value tells who was there.
+        ///
+        /// # Safety
+        /// `pointer` is valid for reads and writes of `Self`.
+        unsafe fn compare_exchange(
+            pointer: *mut Self,
+            current: Self,
+            new: Self,
+        ) -> Result<Self, Self>;
+    }
+}
+
+macro_rules! word {
+    ($($word:ident)*) => {$(
+        impl Word for $word {
+            const SIZE: u64 = size_of::<$word>() as u64;
+            #[inline(always)]
+            fn swap_to_guest(self) -> Self {
+                self.to_le()
+            }
+            #[inline]
+            fn from_guest_bytes(bytes: &[u8]) -> Self {
+                let mut all = [0; size_of::<$word>()];
+                let size = bytes.len().min(all.len());
+                all[..size].copy_from_slice(&bytes[..size]);
+                $word::from_le_bytes(all)
+            }
+            #[inline]
+            fn to_guest_bytes(self, bytes: &mut [u8]) {
+                let all = self.to_le_bytes();
+                let size = bytes.len().min(all.len());
+                bytes[..size].copy_from_slice(&all[..size]);
+            }
+        }
+    )*};
+}
+word!(u8 u16 u32 u64 u128);
+
+macro_rules! atomic_word {
+    ($($word:ident $atomic:ident)*) => {$(
+        impl sealed::Atomic for $word {
+            #[inline]
+            unsafe fn compare_exchange(p: *mut $word, current: $word, new: $word) -> Result<$word, $word> {
+                if !p.is_aligned() {
+                    // SAFETY: the caller vouches for `p`.
+                    return unsafe { plain_compare_exchange(p, current, new) };
+                }
+                // SAFETY: the caller vouches for `p`, and it is aligned.
+                let atomic = unsafe { $atomic::from_ptr(p) };
+                atomic.compare_exchange(current, new, Ordering::SeqCst, Ordering::SeqCst)
+            }
+        }
+    )*};
+}
+atomic_word!(u8 AtomicU8 u16 AtomicU16 u32 AtomicU32 u64 AtomicU64);
+
+impl sealed::Atomic for u128 {
+    #[inline]
+    unsafe fn compare_exchange(p: *mut u128, current: u128, new: u128) -> Result<u128, u128> {
+        // SAFETY: the caller vouches for `p`.
+        unsafe { plain_compare_exchange(p, current, new) }
+    }
+}
+
+/// For what the host's atomics do not cover: split locks and 16 bytes.
+///
+/// # Safety
+/// `pointer` is valid for reads and writes of `T`.
+unsafe fn plain_compare_exchange<T: Copy + Eq>(
+    pointer: *mut T,
+    current: T,
+    new: T,
+) -> Result<T, T> {
+    // SAFETY: the caller vouches for `pointer`.
+    let found = unsafe { pointer.read_unaligned() };
+    if found == current {
+        // SAFETY: the caller vouches for `pointer`.
+        unsafe { pointer.write_unaligned(new) };
+        Ok(found)
+    } else {
+        Err(found)
+    }
+}
+
+/// A reserved host range: zero-filled, and committed where it is touched.
+///
+/// Methods take `&self`: the bytes belong to the guest, whose processors and
+/// devices may race for them as on real hardware. No Rust reference into the
+/// range is ever made.
+#[derive(Debug)]
+pub struct HostRam {
+    base: u64,
+    bytes: u64,
+    reservation: Reservation,
+}
+
+impl HostRam {
+    /// Reserves `bytes` bytes, rounded up to whole pages.
+    ///
+    /// # Errors
+    /// The size is out of range, or the host has no room.
+    pub fn reserve(bytes: u64) -> Result<Self, HostRamError> {
+        let size = bytes
+            .checked_next_multiple_of(crate::PAGE_SIZE)
+            .filter(|size| (1..=1 << 46).contains(size))
+            .and_then(|size| usize::try_from(size).ok())
+            .ok_or(HostRamError::Size { bytes })?;
+        let reservation =
+            Reservation::new(size).map_err(|source| HostRamError::Refused { bytes, source })?;
+        let base = reservation.base().expose_provenance() as u64;
+        Ok(Self {
+            base,
+            bytes: size as u64,
+            reservation,
+        })
+    }
+
+    /// Where the range begins in our address space.
+    #[inline(always)]
+    #[must_use]
+    pub fn base(&self) -> HostAddress {
+        HostAddress(self.base)
+    }
+
+    /// The size of the range in bytes.
+    #[inline(always)]
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Sees to it that `bytes` bytes from `offset` on may be touched.
+    ///
+    /// Nothing to do where the host commits by itself (Unix).
+    #[inline(always)]
+    pub fn commit(&self, offset: u64, bytes: u64) {
+        self.reservation.commit(offset, bytes);
+    }
+
+    /// Loads a word from committed memory at any alignment.
+    ///
+    /// # Panics
+    /// `address` is not within the range. Guests cannot cause this: host
+    /// addresses come from [`crate::PhysicalMemory::resolve`] and the TLB.
+    #[inline(always)]
+    #[must_use]
+    pub fn load<T: Word>(&self, address: HostAddress) -> T {
+        let pointer = self.pointer::<T>(address);
+        // SAFETY: `pointer` checked that the word lies within our range, which
+        // is mapped for reading and writing until `self` is dropped.
+        unsafe { pointer.read_unaligned() }.swap_to_guest()
+    }
+
+    /// Stores a word to committed memory at any alignment.
+    ///
+    /// # Panics
+    /// As for [`HostRam::load`].
+    #[inline(always)]
+    pub fn store<T: Word>(&self, address: HostAddress, value: T) {
+        let pointer = self.pointer::<T>(address);
+        // SAFETY: as in `load`; nobody holds a reference into the range.
+        unsafe { pointer.write_unaligned(value.swap_to_guest()) };
+    }
+
+    /// Replaces `current` by `new` in one step if aligned and at most 8 bytes.
+    ///
+    /// # Errors
+    /// The value found there, if it is not `current`.
+    ///
+    /// # Panics
+    /// As for [`HostRam::load`].
+    #[inline]
+    pub fn compare_exchange<T: Word>(
+        &self,
+        address: HostAddress,
+        current: T,
+        new: T,
+    ) -> Result<T, T> {
+        let pointer = self.pointer::<T>(address);
+        let (current, new) = (current.swap_to_guest(), new.swap_to_guest());
+        // SAFETY: `pointer` checked that the word lies within our range.
+        let result = unsafe { T::compare_exchange(pointer, current, new) };
+        match result {
+            Ok(found) => Ok(found.swap_to_guest()),
+            Err(found) => Err(found.swap_to_guest()),
+        }
+    }
+
+    /// Copies `bytes.len()` bytes from `offset` on out of the range.
+    ///
+    /// # Panics
+    /// The bytes are not all within the range.
+    pub fn read(&self, offset: u64, bytes: &mut [u8]) {
+        let source = self.span(offset, bytes.len());
+        // SAFETY: `span` checked and committed the bytes. `bytes` is a Rust
+        // slice, so it does not overlap the range.
+        unsafe { ptr::copy_nonoverlapping(source, bytes.as_mut_ptr(), bytes.len()) };
+    }
+
+    /// Copies `bytes` into the range, from `offset` on.
+    ///
+    /// # Panics
+    /// The bytes are not all within the range.
+    pub fn write(&self, offset: u64, bytes: &[u8]) {
+        let target = self.span(offset, bytes.len());
+        // SAFETY: as in `read`.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
+    }
+
+    /// Sets `length` bytes from `offset` on to `value`.
+    ///
+    /// # Panics
+    /// The bytes are not all within the range.
+    pub fn fill(&self, offset: u64, length: u64, value: u8) {
+        let size = usize::try_from(length).unwrap_or(usize::MAX);
+        let target = self.span(offset, size);
+        // SAFETY: `span` checked and committed the bytes.
+        unsafe { target.write_bytes(value, size) };
+    }
+
+    /// Gives the host back what it spent on these bytes; they read as zeros.
+    ///
+    /// # Panics
+    /// The bytes are not all within the range.
+    pub fn discard(&self, offset: u64, length: u64) {
+        let size = usize::try_from(length).unwrap_or(usize::MAX);
+        self.span(offset, size);
+        if !self.reservation.discard(offset, length) {
+            self.fill(offset, length, 0);
+        }
+    }
+
+    /// The pointer to a word, once it is known to lie within the range.
+    #[inline(always)]
+    fn pointer<T: Word>(&self, address: HostAddress) -> *mut T {
+        // `bytes` is at least a page, so the subtraction cannot wrap.
+        if address.0.wrapping_sub(self.base) > self.bytes.wrapping_sub(T::SIZE) {
+            out_of_range(address);
+        }
+        ptr::with_exposed_provenance_mut(address.0 as usize)
+    }
+
+    /// The pointer to the first of `size` bytes within the range.
+    fn span(&self, offset: u64, size: usize) -> *mut u8 {
+        let inside = (size as u64) <= self.bytes && offset <= self.bytes - size as u64;
+        let address = self.base().wrapping_add(offset);
+        if !inside {
+            out_of_range(address);
+        }
+        self.commit(offset, size as u64);
+        ptr::with_exposed_provenance_mut(address.0 as usize)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn out_of_range(address: HostAddress) -> ! {
+    panic!("host address {:#x} is not guest memory", address.0)
+}

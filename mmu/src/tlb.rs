@@ -1,0 +1,276 @@
+//! The first-level TLB, in the layout that compiled code reads.
+//!
+//! One direct-mapped table of 256 entries for each [`View`]. An access hits if
+//! `(address ^ tag) <= 4096 - size`, unsigned: on the right page the xor leaves
+//! the offset, so the one compare tests tag, validity and page crossing. The
+//! host address is then `address + delta`.
+//!
+//! An invalid tag must not be hit by any address that selects its entry. All
+//! ones do for every entry but the last, whose index the page at the top of the
+//! address space has too: that entry's invalid tag is zero.
+
+use std::mem::offset_of;
+
+use crate::address::{LinearAddress, PAGE_BITS, PAGE_MASK, PAGE_SIZE};
+use crate::dirty_pages::for_each_bit;
+use crate::host_ram::HostAddress;
+
+pub(crate) mod second;
+
+/// Entries in each table.
+pub const TLB_ENTRIES: usize = 256;
+/// Size of an entry in bytes, as a power of two.
+pub const TLB_ENTRY_BITS: u32 = 5;
+
+/// Who accesses: each has a table, so that the tag implies permission.
+#[repr(usize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum View {
+    /// User-mode accesses.
+    User = 0,
+    /// Supervisor-mode accesses; user pages are out of bounds under SMAP.
+    Supervisor = 1,
+    /// Explicit supervisor-mode accesses with EFLAGS.AC set.
+    SupervisorAc = 2,
+}
+
+impl View {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::User, Self::Supervisor, Self::SupervisorAc];
+}
+
+/// One page that can be accessed without asking anybody.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct TlbEntry {
+    /// The linear page if it may be read, else an invalid tag.
+    pub read_tag: u64,
+    /// The linear page if it may be written with no side effect.
+    pub write_tag: u64,
+    /// Host page minus linear page, modulo 2^64.
+    pub delta: u64,
+    /// The host address of the page.
+    pub host_page: u64,
+}
+
+/// The three tables.
+#[repr(C)]
+#[derive(Clone, Debug)]
+pub struct Tlb {
+    views: [[TlbEntry; TLB_ENTRIES]; 3],
+    /// Which entries are not empty, so that a flush touches only those.
+    filled: [[u64; TLB_ENTRIES / 64]; 3],
+}
+
+// Compiled code finds an entry at `view * 8192 + (address >> 7 & 0x1fe0)`.
+const _: () = assert!(size_of::<TlbEntry>() == 1 << TLB_ENTRY_BITS);
+const _: () = assert!(offset_of!(TlbEntry, read_tag) == 0);
+const _: () = assert!(offset_of!(TlbEntry, write_tag) == 8);
+const _: () = assert!(offset_of!(TlbEntry, delta) == 16);
+const _: () = assert!(offset_of!(TlbEntry, host_page) == 24);
+const _: () = assert!(offset_of!(Tlb, views) == 0);
+const _: () = assert!(Tlb::view_offset(View::SupervisorAc) == 2 * 8192);
+
+/// The tag that no address selecting entry `index` can hit.
+#[inline]
+#[must_use]
+pub const fn invalid_tag(index: usize) -> u64 {
+    if index == TLB_ENTRIES - 1 {
+        0
+    } else {
+        u64::MAX
+    }
+}
+
+/// True if an access of `size` bytes lies within the page named by `tag`.
+#[inline(always)]
+const fn hits(address: u64, tag: u64, size: u64) -> bool {
+    // A size beyond a page would wrap, and then hit everywhere.
+    debug_assert!(size >= 1 && size <= PAGE_SIZE);
+    (address ^ tag) <= PAGE_SIZE - size
+}
+
+impl Default for Tlb {
+    fn default() -> Self {
+        let table = std::array::from_fn(Self::empty_entry);
+        Self {
+            views: [table; 3],
+            filled: [[0; TLB_ENTRIES / 64]; 3],
+        }
+    }
+}
+
+impl Tlb {
+    /// The offset of a view's table from the start of the [`Tlb`], in bytes.
+    #[must_use]
+    pub const fn view_offset(view: View) -> usize {
+        (view as usize) << (TLB_ENTRY_BITS + TLB_ENTRIES.trailing_zeros())
+    }
+
+    /// The host address of a read of `size` bytes (1 to 4096), if it hits.
+    #[inline(always)]
+    #[must_use]
+    pub fn probe_read(&self, view: View, address: LinearAddress, size: u64) -> Option<HostAddress> {
+        let entry = self.entry(view, address);
+        hits(address.0, entry.read_tag, size)
+            .then(|| HostAddress(address.0.wrapping_add(entry.delta)))
+    }
+
+    /// The host address of a write of `size` bytes (1 to 4096), if it hits.
+    #[inline(always)]
+    #[must_use]
+    pub fn probe_write(
+        &self,
+        view: View,
+        address: LinearAddress,
+        size: u64,
+    ) -> Option<HostAddress> {
+        let entry = self.entry(view, address);
+        hits(address.0, entry.write_tag, size)
+            .then(|| HostAddress(address.0.wrapping_add(entry.delta)))
+    }
+
+    /// The entry that `address` selects.
+    #[inline(always)]
+    #[must_use]
+    pub fn entry(&self, view: View, address: LinearAddress) -> &TlbEntry {
+        &self.views[view as usize][index(address.0)]
+    }
+
+    /// Enters a page for reading and, if `writable`, for writing.
+    ///
+    /// A write tag that the page has already stays.
+    pub(crate) fn fill(&mut self, view: View, page: u64, host_page: u64, writable: bool) {
+        let index = index(page);
+        let entry = &mut self.views[view as usize][index];
+        let same = entry.read_tag == page && entry.host_page == host_page;
+        if writable {
+            entry.write_tag = page;
+        } else if !same {
+            entry.write_tag = invalid_tag(index);
+        }
+        entry.read_tag = page;
+        entry.delta = host_page.wrapping_sub(page);
+        entry.host_page = host_page;
+        self.filled[view as usize][index / 64] |= 1 << (index % 64);
+    }
+
+    /// Empties all tables.
+    pub(crate) fn flush(&mut self) {
+        self.for_each_filled(|index, entry| *entry = Self::empty_entry(index));
+        self.filled = [[0; TLB_ENTRIES / 64]; 3];
+    }
+
+    /// Forgets the page around `address`.
+    pub(crate) fn flush_page(&mut self, address: u64) {
+        let index = index(address);
+        for table in &mut self.views {
+            if table[index].read_tag == address & PAGE_MASK {
+                table[index] = Self::empty_entry(index);
+            }
+        }
+    }
+
+    /// Drops all write tags.
+    pub(crate) fn flush_writes(&mut self) {
+        self.for_each_filled(|index, entry| entry.write_tag = invalid_tag(index));
+    }
+
+    /// Drops the write tags of whatever maps the host page.
+    pub(crate) fn flush_host_writes(&mut self, host_page: u64) {
+        self.for_each_filled(|index, entry| {
+            if entry.host_page == host_page {
+                entry.write_tag = invalid_tag(index);
+            }
+        });
+    }
+
+    fn for_each_filled(&mut self, mut act: impl FnMut(usize, &mut TlbEntry)) {
+        for (table, filled) in self.views.iter_mut().zip(&self.filled) {
+            for (word, &bits) in filled.iter().enumerate() {
+                for_each_bit(bits, |bit| {
+                    let index = word * 64 + bit as usize;
+                    if let Some(entry) = table.get_mut(index) {
+                        act(index, entry);
+                    }
+                });
+            }
+        }
+    }
+
+    fn empty_entry(index: usize) -> TlbEntry {
+        let tag = invalid_tag(index);
+        TlbEntry {
+            read_tag: tag,
+            write_tag: tag,
+            delta: 0,
+            host_page: u64::MAX,
+        }
+    }
+}
+
+/// Which entry of a table an address selects.
+#[inline(always)]
+const fn index(address: u64) -> usize {
+    (address >> PAGE_BITS) as usize % TLB_ENTRIES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_table_is_never_hit() {
+        let tlb = Tlb::default();
+        for page in (0..512)
+            .map(|page: u64| page << 12)
+            .chain((0..512).map(|page: u64| !page << 12))
+        {
+            for size in [1, 2, 4, 8, 16, 4096] {
+                for offset in [0, 1, 0xff0, 0xfff] {
+                    let address = LinearAddress(page & PAGE_MASK | offset);
+                    assert_eq!(tlb.probe_read(View::User, address, size), None);
+                    assert_eq!(tlb.probe_write(View::Supervisor, address, size), None);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn accesses_that_cross_a_page_miss() {
+        let mut tlb = Tlb::default();
+        for page in [0, 0x7000, 0xf_f000, 0xffff_ffff_ffff_f000, 0x7fff_ffff_f000] {
+            tlb.fill(View::User, page, 0x10_0000, true);
+            for size in 1..=32 {
+                for offset in 0..4096 {
+                    let found = tlb.probe_write(View::User, LinearAddress(page + offset), size);
+                    let expected =
+                        (offset + size <= 4096).then_some(HostAddress(0x10_0000 + offset));
+                    assert_eq!(found, expected, "{page:x}+{offset:x} size {size}");
+                }
+            }
+            assert_eq!(
+                tlb.probe_read(View::Supervisor, LinearAddress(page), 1),
+                None
+            );
+        }
+    }
+
+    #[test]
+    fn flushes_forget_what_they_name() {
+        let mut tlb = Tlb::default();
+        let (a, b) = (LinearAddress(0x1000), LinearAddress(0xff_f000));
+        tlb.fill(View::User, a.0, 0x5000, true);
+        tlb.fill(View::Supervisor, b.0, 0x6000, true);
+        tlb.flush_host_writes(0x5000);
+        assert_eq!(tlb.probe_write(View::User, a, 1), None);
+        assert!(tlb.probe_read(View::User, a, 1).is_some());
+        assert!(tlb.probe_write(View::Supervisor, b, 1).is_some());
+        tlb.flush_writes();
+        assert_eq!(tlb.probe_write(View::Supervisor, b, 1), None);
+        tlb.flush_page(b.0 + 5);
+        assert_eq!(tlb.probe_read(View::Supervisor, b, 1), None);
+        tlb.flush();
+        assert_eq!(tlb.probe_read(View::User, a, 1), None);
+    }
+}
