@@ -1,3 +1,36 @@
 //! The x86-64 processor: state, decoding, meaning and interpretation.
+//!
+//! Every instruction is written once, in [`verbs`], and read by the interpreter
+//! and by the builder of the [`ir`]. Nothing a guest does makes this crate panic.
 #![forbid(unsafe_code)]
+
+mod acts;
+pub mod cpuid;
+pub mod decode;
+mod delivery;
+pub mod exception;
+pub mod flags;
 pub mod float;
+pub mod fpu;
+pub mod insn;
+pub mod interp;
+pub mod ir;
+mod memory;
+pub mod mode;
+mod msr;
+pub mod platform;
+mod processor;
+pub mod rflags;
+pub mod segment;
+pub mod state;
+pub mod statistics;
+mod task;
+pub mod vector;
+pub mod verbs;
+
+pub use cpuid::Model;
+pub use exception::Exception;
+pub use interp::{Interpreter, Stop};
+pub use platform::Platform;
+pub use processor::Cpu;
+pub use state::CpuState;

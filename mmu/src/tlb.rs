@@ -32,10 +32,13 @@ pub enum View {
     Supervisor = 1,
     /// Explicit supervisor-mode accesses with EFLAGS.AC set.
     SupervisorAc = 2,
+    /// Never filled: whoever probes it goes the slow way, where alignment and
+    /// data breakpoints are looked after.
+    Careful = 3,
 }
 
 impl View {
-    /// All of them.
+    /// Those that are filled.
     pub const ALL: [Self; 3] = [Self::User, Self::Supervisor, Self::SupervisorAc];
 }
 
@@ -57,7 +60,7 @@ pub struct TlbEntry {
 #[repr(C)]
 #[derive(Clone, Debug)]
 pub struct Tlb {
-    views: [[TlbEntry; TLB_ENTRIES]; 3],
+    views: [[TlbEntry; TLB_ENTRIES]; 4],
     /// Which entries are not empty, so that a flush touches only those.
     filled: [[u64; TLB_ENTRIES / 64]; 3],
 }
@@ -94,7 +97,7 @@ impl Default for Tlb {
     fn default() -> Self {
         let table = std::array::from_fn(Self::empty_entry);
         Self {
-            views: [table; 3],
+            views: [table; 4],
             filled: [[0; TLB_ENTRIES / 64]; 3],
         }
     }

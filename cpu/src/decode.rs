@@ -1,0 +1,465 @@
+//! Bytes to [`Insn`]s, once, by iced-x86; straight-line code becomes a block
+//! (SDM 2A, chapter 2).
+
+use iced_x86::{Code, DecoderError, FlowControl, Instruction, OpKind, Register};
+use rax_mmu::{AccessKind, LinearAddress, PAGE_SIZE, PhysicalAddress};
+
+use crate::Cpu;
+use crate::cpuid::Model;
+use crate::exception::{Exception, Exit};
+use crate::insn::{AddressKind, Handler, Insn, InsnFlags, Meaning, Row, Table, Unit, left_early};
+use crate::interp::Block;
+use crate::mode::Mode;
+use crate::segment::SegmentRegister;
+use crate::state::Gpr;
+
+/// Most instructions of one block.
+pub const LONGEST_BLOCK: usize = 32;
+/// The longest instruction (SDM 2A, 2.3.11).
+const LONGEST_INSN: usize = 15;
+
+/// Decodes for one processor model.
+pub struct Decoder {
+    table: Table,
+    options: u32,
+    instruction: Instruction,
+}
+
+impl Decoder {
+    /// A decoder that knows what `model` has.
+    #[must_use]
+    pub fn new(model: &Model) -> Self {
+        Self {
+            table: Table::new(model),
+            options: model.decoder_options(),
+            instruction: Instruction::default(),
+        }
+    }
+
+    /// Decodes the block at a linear address whose physical address is known.
+    ///
+    /// # Errors
+    /// #PF when an instruction reaches into a page that cannot be fetched, #GP
+    /// when it is longer than 15 bytes or leaves CS.
+    pub(crate) fn decode(
+        &mut self,
+        cpu: &mut Cpu,
+        linear: LinearAddress,
+        physical: u64,
+    ) -> Result<Block, Exit> {
+        let room = (PAGE_SIZE - physical % PAGE_SIZE) as usize;
+        let mut buffer = [0; LONGEST_BLOCK * LONGEST_INSN];
+        let available = room.min(buffer.len());
+        let bytes = &mut buffer[..available];
+        fetch(cpu, PhysicalAddress(physical), bytes);
+        let most = if cpu.mode.contains(Mode::SINGLE) {
+            1
+        } else {
+            LONGEST_BLOCK
+        };
+        let mut insns = Vec::with_capacity(8);
+        let mut decoder = self.decoder(cpu.mode, bytes);
+        let mut fits = true;
+        while insns.len() < most {
+            let start = decoder.position();
+            if start >= available {
+                break;
+            }
+            decoder.decode_out(&mut self.instruction);
+            let last_error = decoder.last_error();
+            let end = decoder.position();
+            let starved = last_error == DecoderError::NoMoreBytes && end - start < LONGEST_INSN;
+            if !within_limit(cpu, end) || (starved && available == room) {
+                fits = false;
+                break;
+            }
+            if starved {
+                // The buffer ended, not the page: the next block begins here.
+                break;
+            }
+            let row = self.row(last_error);
+            let position = insns.len() as u8;
+            let insn = self.build(cpu.mode, position, (start, end), row);
+            let ends = insn.flags.contains(InsnFlags::ENDS_BLOCK);
+            insns.push(insn);
+            if ends {
+                break;
+            }
+        }
+        if insns.is_empty() {
+            return if fits {
+                Err(cpu.raise(Exception::GeneralProtection(0)))
+            } else {
+                self.decode_crossing(cpu, linear, physical)
+            };
+        }
+        Ok(self.finish(insns, physical, None))
+    }
+
+    /// Decodes the one instruction that does not fit its page, or CS.
+    fn decode_crossing(
+        &mut self,
+        cpu: &mut Cpu,
+        linear: LinearAddress,
+        physical: u64,
+    ) -> Result<Block, Exit> {
+        let room = (PAGE_SIZE - physical % PAGE_SIZE) as usize;
+        let mut buffer = [0; LONGEST_INSN];
+        let head = room.min(LONGEST_INSN);
+        fetch(cpu, PhysicalAddress(physical), &mut buffer[..head]);
+        let mut next_page = None;
+        if head < LONGEST_INSN {
+            let next = linear.0.wrapping_add(room as u64);
+            let next = if cpu.mode.contains(Mode::CODE64) {
+                next
+            } else {
+                next & 0xffff_ffff
+            };
+            let controls = cpu.controls();
+            let access = cpu.program_access(AccessKind::Execute);
+            match cpu.mmu.fetch_page(&controls, access, LinearAddress(next)) {
+                Ok(page) => {
+                    let page = PhysicalAddress(page.physical.0 & !(PAGE_SIZE - 1));
+                    fetch(cpu, page, &mut buffer[head..]);
+                    next_page = Some(page);
+                }
+                Err(fault) => {
+                    // An opcode undefined whatever follows is #UD, not #PF.
+                    for filler in [0, 0xff] {
+                        buffer[head..].fill(filler);
+                        self.decode_one(cpu.mode, &buffer);
+                        if self.instruction.code() != Code::INVALID {
+                            return Err(cpu.raise(Exception::PageFault(fault)));
+                        }
+                    }
+                    return Err(cpu.raise(Exception::InvalidOpcode));
+                }
+            }
+        }
+        let (error, length) = self.decode_one(cpu.mode, &buffer);
+        if !within_limit(cpu, length) || error == DecoderError::NoMoreBytes {
+            return Err(cpu.raise(Exception::GeneralProtection(0)));
+        }
+        let row = self.row(error);
+        let insn = self.build(cpu.mode, 0, (0, length), row);
+        let second = next_page
+            .filter(|_| length > head)
+            .map(|page| (page, length - head));
+        Ok(self.finish(vec![insn], physical, second))
+    }
+
+    fn decode_one(&mut self, mode: Mode, bytes: &[u8]) -> (DecoderError, usize) {
+        let mut decoder = self.decoder(mode, bytes);
+        decoder.decode_out(&mut self.instruction);
+        (decoder.last_error(), decoder.position())
+    }
+
+    fn decoder<'a>(&self, mode: Mode, bytes: &'a [u8]) -> iced_x86::Decoder<'a> {
+        iced_x86::Decoder::with_ip(mode.code_bits(), bytes, 0, self.options)
+    }
+
+    /// The row of the instruction just decoded; none if this processor has no such thing.
+    fn row(&mut self, error: DecoderError) -> Option<&'static Row> {
+        if error == DecoderError::None {
+            self.table.row(self.instruction.code())
+        } else {
+            None
+        }
+    }
+
+    fn build(
+        &self,
+        mode: Mode,
+        position: u8,
+        (start, end): (usize, usize),
+        row: Option<&'static Row>,
+    ) -> Insn {
+        let instruction = &self.instruction;
+        let mut insn = Insn {
+            handler: undefined,
+            immediate: 0,
+            displacement: 0,
+            code: instruction.code(),
+            next: end as u16,
+            registers: [Gpr::Zero; 4],
+            base: Gpr::Zero,
+            index: Gpr::Zero,
+            scale: 0,
+            segment: SegmentRegister::Ds,
+            address: AddressKind::Flat64,
+            address_bits: mode.code_bits() as u8,
+            stack_bits: mode.stack_bits() as u8,
+            position,
+            length: (end - start) as u8,
+            immediate2: 0,
+            flags: InsnFlags::empty(),
+        };
+        let flow = instruction.flow_control();
+        let ends = row.is_none_or(|row| row.ends_block)
+            || !matches!(flow, FlowControl::Next | FlowControl::Exception)
+            || matches!(row, Some(row) if row.unit != Unit::None && !unit_is_on(mode, row.unit));
+        insn.flags.set(InsnFlags::ENDS_BLOCK, ends);
+        let Some(row) = row else {
+            return insn;
+        };
+        operands(&mut insn, instruction, mode, start);
+        insn.handler = if unit_is_on(mode, row.unit) {
+            match row.meaning {
+                Meaning::Shared { memory, .. } if insn.has_memory() => memory,
+                Meaning::Shared { register, .. } => register,
+                Meaning::Helper { handler, .. } => handler,
+            }
+        } else {
+            unavailable(row.unit)
+        };
+        insn
+    }
+
+    fn finish(
+        &self,
+        insns: Vec<Insn>,
+        physical: u64,
+        second: Option<(PhysicalAddress, usize)>,
+    ) -> Block {
+        let last = &insns[insns.len() - 1];
+        let bytes = last.next;
+        let in_second = second.map_or(0, |(_, length)| length as u16);
+        let within = |offset: u64| {
+            let place = (physical % PAGE_SIZE).wrapping_add(offset);
+            (place < PAGE_SIZE).then_some(offset as u16)
+        };
+        let mut targets = [None; 2];
+        let plain_end = !last.flags.contains(InsnFlags::ENDS_BLOCK);
+        let code = last.code;
+        let branches = code.is_jcc_short_or_near()
+            || code.is_jmp_short_or_near()
+            || code.is_loop()
+            || code.is_loopcc()
+            || code.is_jcx_short();
+        if second.is_none() {
+            if plain_end || (branches && !code.is_jmp_short_or_near()) {
+                targets[0] = within(u64::from(bytes));
+            }
+            if branches {
+                targets[1] = within(last.immediate);
+            }
+        }
+        Block {
+            bytes,
+            crosses_page: second.is_some(),
+            ranges: [
+                (PhysicalAddress(physical), bytes - in_second),
+                second.map_or((PhysicalAddress(0), 0), |(page, length)| {
+                    (page, length as u16)
+                }),
+            ],
+            targets,
+            links: Default::default(),
+            insns: insns.into_boxed_slice(),
+        }
+    }
+}
+
+/// Reads code; from devices too, for want of anything better.
+fn fetch(cpu: &mut Cpu, physical: PhysicalAddress, bytes: &mut [u8]) {
+    cpu.physical_read(physical, bytes);
+}
+
+/// Whether `end` bytes from RIP lie within CS.
+fn within_limit(cpu: &Cpu, end: usize) -> bool {
+    if cpu.mode.contains(Mode::CODE64) {
+        return true;
+    }
+    let limit = u64::from(cpu.state.segment(SegmentRegister::Cs).limit);
+    cpu.state.rip + end as u64 - 1 <= limit
+}
+
+const fn unit_is_on(mode: Mode, unit: Unit) -> bool {
+    match unit {
+        Unit::None => true,
+        Unit::X87 | Unit::Mmx => mode.contains(Mode::X87),
+        Unit::Sse => mode.contains(Mode::SSE),
+        Unit::Avx => mode.contains(Mode::AVX),
+    }
+}
+
+/// #UD: nothing this processor has.
+fn undefined(cpu: &mut Cpu, _insn: &Insn, rest: &[Insn]) -> Result<(), Exit> {
+    let exit = cpu.raise(Exception::InvalidOpcode);
+    left_early(cpu, exit, rest.len())
+}
+
+/// What an instruction does whose unit is off (SDM 3A, table 9-1 and 13.1).
+const fn unavailable(unit: Unit) -> Handler {
+    match unit {
+        Unit::None => undefined,
+        Unit::X87 => |cpu, _, rest| {
+            let exit = cpu.raise(Exception::DeviceNotAvailable);
+            left_early(cpu, exit, rest.len())
+        },
+        Unit::Mmx => |cpu, _, rest| {
+            let exit = raise_unavailable(cpu, false, false);
+            left_early(cpu, exit, rest.len())
+        },
+        Unit::Sse => |cpu, _, rest| {
+            let exit = raise_unavailable(cpu, true, false);
+            left_early(cpu, exit, rest.len())
+        },
+        Unit::Avx => |cpu, _, rest| {
+            let exit = raise_unavailable(cpu, true, true);
+            left_early(cpu, exit, rest.len())
+        },
+    }
+}
+
+fn raise_unavailable(cpu: &mut Cpu, needs_sse: bool, needs_avx: bool) -> Exit {
+    use crate::rflags::{Cr0, Cr4};
+    let cr0 = Cr0::from_bits_retain(cpu.state.cr0);
+    let cr4 = Cr4::from_bits_retain(cpu.state.cr4);
+    let undefined = (!needs_avx && cr0.contains(Cr0::EM))
+        || (needs_sse && !needs_avx && !cr4.contains(Cr4::OSFXSR))
+        || (needs_avx && (!cr4.contains(Cr4::OSXSAVE) || cpu.state.xcr0 & 6 != 6));
+    cpu.raise(if undefined {
+        Exception::InvalidOpcode
+    } else {
+        Exception::DeviceNotAvailable
+    })
+}
+
+fn operands(insn: &mut Insn, instruction: &Instruction, mode: Mode, start: usize) {
+    insn.flags
+        .set(InsnFlags::REP, instruction.has_repe_prefix());
+    insn.flags
+        .set(InsnFlags::REPNE, instruction.has_repne_prefix());
+    insn.flags
+        .set(InsnFlags::LOCK, instruction.has_lock_prefix());
+    let mut immediates = 0;
+    for operand in 0..instruction.op_count() {
+        match instruction.op_kind(operand) {
+            OpKind::Register => {
+                let register = instruction.op_register(operand);
+                if operand < 4 {
+                    insn.registers[operand as usize] = Gpr::from_number(register.number() as u8);
+                }
+                let is_high = matches!(
+                    register,
+                    Register::AH | Register::CH | Register::DH | Register::BH
+                );
+                if is_high {
+                    let number = register.number() as u8 - 4;
+                    insn.registers[operand as usize] = Gpr::from_number(number);
+                    insn.flags |= if operand == 0 {
+                        InsnFlags::HIGH0
+                    } else {
+                        InsnFlags::HIGH1
+                    };
+                }
+            }
+            OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64 => {
+                insn.immediate = instruction.near_branch_target();
+            }
+            OpKind::FarBranch16 => {
+                insn.immediate = u64::from(instruction.far_branch16());
+                insn.displacement = i64::from(instruction.far_branch_selector());
+            }
+            OpKind::FarBranch32 => {
+                insn.immediate = u64::from(instruction.far_branch32());
+                insn.displacement = i64::from(instruction.far_branch_selector());
+            }
+            OpKind::Immediate8_2nd => insn.immediate2 = instruction.immediate8_2nd(),
+            kind if is_immediate(kind) => {
+                debug_assert!(immediates == 0, "a second immediate has a kind of its own");
+                immediates += 1;
+                insn.immediate = instruction.immediate(operand);
+            }
+            _ => memory_operand(insn, instruction, instruction.op_kind(operand), mode),
+        }
+    }
+    let _ = start;
+}
+
+const fn is_immediate(kind: OpKind) -> bool {
+    matches!(
+        kind,
+        OpKind::Immediate8
+            | OpKind::Immediate16
+            | OpKind::Immediate32
+            | OpKind::Immediate64
+            | OpKind::Immediate8to16
+            | OpKind::Immediate8to32
+            | OpKind::Immediate8to64
+            | OpKind::Immediate32to64
+    )
+}
+
+fn memory_operand(insn: &mut Insn, instruction: &Instruction, kind: OpKind, mode: Mode) {
+    insn.flags |= InsnFlags::MEMORY;
+    insn.segment = segment_register(instruction.memory_segment());
+    let implicit = match kind {
+        OpKind::MemorySegSI | OpKind::MemoryESDI | OpKind::MemorySegDI => Some(16),
+        OpKind::MemorySegESI | OpKind::MemoryESEDI | OpKind::MemorySegEDI => Some(32),
+        OpKind::MemorySegRSI | OpKind::MemoryESRDI | OpKind::MemorySegRDI => Some(64),
+        _ => None,
+    };
+    if let Some(bits) = implicit {
+        insn.address_bits = bits;
+        let source = matches!(
+            kind,
+            OpKind::MemorySegSI | OpKind::MemorySegESI | OpKind::MemorySegRSI
+        );
+        insn.base = if source { Gpr::Rsi } else { Gpr::Rdi };
+    } else {
+        explicit_address(insn, instruction, mode);
+    }
+    insn.address = match (mode.code_bits(), insn.address_bits, insn.segment) {
+        (64, 64, SegmentRegister::Fs | SegmentRegister::Gs) => AddressKind::Based64,
+        (64, 64, _) => AddressKind::Flat64,
+        (64, ..) => AddressKind::Segmented,
+        (_, 32, SegmentRegister::Fs | SegmentRegister::Gs | SegmentRegister::Cs) => {
+            AddressKind::Segmented
+        }
+        (_, 32, _) if mode.contains(Mode::FLAT) => AddressKind::Flat32,
+        _ => AddressKind::Segmented,
+    };
+}
+
+fn explicit_address(insn: &mut Insn, instruction: &Instruction, mode: Mode) {
+    let base = instruction.memory_base();
+    let index = instruction.memory_index();
+    insn.displacement = instruction.memory_displacement64() as i64;
+    let widest = if base == Register::None { index } else { base };
+    insn.address_bits = match widest {
+        Register::RIP => 64,
+        Register::EIP => 32,
+        Register::None => match instruction.memory_displ_size() {
+            2 => 16,
+            4 if mode.code_bits() != 64 => 32,
+            // In 64-bit mode the size of a lone displacement says nothing: iced
+            // extends it by sign or, after an address-size prefix, by zeros.
+            8 => 64,
+            _ => mode.code_bits() as u8,
+        },
+        register => register.size() as u8 * 8,
+    };
+    match base {
+        // iced has added the offset of the next instruction; the block's start is missing.
+        Register::RIP | Register::EIP => insn.base = Gpr::BlockRip,
+        Register::None => {}
+        register => insn.base = Gpr::from_number(register.number() as u8),
+    }
+    if index != Register::None {
+        insn.index = Gpr::from_number(index.number() as u8);
+        insn.scale = instruction.memory_index_scale().trailing_zeros() as u8;
+    }
+}
+
+fn segment_register(register: Register) -> SegmentRegister {
+    match register {
+        Register::ES => SegmentRegister::Es,
+        Register::CS => SegmentRegister::Cs,
+        Register::SS => SegmentRegister::Ss,
+        Register::FS => SegmentRegister::Fs,
+        Register::GS => SegmentRegister::Gs,
+        _ => SegmentRegister::Ds,
+    }
+}

@@ -1,0 +1,112 @@
+//! Every instruction by its iced-x86 code, and which of them a model has.
+
+use std::sync::LazyLock;
+
+use bitvec::vec::BitVec;
+use iced_x86::{Code, CpuidFeature};
+
+use super::{
+    Row, arith, bit, bmi, branch, convert, far, flag, io, logic, misc, mmx, mov, segment, shift,
+    sse, sse2, stack, state_save, string, system, x87,
+};
+use crate::cpuid::Model;
+
+/// Every instruction group.
+#[must_use]
+pub const fn groups() -> &'static [&'static [Row]] {
+    &[
+        arith::ROWS,
+        bit::ROWS,
+        bmi::ROWS,
+        branch::ROWS,
+        convert::ROWS,
+        far::ROWS,
+        flag::ROWS,
+        io::ROWS,
+        logic::ROWS,
+        misc::ROWS,
+        mmx::ROWS,
+        mov::ROWS,
+        segment::ROWS,
+        shift::ROWS,
+        sse::ROWS,
+        sse2::ROWS,
+        stack::ROWS,
+        state_save::ROWS,
+        string::ROWS,
+        system::ROWS,
+        x87::ROWS,
+    ]
+}
+
+/// All rows by code, whatever the model.
+static ALL: LazyLock<Vec<Option<&'static Row>>> = LazyLock::new(|| {
+    let mut all = vec![None; Code::values().len()];
+    for row in groups().iter().copied().flatten() {
+        debug_assert!(
+            all[row.code as usize].is_none(),
+            "{:?} has two rows",
+            row.code
+        );
+        all[row.code as usize] = Some(row);
+    }
+    all
+});
+
+/// The instructions of one processor model.
+pub struct Table {
+    rows: Vec<Option<&'static Row>>,
+    /// Instructions the guest has tried in vain, each logged once.
+    missed: BitVec,
+}
+
+impl Table {
+    /// What `model` has.
+    #[must_use]
+    pub fn new(model: &Model) -> Self {
+        let has = |code: Code| code.cpuid_features().iter().all(|&f| model.has(f));
+        let rows = Code::values()
+            .map(|code| ALL[code as usize].filter(|_| has(code)))
+            .collect();
+        Self {
+            rows,
+            missed: BitVec::repeat(false, Code::values().len()),
+        }
+    }
+
+    /// The row of an instruction; none if this model, or rax, does not have it.
+    pub fn row(&mut self, code: Code) -> Option<&'static Row> {
+        let row = self.rows[code as usize];
+        if row.is_none() && code != Code::INVALID && !self.missed.replace(code as usize, true) {
+            let known = ALL[code as usize].is_some();
+            let why = if known {
+                "this processor model lacks it"
+            } else {
+                "not implemented"
+            };
+            log::warn!("#UD: {code:?} ({}): {why}", features(code));
+        }
+        row
+    }
+
+    /// Whether rax implements an instruction for any model.
+    #[must_use]
+    pub fn implements(code: Code) -> bool {
+        ALL[code as usize].is_some()
+    }
+
+    /// The row of an instruction, whatever the model.
+    #[must_use]
+    pub fn any_row(code: Code) -> Option<&'static Row> {
+        ALL[code as usize]
+    }
+}
+
+fn features(code: Code) -> String {
+    let names: Vec<_> = code
+        .cpuid_features()
+        .iter()
+        .map(|f: &CpuidFeature| format!("{f:?}"))
+        .collect();
+    names.join("+")
+}

@@ -1,0 +1,386 @@
+//! The interpreter: finds blocks, runs them, and attends to what comes between.
+
+mod blocks;
+
+use crate::Cpu;
+use crate::decode::Decoder;
+use crate::exception::{Exception, Exit};
+use crate::insn::Insn;
+use crate::mode::Mode;
+use crate::processor::Departure;
+use crate::rflags::{Dr6, Rflags};
+use crate::segment::SegmentRegister;
+use crate::state::{Activity, Gpr, InterruptShadow};
+use blocks::{BlockCache, BlockId};
+
+pub(crate) use blocks::Block;
+use rax_mmu::{AccessKind, LinearAddress, PhysicalAddress, PhysicalMemory};
+
+/// Why [`Interpreter::run`] came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// As many instructions as asked for have retired.
+    Budget,
+    /// HLT: nothing happens before the next interrupt.
+    Halted,
+    /// Triple fault.
+    Shutdown,
+    /// The platform wants to be looked after.
+    Attention,
+}
+
+/// Runs a processor by interpreting decoded blocks.
+pub struct Interpreter {
+    decoder: Decoder,
+    cache: BlockCache,
+}
+
+impl Interpreter {
+    /// An interpreter for processors of `cpu`'s model.
+    #[must_use]
+    pub fn new(cpu: &Cpu) -> Self {
+        Self {
+            decoder: Decoder::new(&cpu.model),
+            cache: BlockCache::default(),
+        }
+    }
+
+    /// Runs until `until` instructions have retired since power-on, or something
+    /// needs the machine.
+    pub fn run(&mut self, cpu: &mut Cpu, until: u64) -> Stop {
+        cpu.request_attention();
+        let mut next = None;
+        loop {
+            if cpu.state.instructions >= cpu.slice_end {
+                next = None;
+                match self.attend(cpu, until) {
+                    Attended::Stop(stop) => return stop,
+                    Attended::Again => continue,
+                    Attended::Run => {}
+                }
+            }
+            let id = match next {
+                Some(id) => id,
+                None => match self.find(cpu) {
+                    Ok(id) => id,
+                    Err(_) => {
+                        self.fault(cpu);
+                        continue;
+                    }
+                },
+            };
+            next = self.enter(cpu, id);
+        }
+    }
+
+    /// Runs one block; gives the next one if a link names it.
+    #[inline(always)]
+    fn enter(&mut self, cpu: &mut Cpu, id: BlockId) -> Option<BlockId> {
+        let block = self.cache.block(id);
+        let rip = cpu.state.rip;
+        cpu.state.set_gpr(Gpr::BlockRip, rip);
+        cpu.state.rip = cpu
+            .mode
+            .truncate_ip(rip.wrapping_add(u64::from(block.bytes)));
+        cpu.departure = Departure::FallThrough;
+        cpu.statistics.blocks += 1;
+        let Some((first, rest)) = block.insns.split_first() else {
+            unreachable!("a block has at least one instruction");
+        };
+        match (first.handler)(cpu, first, rest) {
+            Ok(()) => cpu.state.instructions += block.insns.len() as u64,
+            Err(exit) => {
+                let done = leave_early(cpu, block, exit);
+                if !done {
+                    self.fault(cpu);
+                }
+                return None;
+            }
+        }
+        let side = match cpu.departure {
+            Departure::FallThrough => 0,
+            Departure::Taken => 1,
+            Departure::Computed => return None,
+        };
+        let target = block.link_offset(side)?;
+        let epoch = self.cache.epoch();
+        let link = block.links[side];
+        if link.epoch == epoch {
+            cpu.statistics.linked += 1;
+            return Some(link.block);
+        }
+        self.link(cpu, id, side, target)
+    }
+
+    /// Finds the block a branch within a page leads to, and remembers it.
+    #[cold]
+    #[inline(never)]
+    fn link(&mut self, cpu: &mut Cpu, id: BlockId, side: usize, _target: u16) -> Option<BlockId> {
+        if cpu.state.instructions >= cpu.slice_end {
+            return None;
+        }
+        let target = self.find(cpu);
+        match target {
+            Ok(target) => {
+                if !self.cache.block(target).crosses_page {
+                    self.cache.link(id, side, target);
+                }
+                Some(target)
+            }
+            Err(_) => {
+                self.fault(cpu);
+                None
+            }
+        }
+    }
+
+    /// The block at CS:RIP, decoded if need be.
+    fn find(&mut self, cpu: &mut Cpu) -> Result<BlockId, Exit> {
+        let rip = cpu.state.rip;
+        let epoch = cpu.mmu.translation_epoch();
+        if let Some(id) = self.cache.jump_cache(rip, cpu.mode, epoch) {
+            if cpu.mode.intersects(Mode::FLAT | Mode::CODE64) || self.within_limit(cpu, id) {
+                cpu.statistics.jump_cache_hits += 1;
+                return Ok(id);
+            }
+        }
+        cpu.position = 0;
+        let linear = self.fetch_address(cpu)?;
+        let controls = cpu.controls();
+        let access = cpu.program_access(AccessKind::Execute);
+        let page = cpu
+            .mmu
+            .fetch_page(&controls, access, linear)
+            .map_err(|fault| cpu.raise(Exception::PageFault(fault)))?;
+        let physical = page.physical.0 & !0xfff | linear.0 & 0xfff;
+        if let Some(id) = self.cache.find(physical, cpu.mode) {
+            let block = self.cache.block(id);
+            let usable = !block.crosses_page || block.still_spans(cpu, linear);
+            if usable && self.within_limit(cpu, id) {
+                cpu.statistics.block_cache_hits += 1;
+                self.remember(cpu, id);
+                return Ok(id);
+            }
+        }
+        let block = self.decoder.decode(cpu, linear, physical)?;
+        cpu.statistics.decoded_blocks += 1;
+        cpu.statistics.decoded_instructions += block.insns.len() as u64;
+        for range in &block.ranges {
+            if range.1 != 0 && mark_code(cpu.mmu.memory(), range.0, range.1) {
+                cpu.mmu.flush_code_page(range.0);
+            }
+        }
+        let id = self.cache.insert(block, cpu.mode);
+        self.remember(cpu, id);
+        Ok(id)
+    }
+
+    fn remember(&mut self, cpu: &Cpu, id: BlockId) {
+        if !self.cache.block(id).crosses_page {
+            let epoch = cpu.mmu.translation_epoch();
+            self.cache.remember(cpu.state.rip, cpu.mode, epoch, id);
+        }
+    }
+
+    /// Linear address of the next instruction, RIP checked against CS.
+    fn fetch_address(&self, cpu: &mut Cpu) -> Result<LinearAddress, Exit> {
+        let rip = cpu.state.rip;
+        if cpu.mode.contains(Mode::CODE64) {
+            if !cpu.is_canonical(rip) {
+                return Err(cpu.raise(Exception::GeneralProtection(0)));
+            }
+            return Ok(LinearAddress(rip));
+        }
+        let code = *cpu.state.segment(SegmentRegister::Cs);
+        if rip > u64::from(code.limit) {
+            return Err(cpu.raise(Exception::GeneralProtection(0)));
+        }
+        Ok(LinearAddress(code.base.wrapping_add(rip) & 0xffff_ffff))
+    }
+
+    /// Whether all of a block lies within CS.
+    fn within_limit(&self, cpu: &Cpu, id: BlockId) -> bool {
+        if cpu.mode.contains(Mode::CODE64) {
+            return true;
+        }
+        let limit = u64::from(cpu.state.segment(SegmentRegister::Cs).limit);
+        cpu.state.rip + u64::from(self.cache.block(id).bytes) - 1 <= limit
+    }
+
+    /// Delivers the exception that [`Cpu::raise`] noted.
+    #[cold]
+    #[inline(never)]
+    fn fault(&mut self, cpu: &mut Cpu) {
+        let Some(exception) = cpu.exception.take() else {
+            debug_assert!(false, "an exit without its exception");
+            return;
+        };
+        cpu.position = 0;
+        cpu.state.interrupt_shadow = InterruptShadow::None;
+        cpu.debug_hits = 0;
+        cpu.deliver_exception(exception);
+        cpu.request_attention();
+    }
+
+    /// What comes between blocks: budget, code that was overwritten, traps,
+    /// interrupts (SDM 3A, table 6-2).
+    #[cold]
+    #[inline(never)]
+    fn attend(&mut self, cpu: &mut Cpu, until: u64) -> Attended {
+        cpu.leave = false;
+        cpu.position = 0;
+        if cpu.mmu.memory().code_pages().has_code_writes() {
+            for (start, bytes) in cpu.mmu.memory().code_pages().take_code_writes() {
+                let count = self.cache.invalidate(cpu.mmu.memory(), start, bytes);
+                cpu.statistics.invalidated_blocks += count;
+            }
+        }
+        cpu.mmu.sync_map();
+        if cpu.platform.wants_attention() {
+            return Attended::Stop(Stop::Attention);
+        }
+        if cpu.state.activity == Activity::Shutdown {
+            return Attended::Stop(Stop::Shutdown);
+        }
+        if self.interrupt(cpu) {
+            return Attended::Again;
+        }
+        if cpu.state.activity == Activity::Halted {
+            return Attended::Stop(Stop::Halted);
+        }
+        if cpu.state.instructions >= until {
+            return Attended::Stop(Stop::Budget);
+        }
+        let careful = cpu.mode.contains(Mode::SINGLE)
+            || cpu.state.interrupt_shadow != InterruptShadow::None
+            || cpu.state.system_flags.contains(Rflags::RF)
+            || cpu.debug_hits != 0;
+        if careful {
+            self.step(cpu);
+            return Attended::Again;
+        }
+        cpu.slice_end = until;
+        Attended::Run
+    }
+
+    /// Delivers an interrupt if one is pending and may be.
+    fn interrupt(&mut self, cpu: &mut Cpu) -> bool {
+        if cpu.state.interrupt_shadow == InterruptShadow::MovSs {
+            return false;
+        }
+        if cpu.nmi_pending && !cpu.state.nmi_blocked {
+            cpu.nmi_pending = false;
+            cpu.state.activity = Activity::Running;
+            cpu.state.nmi_blocked = true;
+            cpu.deliver_nmi();
+            return true;
+        }
+        let allowed = cpu.state.system_flags.contains(Rflags::IF)
+            && cpu.state.interrupt_shadow == InterruptShadow::None;
+        cpu.begin_access();
+        if !allowed || !cpu.platform.interrupt_pending() {
+            return false;
+        }
+        let vector = cpu.platform.acknowledge_interrupt();
+        cpu.state.activity = Activity::Running;
+        cpu.statistics.interrupts += 1;
+        cpu.deliver_interrupt(vector);
+        true
+    }
+
+    /// Executes exactly one instruction, with breakpoints and traps around it.
+    fn step(&mut self, cpu: &mut Cpu) {
+        let before = cpu.state.system_flags;
+        let shadow = cpu.state.interrupt_shadow;
+        let breakpoints = if before.contains(Rflags::RF) || shadow == InterruptShadow::MovSs {
+            0
+        } else {
+            cpu.instruction_breakpoints()
+        };
+        if breakpoints != 0 {
+            cpu.raise(Exception::Debug {
+                status: breakpoints,
+            });
+            self.fault(cpu);
+            return;
+        }
+        cpu.mode.insert(Mode::SINGLE);
+        let found = self.find(cpu);
+        cpu.mode = Mode::of(&cpu.state);
+        let Ok(id) = found else {
+            self.fault(cpu);
+            return;
+        };
+        let retired = cpu.state.instructions;
+        cpu.state.interrupt_shadow = InterruptShadow::None;
+        cpu.state.system_flags.remove(Rflags::RF);
+        cpu.restore_rf_on_fault = before.contains(Rflags::RF);
+        self.enter(cpu, id);
+        cpu.restore_rf_on_fault = false;
+        if cpu.state.instructions == retired {
+            return;
+        }
+        // Single-step counts if TF was set before the instruction (SDM 3B, 18.3.1.4).
+        let mut status = cpu.debug_hits;
+        cpu.debug_hits = 0;
+        if before.contains(Rflags::TF) && !cpu.single_step_suppressed {
+            status |= Dr6::BS.bits();
+        }
+        cpu.single_step_suppressed = false;
+        if status != 0 {
+            if cpu.state.interrupt_shadow == InterruptShadow::MovSs {
+                cpu.debug_hits = status & 0xf;
+                return;
+            }
+            cpu.deliver_exception(Exception::Debug { status });
+            cpu.request_attention();
+        }
+    }
+}
+
+/// What [`Interpreter::attend`] decided.
+enum Attended {
+    Run,
+    Again,
+    Stop(Stop),
+}
+
+/// Accounts for a block left before its end. False if an exception is to be delivered.
+#[cold]
+#[inline(never)]
+fn leave_early(cpu: &mut Cpu, block: &Block, exit: Exit) -> bool {
+    let index = block.insns.len() - 1 - cpu.remaining;
+    let insn: &Insn = &block.insns[index];
+    cpu.state.instructions += index as u64;
+    cpu.position = 0;
+    match exit {
+        Exit::Exception => {
+            cpu.state.rip = cpu.ip_of(insn);
+            if cpu.restore_rf_on_fault {
+                cpu.state.system_flags.insert(Rflags::RF);
+            }
+            return false;
+        }
+        Exit::Leave => {
+            cpu.state.instructions += 1;
+            if cpu.departure == Departure::FallThrough {
+                cpu.state.rip = cpu.ip_after(insn);
+            }
+        }
+        Exit::Again => {
+            cpu.state.instructions += 1;
+            cpu.state.rip = cpu.ip_of(insn);
+        }
+    }
+    cpu.request_attention();
+    true
+}
+
+/// Marks code in RAM; true if its page held none before, so that stores to it
+/// must be made to take the slow path.
+fn mark_code(memory: &PhysicalMemory, start: PhysicalAddress, bytes: u16) -> bool {
+    let pages = memory.code_pages();
+    let is_new = !pages.is_code_page(start);
+    pages.mark(start, u64::from(bytes));
+    is_new
+}

@@ -1,0 +1,259 @@
+//! Decoded blocks: kept by physical address and mode, linked within a page, found
+//! quickly by RIP, forgotten when their bytes change.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use rax_mmu::{AccessKind, LinearAddress, PAGE_SIZE, PhysicalAddress, PhysicalMemory};
+
+use crate::Cpu;
+use crate::insn::Insn;
+use crate::mode::Mode;
+
+/// Names a block of the cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BlockId(u32);
+
+/// The block that follows by a branch or by falling through; valid in its epoch only.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Link {
+    pub(crate) epoch: u64,
+    pub(crate) block: BlockId,
+}
+
+/// Straight-line code, decoded.
+#[derive(Debug)]
+pub(crate) struct Block {
+    /// The instructions; never empty.
+    pub(crate) insns: Box<[Insn]>,
+    /// Their length in bytes.
+    pub(crate) bytes: u16,
+    /// It is one instruction that spans two pages.
+    pub(crate) crosses_page: bool,
+    /// Physical memory it was decoded from; a length of zero for none.
+    pub(crate) ranges: [(PhysicalAddress, u16); 2],
+    /// Offsets from the block's start where it may be linked to, if within the
+    /// page: where it falls through to, and where its branch leads.
+    pub(crate) targets: [Option<u16>; 2],
+    /// The blocks there.
+    pub(crate) links: [Link; 2],
+}
+
+impl Block {
+    /// Offset within the page of the block on this side, if it may be linked.
+    #[inline(always)]
+    pub(crate) const fn link_offset(&self, side: usize) -> Option<u16> {
+        self.targets[side]
+    }
+
+    /// Whether the second page of a page-crossing block is still the same.
+    pub(crate) fn still_spans(&self, cpu: &mut Cpu, linear: LinearAddress) -> bool {
+        let controls = cpu.controls();
+        let access = cpu.program_access(AccessKind::Execute);
+        let next = LinearAddress((linear.0 & !(PAGE_SIZE - 1)).wrapping_add(PAGE_SIZE));
+        match cpu.mmu.fetch_page(&controls, access, next) {
+            Ok(page) => page.physical.0 & !(PAGE_SIZE - 1) == self.ranges[1].0.0 & !(PAGE_SIZE - 1),
+            // Decoding again will find the fault.
+            Err(_) => false,
+        }
+    }
+}
+
+/// How many blocks are kept before all are forgotten.
+const MOST_BLOCKS: usize = 1 << 17;
+const JUMP_CACHE: usize = 1 << 12;
+
+#[derive(Clone, Copy)]
+struct Jump {
+    rip: u64,
+    mapping: u64,
+    epoch: u64,
+    mode: Mode,
+    block: BlockId,
+}
+
+/// All decoded blocks.
+pub(crate) struct BlockCache {
+    blocks: Vec<Block>,
+    by_address: HashMap<Key, BlockId, BuildHasherDefault<KeyHasher>>,
+    by_page: HashMap<u64, Vec<(Key, BlockId)>, BuildHasherDefault<KeyHasher>>,
+    jumps: Vec<Jump>,
+    /// Drawn anew whenever a block is forgotten, so that no link or jump survives it.
+    epoch: u64,
+}
+
+impl Default for BlockCache {
+    fn default() -> Self {
+        let nowhere = Jump {
+            rip: 0,
+            mapping: u64::MAX,
+            epoch: 0,
+            mode: Mode::empty(),
+            block: BlockId(0),
+        };
+        Self {
+            blocks: Vec::new(),
+            by_address: HashMap::default(),
+            by_page: HashMap::default(),
+            jumps: vec![nowhere; JUMP_CACHE],
+            epoch: 1,
+        }
+    }
+}
+
+/// Physical address and mode in one word: addresses have at most 52 bits.
+type Key = u64;
+
+fn key(physical: u64, mode: Mode) -> Key {
+    physical | u64::from(mode.bits()) << 52
+}
+
+impl BlockCache {
+    #[inline(always)]
+    pub(crate) fn block(&self, id: BlockId) -> &Block {
+        &self.blocks[id.0 as usize]
+    }
+
+    #[inline(always)]
+    pub(crate) const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(crate) fn link(&mut self, id: BlockId, side: usize, target: BlockId) {
+        let epoch = self.epoch;
+        self.blocks[id.0 as usize].links[side] = Link {
+            epoch,
+            block: target,
+        };
+    }
+
+    /// A block by RIP, in the mapping of `mapping`.
+    #[inline(always)]
+    pub(crate) fn jump_cache(&self, rip: u64, mode: Mode, mapping: u64) -> Option<BlockId> {
+        let jump = &self.jumps[jump_slot(rip)];
+        let hit = jump.rip == rip
+            && jump.mapping == mapping
+            && jump.epoch == self.epoch
+            && jump.mode == mode;
+        hit.then_some(jump.block)
+    }
+
+    pub(crate) fn remember(&mut self, rip: u64, mode: Mode, mapping: u64, block: BlockId) {
+        let epoch = self.epoch;
+        self.jumps[jump_slot(rip)] = Jump {
+            rip,
+            mapping,
+            epoch,
+            mode,
+            block,
+        };
+    }
+
+    pub(crate) fn find(&self, physical: u64, mode: Mode) -> Option<BlockId> {
+        self.by_address.get(&key(physical, mode)).copied()
+    }
+
+    pub(crate) fn insert(&mut self, block: Block, mode: Mode) -> BlockId {
+        if self.blocks.len() >= MOST_BLOCKS {
+            self.clear();
+        }
+        let id = BlockId(self.blocks.len() as u32);
+        let key = key(block.ranges[0].0.0, mode);
+        for (start, bytes) in block.ranges {
+            if bytes != 0 {
+                self.by_page
+                    .entry(start.0 / PAGE_SIZE)
+                    .or_default()
+                    .push((key, id));
+            }
+        }
+        self.by_address.insert(key, id);
+        self.blocks.push(block);
+        id
+    }
+
+    /// Forgets everything. Code marks stay: they cost a look, not a mistake.
+    fn clear(&mut self) {
+        self.blocks.clear();
+        self.by_address.clear();
+        self.by_page.clear();
+        self.epoch += 1;
+    }
+
+    /// Forgets the blocks that a write overlaps; how many there were.
+    pub(crate) fn invalidate(
+        &mut self,
+        memory: &PhysicalMemory,
+        start: PhysicalAddress,
+        bytes: u64,
+    ) -> u64 {
+        let mut count = 0;
+        let last = start.0.saturating_add(bytes.saturating_sub(1));
+        for page in start.0 / PAGE_SIZE..=last / PAGE_SIZE {
+            let Some(list) = self.by_page.get_mut(&page) else {
+                memory
+                    .code_pages()
+                    .clear_page(PhysicalAddress(page * PAGE_SIZE));
+                continue;
+            };
+            let blocks = &self.blocks;
+            let by_address = &mut self.by_address;
+            list.retain(|&(key, id)| {
+                let overlaps = blocks[id.0 as usize].ranges.iter().any(|&(from, length)| {
+                    length != 0 && from.0 <= last && start.0 < from.0 + u64::from(length)
+                });
+                let alive = by_address.get(&key) == Some(&id);
+                if overlaps && alive {
+                    by_address.remove(&key);
+                    count += 1;
+                }
+                alive && !overlaps
+            });
+            memory
+                .code_pages()
+                .clear_page(PhysicalAddress(page * PAGE_SIZE));
+            if list.is_empty() {
+                self.by_page.remove(&page);
+                continue;
+            }
+            for &(_, id) in &*list {
+                for (from, length) in self.blocks[id.0 as usize].ranges {
+                    if length != 0 && from.0 / PAGE_SIZE == page {
+                        memory.code_pages().mark(from, u64::from(length));
+                    }
+                }
+            }
+        }
+        if count != 0 {
+            self.epoch += 1;
+        }
+        count
+    }
+}
+
+#[inline(always)]
+fn jump_slot(rip: u64) -> usize {
+    (rip ^ rip >> 12) as usize & (JUMP_CACHE - 1)
+}
+
+/// Mixes one word: keys are addresses, which need no protection from attackers
+/// beyond what the bounded cache gives.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        let mixed = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ mixed >> 32;
+    }
+}

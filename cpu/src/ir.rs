@@ -1,0 +1,35 @@
+//! The reader that writes down: a block of code as operations for the compiler.
+
+mod builder;
+mod eval;
+mod op;
+mod print;
+mod verify;
+
+pub use builder::Builder;
+pub use eval::eval;
+pub use op::{Bit, Block, Name, Op, Place};
+pub use verify::{Defect, verify};
+
+use crate::insn::{Insn, Meaning, Table};
+
+/// Writes down a run of instructions; none if rax does not implement one of them.
+#[must_use]
+pub fn lift(insns: &[Insn]) -> Option<Block> {
+    let mut builder = Builder::default();
+    for insn in insns {
+        let row = Table::any_row(insn.code)?;
+        builder.begin(insn);
+        match row.meaning {
+            Meaning::Shared { lift_memory, .. } if insn.has_memory() => {
+                lift_memory(&mut builder, insn);
+            }
+            Meaning::Shared { lift_register, .. } => lift_register(&mut builder, insn),
+            Meaning::Helper { function, .. } => builder.call(function),
+        }
+    }
+    Some(builder.finish())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Model-specific registers: reads, writes and their checks (SDM 4).

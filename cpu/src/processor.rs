@@ -1,0 +1,215 @@
+//! The processor: architectural state, memory management unit, pins, and what a
+//! block needs while it runs.
+
+use rax_mmu::{Mmu, PhysicalAddress, View};
+
+use crate::cpuid::Model;
+use crate::exception::{Exception, Exit};
+use crate::insn::Insn;
+use crate::mode::Mode;
+use crate::platform::Platform;
+use crate::state::CpuState;
+use crate::statistics::Statistics;
+
+/// How a block was left, besides faults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Departure {
+    /// Ran off its end.
+    #[default]
+    FallThrough,
+    /// Took its direct branch.
+    Taken,
+    /// RIP was computed.
+    Computed,
+}
+
+/// A located place that needs the slow path to be written: memory-mapped
+/// devices, pages with code, two pages at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SlowSpot {
+    pub(crate) first: PhysicalAddress,
+    pub(crate) first_bytes: u8,
+    pub(crate) second: PhysicalAddress,
+}
+
+/// An x86-64 processor.
+#[repr(C)]
+pub struct Cpu {
+    /// What the guest can see.
+    pub state: CpuState,
+    /// Translations and physical memory.
+    pub mmu: Mmu,
+    /// The world outside.
+    pub platform: Box<dyn Platform>,
+    /// Which processor this claims to be.
+    pub model: Model,
+    /// What decoding depends on; follows from the state.
+    pub(crate) mode: Mode,
+    /// Which translations ordinary accesses use; follows from the mode.
+    pub(crate) view: View,
+    /// How the running block was left.
+    pub(crate) departure: Departure,
+    /// The running block must not go on as decoded.
+    pub(crate) leave: bool,
+    /// Position in its block of the instruction that went the slow way.
+    pub(crate) position: u8,
+    /// Instructions after the one that left its block early.
+    pub(crate) remaining: usize,
+    /// Where the engine looks up from running blocks.
+    pub(crate) slice_end: u64,
+    /// Why [`Exit::Exception`] was returned.
+    pub(crate) exception: Option<Exception>,
+    /// Data breakpoints hit by the running instruction (DR6 bits).
+    pub(crate) debug_hits: u64,
+    /// A non-maskable interrupt is waiting.
+    pub(crate) nmi_pending: bool,
+    pub(crate) slow_spot: SlowSpot,
+    /// The instruction being stepped began with RF set: a fault pushes it set.
+    pub(crate) restore_rf_on_fault: bool,
+    /// The instruction just stepped takes no single-step trap of its own (SYSCALL, INT).
+    pub(crate) single_step_suppressed: bool,
+    /// Counts for whoever asks.
+    pub statistics: Statistics,
+}
+
+impl Cpu {
+    /// A processor after power-on.
+    #[must_use]
+    pub fn new(model: Model, mmu: Mmu, platform: Box<dyn Platform>) -> Box<Self> {
+        let mut cpu = Box::new(Self {
+            state: CpuState::reset(model.signature()),
+            mmu,
+            platform,
+            model,
+            mode: Mode::empty(),
+            view: View::Supervisor,
+            departure: Departure::FallThrough,
+            leave: false,
+            position: 0,
+            remaining: 0,
+            slice_end: 0,
+            exception: None,
+            debug_hits: 0,
+            nmi_pending: false,
+            slow_spot: SlowSpot::default(),
+            restore_rf_on_fault: false,
+            single_step_suppressed: false,
+            statistics: Statistics::default(),
+        });
+        cpu.update_mode();
+        cpu
+    }
+
+    /// The state after RESET. Memory, and the count of retired instructions, stay.
+    pub fn reset(&mut self) {
+        let instructions = self.state.instructions;
+        self.state = CpuState::reset(self.model.signature());
+        self.state.instructions = instructions;
+        self.mmu.flush_all();
+        self.nmi_pending = false;
+        self.exception = None;
+        self.debug_hits = 0;
+        self.update_mode();
+    }
+
+    /// What decoding depends on.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Follows a change of the state that the mode depends on: segments, CPL,
+    /// RFLAGS, CR0, CR4, EFER, XCR0, DR7. Call after writing [`Cpu::state`] from outside.
+    pub fn update_mode(&mut self) {
+        self.mode = Mode::of(&self.state);
+        let careful = Mode::ALIGNMENT_CHECK;
+        self.view = if self.mode.intersects(careful) || self.watches_data() {
+            View::Careful
+        } else {
+            self.mode.view()
+        };
+        self.request_attention();
+    }
+
+    fn watches_data(&self) -> bool {
+        let dr7 = self.state.dr[7];
+        (0..4).any(|n| dr7 >> (2 * n) & 3 != 0 && dr7 >> (16 + 4 * n) & 1 != 0)
+    }
+
+    /// The count of retired instructions at the running instruction.
+    #[must_use]
+    pub(crate) fn now(&self) -> u64 {
+        self.state.instructions + u64::from(self.position)
+    }
+
+    /// Records an exception; returns what the handler is to return.
+    #[cold]
+    #[inline(never)]
+    pub fn raise(&mut self, exception: Exception) -> Exit {
+        self.exception = Some(exception);
+        Exit::Exception
+    }
+
+    /// Makes the engine look at interrupts, mode and budget before the next block.
+    #[inline(always)]
+    pub(crate) const fn request_attention(&mut self) {
+        self.slice_end = 0;
+    }
+
+    /// Makes the running block end after this instruction.
+    pub(crate) const fn request_leave(&mut self) {
+        self.leave = true;
+        self.slice_end = 0;
+    }
+
+    /// Tells the platform when what follows happens.
+    pub(crate) fn begin_access(&mut self) {
+        let now = self.now();
+        self.platform.begin_access(now);
+    }
+
+    /// After the platform was called: the world may have changed.
+    pub(crate) fn end_access(&mut self) {
+        self.request_leave();
+    }
+
+    /// Notes which instruction went the slow way.
+    #[inline(always)]
+    pub(crate) const fn note_position(&mut self, insn: &Insn) {
+        self.position = insn.position;
+    }
+
+    /// Sets the instruction pointer as a computed branch does.
+    #[inline(always)]
+    pub(crate) const fn set_rip(&mut self, rip: u64) {
+        self.state.rip = rip;
+        self.departure = Departure::Computed;
+    }
+
+    /// RIP of the instruction after `insn`, truncated to the code size.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn ip_after(&self, insn: &Insn) -> u64 {
+        self.mode
+            .truncate_ip(self.block_rip().wrapping_add(u64::from(insn.next)))
+    }
+
+    /// RIP of `insn`.
+    #[must_use]
+    pub(crate) fn ip_of(&self, insn: &Insn) -> u64 {
+        self.mode
+            .truncate_ip(self.block_rip().wrapping_add(u64::from(insn.start())))
+    }
+
+    #[inline(always)]
+    pub(crate) const fn block_rip(&self) -> u64 {
+        self.state.gpr(crate::state::Gpr::BlockRip)
+    }
+
+    /// Asserts the NMI pin's edge.
+    pub fn assert_nmi(&mut self) {
+        self.nmi_pending = true;
+        self.request_attention();
+    }
+}

@@ -1,0 +1,1 @@
+//! Hardware task switches (SDM 3A, chapter 7).
