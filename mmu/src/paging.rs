@@ -14,7 +14,9 @@ mod four_level;
 mod legacy;
 mod pae;
 #[cfg(test)]
-mod tests;
+pub(crate) mod plain;
+#[cfg(test)]
+pub(crate) mod tests;
 
 /// A PDPTE has a reserved bit set: MOV to CR3 raises #GP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +41,8 @@ bitflags::bitflags! {
         const DIRTY = 1 << 4;
         /// Half of a 4 MiB page.
         const FOUR_MIB = 1 << 5;
+        /// The page is larger than 4 KiB.
+        const LARGE = 1 << 6;
         /// The protection key.
         const KEY = 0xf << 8;
     }
@@ -348,8 +352,10 @@ fn key_denies(controls: &Controls, access: Access, rights: Rights) -> bool {
     };
     let denied = register >> (rights.key() * 2);
     let (access_disabled, write_disabled) = (denied & 1 != 0, denied & 2 != 0);
-    let obeys_write_disable = access.user || controls.write_protect();
-    enabled && (access_disabled || access.is_write() && write_disabled && obeys_write_disable)
+    // CR0.WP makes supervisor writes obey, and all writes to supervisor pages.
+    let obeys_write_disable = controls.write_protect() || access.user && is_user_page;
+    let write_denied = access.is_write() && write_disabled && obeys_write_disable;
+    enabled && (access_disabled || write_denied)
 }
 
 /// U/S, R/W and XD of one entry.
