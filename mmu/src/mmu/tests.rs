@@ -388,6 +388,33 @@ fn global_pages_survive_cr3_writes_but_not_invlpg() {
     assert_eq!(walks(&mut mmu), 1);
 }
 
+/// INVLPG anywhere in a large page forgets all of it, in both levels.
+#[test]
+fn invlpg_forgets_the_whole_of_a_large_page() {
+    let (memory, mut mmu, controls) = mapped(7);
+    set_entry(&memory, 0x3000, 0x40_0083);
+    let (first, other) = (LinearAddress(0x1000), LinearAddress(0x1f_f000));
+    // 32-bit paging: the other address is in the other half of 4 MiB.
+    let legacy = Controls {
+        cr0: controls.cr0,
+        cr3: 0x3000,
+        cr4: 1 << 4,
+        ..Controls::default()
+    };
+    for (controls, other) in [(controls, other), (legacy, LinearAddress(0x3f_f000))] {
+        mmu.flush_all();
+        for address in [first, other] {
+            mmu.translate(&controls, READ, address).unwrap();
+            assert!(mmu.load::<u8>(SUPERVISOR, address).is_some());
+        }
+        mmu.invalidate_page(first);
+        assert!(mmu.load::<u8>(SUPERVISOR, other).is_none());
+        let walks = mmu.counters().walks;
+        mmu.translate(&controls, READ, other).unwrap();
+        assert_eq!(mmu.counters().walks, walks + 1);
+    }
+}
+
 #[test]
 fn pcids_keep_their_entries_if_asked() {
     let (_memory, mut mmu, controls) = mapped(7);

@@ -30,7 +30,7 @@ impl Dice {
     }
 }
 
-/// Pages of RAM that the random tables live in and point to.
+/// Pages of RAM that the random tables live in and small pages point to.
 pub(crate) const PAGES: u64 = 32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +42,9 @@ pub(crate) enum Kind {
 }
 
 pub(crate) fn memory() -> Arc<PhysicalMemory> {
-    let memory = PhysicalMemory::new(1 << 20).unwrap();
-    memory.map_ram(PhysicalAddress(0), PAGES * 4096).unwrap();
+    // Large pages have room for their parts.
+    let memory = PhysicalMemory::new(16 << 20).unwrap();
+    memory.map_ram(PhysicalAddress(0), 8 << 20).unwrap();
     Arc::new(memory)
 }
 
