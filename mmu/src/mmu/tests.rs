@@ -12,6 +12,8 @@ use crate::paging::tests::{
 };
 use crate::tlb::View;
 
+mod cost;
+
 const READ: Access = Access {
     kind: AccessKind::Read,
     user: false,
