@@ -59,14 +59,20 @@ impl Array {
         self.used = true;
         let set = self.set_of(page);
         let set = &mut self.sets[set];
-        let way = set
-            .iter()
-            .position(|entry| entry.context == context && entry.page == page)
-            .or_else(|| set.iter().position(|entry| entry.context == 0))
-            .unwrap_or_else(|| {
-                self.next_way = (self.next_way + 1) % WAYS;
-                self.next_way
-            });
+        let mut way = None;
+        for (n, entry) in set.iter().enumerate() {
+            if entry.page == page && entry.context == context {
+                way = Some(n);
+                break;
+            }
+            if entry.context == 0 {
+                way = Some(n);
+            }
+        }
+        let way = way.unwrap_or_else(|| {
+            self.next_way = (self.next_way + 1) % WAYS;
+            self.next_way
+        });
         set[way] = Entry {
             page,
             frame,
