@@ -299,6 +299,15 @@ impl Mmu {
         Ok(())
     }
 
+    /// What lies at a physical address, behind the A20 gate; takes no lock.
+    #[must_use]
+    pub fn resolve_physical(&mut self, physical: PhysicalAddress) -> Translation {
+        if self.needs_sync() {
+            self.sync_map();
+        }
+        self.resolve(physical)
+    }
+
     /// Reads the four PDPTEs that `controls.cr3` points to (PAE paging).
     ///
     /// # Errors
