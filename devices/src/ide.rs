@@ -255,8 +255,8 @@ impl Ide {
 
     fn write_command_block(&mut self, register: u64, byte: u8) {
         self.control -= Control::HOB;
-        // While busy or transferring, only DEVICE RESET and a software reset
-        // are heard; a new command in a transfer ends it, as drives do.
+        // While busy, only the end of the software reset is heard. A command
+        // given during a transfer ends that, as drives do.
         if self.status.contains(Status::BSY) {
             return;
         }

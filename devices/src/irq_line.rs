@@ -2,10 +2,14 @@
 //!
 //! Chips drive levels; the controller looks now and then. A level alone would
 //! lose a pulse that begins and ends between two looks, so each rising edge is
-//! also kept in a sticky bit until the controller takes it.
+//! also kept in a sticky bit until the controller takes it. Chips that share a
+//! wire pull it together: it is high while any of them holds it high.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Wires in a set.
+const WIRES: usize = 32;
 
 /// A set of up to 32 interrupt wires.
 #[derive(Debug, Default)]
@@ -13,6 +17,16 @@ pub struct IrqLines {
     levels: AtomicU32,
     /// Wires that rose since the controller last took their edges.
     rises: AtomicU32,
+    wires: [Wire; WIRES],
+}
+
+/// Who pulls a wire.
+#[derive(Debug, Default)]
+struct Wire {
+    /// How many drivers are connected.
+    drivers: AtomicU32,
+    /// The drivers that hold it high, one bit each.
+    holders: AtomicU32,
 }
 
 impl IrqLines {
@@ -51,33 +65,58 @@ impl IrqLines {
     }
 }
 
-/// One interrupt wire. The board decides which.
+/// A driver of one interrupt wire. The board decides which.
+///
+/// Clones are the same driver; each call of [`IrqLine::new`] connects another.
 #[derive(Clone, Debug)]
 pub struct IrqLine {
     lines: Arc<IrqLines>,
-    mask: u32,
+    /// The wire's number.
+    bit: u32,
+    /// This driver's bit among the holders of the wire.
+    driver: u32,
 }
 
 impl IrqLine {
-    /// Wire number `bit`, below 32, of the set `lines`.
+    /// Connects a driver to wire number `bit`, below 32, of the set `lines`.
     #[must_use]
     pub fn new(lines: &Arc<IrqLines>, bit: u32) -> Self {
-        debug_assert!(bit < 32, "a set has 32 wires");
+        debug_assert!((bit as usize) < WIRES, "a set has 32 wires");
+        let bit = bit % WIRES as u32;
+        let wire = &lines.wires[bit as usize];
+        // From the 32nd on, drivers of one wire share a bit.
+        let number = wire.drivers.fetch_add(1, Ordering::AcqRel).min(31);
         Self {
             lines: Arc::clone(lines),
-            mask: 1u32.checked_shl(bit).unwrap_or(0),
+            bit,
+            driver: 1 << number,
         }
     }
 
     /// Drives the wire high or low.
     pub fn set(&self, high: bool) {
+        self.drive(high, true);
+    }
+
+    /// Drives the wire; a rise counts as an edge if `edges`.
+    fn drive(&self, high: bool, edges: bool) {
+        let holders = &self.lines.wires[self.bit as usize].holders;
+        // Chips call this on every access; nearly always nothing changes.
+        if (holders.load(Ordering::Acquire) & self.driver != 0) == high {
+            return;
+        }
+        let mask = 1 << self.bit;
         if high {
-            let before = self.lines.levels.fetch_or(self.mask, Ordering::AcqRel);
-            if before & self.mask == 0 {
-                self.lines.rises.fetch_or(self.mask, Ordering::AcqRel);
+            let before = holders.fetch_or(self.driver, Ordering::AcqRel);
+            self.lines.levels.fetch_or(mask, Ordering::AcqRel);
+            if before == 0 && edges {
+                self.lines.rises.fetch_or(mask, Ordering::AcqRel);
             }
         } else {
-            self.lines.levels.fetch_and(!self.mask, Ordering::AcqRel);
+            let before = holders.fetch_and(!self.driver, Ordering::AcqRel);
+            if before & !self.driver == 0 {
+                self.lines.levels.fetch_and(!mask, Ordering::AcqRel);
+            }
         }
     }
 
@@ -92,17 +131,13 @@ impl IrqLine {
     ///
     /// Edges that were still untaken belong to the controller's state.
     pub fn restore(&self, high: bool) {
-        if high {
-            self.lines.levels.fetch_or(self.mask, Ordering::AcqRel);
-        } else {
-            self.lines.levels.fetch_and(!self.mask, Ordering::AcqRel);
-        }
+        self.drive(high, false);
     }
 
-    /// Whether the wire is high.
+    /// Whether the wire is high, whoever holds it.
     #[must_use]
     pub fn level(&self) -> bool {
-        self.lines.levels() & self.mask != 0
+        self.lines.levels() & (1 << self.bit) != 0
     }
 }
 
@@ -133,6 +168,20 @@ mod tests {
         wire.set(true);
         assert_eq!(lines.take_rises(1), 1);
         assert!(wire.level());
+    }
+
+    #[test]
+    fn a_shared_wire_is_high_while_anyone_holds_it() {
+        let lines = IrqLines::new();
+        let (first, second) = (IrqLine::new(&lines, 4), IrqLine::new(&lines, 4));
+        first.set(true);
+        second.set(false);
+        assert!(second.level());
+        second.set(true);
+        first.set(false);
+        assert!(first.level());
+        second.clone().set(false);
+        assert!(!first.level());
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::PicPair;
 use crate::conformance::Probe;
 use crate::device::Device;
@@ -159,11 +162,11 @@ fn automatic_end_of_interrupt_leaves_nothing_in_service() {
 #[test]
 fn rotation_makes_the_served_input_the_last() {
     let (mut pic, lines) = initialized(1);
-    raise(&lines, 3);
+    let wire = raise(&lines, 3);
     raise(&lines, 4);
     assert_eq!(pic.acknowledge(), 0x0b);
     write(&mut pic, MASTER, 0xa0);
-    raise(&lines, 3).pulse(true);
+    wire.pulse(true);
     assert_eq!(pic.acknowledge(), 0x0c);
     // Set priority: input 5 lowest, so 6 is highest.
     write(&mut pic, MASTER, 0x60 | 4);
@@ -214,6 +217,53 @@ fn a_poll_acknowledges_and_names_the_input() {
     assert!(!pic.interrupt_pending());
     write(&mut pic, MASTER, 0x0b);
     assert_eq!(read(&mut pic, MASTER), 0x10);
+}
+
+#[test]
+fn initialization_forgets_earlier_edges() {
+    let (mut pic, lines) = initialized(1);
+    let wire = raise(&lines, 3);
+    for (register, word) in [(0, 0x11), (1, 0x20), (1, 0x04), (1, 0x01)] {
+        write(&mut pic, register, word);
+    }
+    assert!(!pic.interrupt_pending());
+    wire.pulse(true);
+    assert_eq!(pic.acknowledge(), 0x23);
+}
+
+proptest! {
+    /// Random wires and writes: no panic, and a restored pair goes on alike.
+    #[test]
+    fn a_restored_pair_goes_on_as_the_saved_one(
+        steps in vec((0u64..7, any::<u8>(), 0u32..16, any::<bool>()), 0..200),
+    ) {
+        let (mut pic, lines) = initialized(1);
+        let wires: Vec<_> = (0..16).map(|bit| IrqLine::new(&lines, bit)).collect();
+        let run = |pic: &mut PicPair, steps: &[(u64, u8, u32, bool)]| {
+            let mut seen = Vec::new();
+            for &(register, byte, wire, high) in steps {
+                wires[wire as usize].set(high);
+                if byte & 1 == 0 {
+                    write(pic, register, byte);
+                }
+                seen.push(read(pic, register));
+                if pic.interrupt_pending() && byte & 2 == 0 {
+                    seen.push(pic.acknowledge());
+                }
+            }
+            seen
+        };
+        let (first, second) = steps.split_at(steps.len() / 2);
+        run(&mut pic, first);
+        let saved = pic.save();
+        let levels = lines.levels();
+        let once = run(&mut pic, second);
+        for (bit, wire) in wires.iter().enumerate() {
+            wire.restore(levels & (1 << bit) != 0);
+        }
+        pic.restore(saved).unwrap();
+        prop_assert_eq!(once, run(&mut pic, second));
+    }
 }
 
 #[test]
