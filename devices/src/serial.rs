@@ -7,7 +7,10 @@
 //! not held to the programmed speed; the transmitter-empty interrupt behaves as
 //! if the character had just left. Input is taken from the console whenever the
 //! receiver has room (on every access and [`Timed::advance`]), so there is no
-//! overrun outside loopback. The line's word length is not applied: a guest
+//! overrun outside loopback. It is not taken before the guest listens, that is,
+//! enables the interrupt or polls the line status [`LISTENING_POLLS`] times
+//! without sending: drivers empty the receiver while they start, and what was
+//! piped in from the beginning must not be lost there. The line's word length is not applied: a guest
 //! that never sets it still gets its eight bits through. The far end always
 //! holds CTS, DSR and DCD.
 
@@ -27,6 +30,10 @@ const FIFO_BYTES: usize = 16;
 const INPUT_CLOCK_HZ: u64 = 1_843_200;
 /// How many character times make the receiver FIFO's timeout.
 const TIMEOUT_CHARACTERS: u64 = 4;
+
+/// Line status reads in a row, with nothing sent in between, that show a guest
+/// to wait for input. Linux's driver makes up to six while it starts.
+pub const LISTENING_POLLS: u8 = 16;
 
 bitflags! {
     /// Interrupt enable register.
@@ -185,6 +192,8 @@ pub struct Serial {
     receiver_touched: Time,
     /// The receiver FIFO lay untouched for four character times.
     timed_out: bool,
+    /// Line status reads since something was sent, up to a limit.
+    polls: u8,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -202,6 +211,7 @@ struct SavedV1 {
     transmitter_empty: bool,
     receiver_touched: Time,
     timed_out: bool,
+    polls: u8,
 }
 
 impl Serial {
@@ -225,6 +235,7 @@ impl Serial {
             transmitter_empty: false,
             receiver_touched: Time::ZERO,
             timed_out: false,
+            polls: 0,
         }
     }
 
@@ -261,7 +272,7 @@ impl Serial {
 
     /// Takes input while there is room, and notices the timeout.
     fn catch_up(&mut self, now: Time) {
-        while !self.loops() && self.received.len() < self.receiver_capacity() {
+        while self.listens() && self.received.len() < self.receiver_capacity() {
             let Some(byte) = self.console.read() else {
                 break;
             };
@@ -271,6 +282,12 @@ impl Serial {
             self.timed_out = true;
         }
         self.update_irq();
+    }
+
+    /// Whether the guest takes input from outside.
+    fn listens(&self) -> bool {
+        let waits = self.ier.contains(Ier::RECEIVED_DATA) || self.polls >= LISTENING_POLLS;
+        waits && !self.loops()
     }
 
     /// When the timeout comes, unless the FIFO is touched before.
@@ -323,6 +340,7 @@ impl Serial {
     fn transmit(&mut self, byte: u8, now: Time) {
         // Writing takes the interrupt back; it returns as the byte leaves.
         self.transmitter_empty = false;
+        self.polls = 0;
         self.update_irq();
         if self.loops() {
             self.receive(byte, Lsr::empty(), now);
@@ -382,6 +400,7 @@ impl Serial {
             self.fifo_on() && (has_error || self.line_errors.intersects(Lsr::FE | Lsr::BI)),
         );
         self.line_errors = Lsr::empty();
+        self.polls = self.polls.saturating_add(1);
         lsr.bits()
     }
 
@@ -402,8 +421,10 @@ impl Serial {
 
     fn write_fcr(&mut self, byte: u8, now: Time) {
         let fcr = Fcr::from_bits_truncate(byte);
-        let toggled = fcr.contains(Fcr::ENABLE) != self.fifo_on();
-        if toggled || fcr.contains(Fcr::CLEAR_RECEIVER) {
+        // Turning the FIFOs on clears them too, but what is in the buffer then
+        // might as well have arrived a moment later.
+        let off = self.fifo_on() && !fcr.contains(Fcr::ENABLE);
+        if off || fcr.contains(Fcr::CLEAR_RECEIVER) {
             self.received.clear();
             self.timed_out = false;
             self.receiver_touched = now;
@@ -462,6 +483,7 @@ impl Device for Serial {
         self.transmitter_empty = false;
         self.receiver_touched = Time::ZERO;
         self.timed_out = false;
+        self.polls = 0;
         self.irq.set(false);
     }
 
@@ -482,6 +504,7 @@ impl Device for Serial {
             transmitter_empty,
             receiver_touched,
             timed_out,
+            polls,
         } = self;
         let saved = SavedV1 {
             ier: ier.bits(),
@@ -497,6 +520,7 @@ impl Device for Serial {
             transmitter_empty: *transmitter_empty,
             receiver_touched: *receiver_touched,
             timed_out: *timed_out,
+            polls: *polls,
         };
         State::encode(1, &saved)
     }
@@ -516,6 +540,7 @@ impl Device for Serial {
             transmitter_empty,
             receiver_touched,
             timed_out,
+            polls,
         } = state.decode(self.name(), 1)?;
         if received.len() > FIFO_BYTES {
             return Err(RestoreError::Impossible {
@@ -536,6 +561,7 @@ impl Device for Serial {
         self.transmitter_empty = transmitter_empty;
         self.receiver_touched = receiver_touched;
         self.timed_out = timed_out;
+        self.polls = polls;
         self.irq.restore(self.irq_level());
         Ok(())
     }

@@ -28,3 +28,24 @@ pub(super) fn to_set_1(code: u8, released: bool) -> u8 {
         .get(usize::from(code))
         .map_or(code, |&make| make | release_bit)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{SET_1, to_set_1};
+
+    #[test]
+    fn every_key_has_its_own_code() {
+        let mut codes = SET_1[1..0x80].to_vec();
+        codes.sort_unstable();
+        // So a mistyped entry would show: they are a permutation.
+        assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "{codes:x?}");
+    }
+
+    #[test]
+    fn prefixes_and_answers_pass() {
+        for code in [0xe0, 0xe1, 0xfa, 0xaa, 0xee] {
+            assert_eq!(to_set_1(code, false), code);
+        }
+        assert_eq!((to_set_1(0x1c, false), to_set_1(0x1c, true)), (0x1e, 0x9e));
+    }
+}
