@@ -138,11 +138,23 @@ pub fn load(request: &BootRequest<'_>) -> Result<BootImage, LoadError> {
     if linux::is_linux(bytes) {
         return linux::load(request);
     }
-    if let Some(header) = multiboot::Header::find(bytes) {
-        return multiboot::load(request, &header);
+    let header = multiboot::Header::find(bytes);
+    if elf::is_elf(bytes) {
+        let image = match (elf::Image::parse(request.kernel, pvh::ENTRY_NOTE), header) {
+            (Err(_), Some(header)) if header.has_addresses() => {
+                return multiboot::load(request, &header, None);
+            }
+            (parsed, _) => parsed?,
+        };
+        // A kernel that can be entered both ways may call the BIOS after a
+        // multiboot entry, but not after a PVH one.
+        return match (image.xen_note, header) {
+            (None, Some(header)) => multiboot::load(request, &header, Some(&image)),
+            _ => pvh::load(request, &image),
+        };
     }
-    if bytes.starts_with(b"\x7fELF") {
-        return pvh::load(request);
+    if let Some(header) = header {
+        return multiboot::load(request, &header, None);
     }
     Err(LoadError::NotAKernel {
         path: request.kernel.path.clone(),

@@ -6,10 +6,11 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use rax_devices::Disk;
+use rax_devices::host_end::SECTOR_BYTES;
 
 use super::HostError;
 
-const SECTOR: usize = 512;
+const SECTOR: usize = SECTOR_BYTES;
 
 /// What becomes of writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,6 +7,11 @@ use object::read::elf::{FileHeader, ProgramHeader};
 use super::memory::Placer;
 use super::{Chunk, InputFile, LoadError, NotAKernel};
 
+/// Whether the bytes begin as an ELF file does.
+pub(super) fn is_elf(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x7fELF")
+}
+
 /// A segment that is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Segment<'a> {

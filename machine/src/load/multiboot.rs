@@ -60,10 +60,19 @@ impl Header {
             is_sound.then_some(Self { offset, flags })
         })
     }
+
+    /// Whether the header says itself where the file goes.
+    pub(super) fn has_addresses(&self) -> bool {
+        self.flags & header_flag::ADDRESSES != 0
+    }
 }
 
-/// Lays out a kernel.
-pub(super) fn load(request: &BootRequest<'_>, header: &Header) -> Result<BootImage, LoadError> {
+/// Lays out a kernel; `image` if it is an ELF file.
+pub(super) fn load(
+    request: &BootRequest<'_>,
+    header: &Header,
+    image: Option<&Image<'_>>,
+) -> Result<BootImage, LoadError> {
     let kernel = request.kernel;
     let known = header_flag::PAGE_ALIGN | header_flag::MEMORY_INFO | header_flag::VIDEO_MODE;
     if header.flags & 0xffff & !known != 0 {
@@ -74,10 +83,9 @@ pub(super) fn load(request: &BootRequest<'_>, header: &Header) -> Result<BootIma
         });
     }
     let mut placer = Placer::new(request.memory);
-    let entry = if header.flags & header_flag::ADDRESSES != 0 {
+    let entry = if header.has_addresses() {
         place_by_header(&mut placer, kernel, header)?
-    } else if kernel.bytes.starts_with(b"\x7fELF") {
-        let image = Image::parse(kernel, 0)?;
+    } else if let Some(image) = image {
         image.place(kernel, &mut placer)?;
         image.physical_entry()
     } else {

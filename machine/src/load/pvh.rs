@@ -6,8 +6,8 @@ use super::linux::joined_modules;
 use super::memory::{FOUR_GIB, ONE_MIB, Placer};
 use super::{BootImage, BootRequest, Chunk, Format, LoadError, NotAKernel, Start, tables};
 
-/// `XEN_ELFNOTE_PHYS32_ENTRY`.
-const PHYS32_ENTRY: u32 = 18;
+/// `XEN_ELFNOTE_PHYS32_ENTRY`: the note that holds the entry.
+pub(super) const ENTRY_NOTE: u32 = 18;
 /// `XEN_HVM_START_MAGIC_VALUE`: "xEn3" with the highest bit of the "E" set.
 const MAGIC: u32 = 0x336e_c578;
 const VERSION: u32 = 1;
@@ -17,9 +17,8 @@ const MODULE_BYTES: usize = 32;
 const RANGE_BYTES: usize = 24;
 
 /// Lays out a kernel.
-pub(super) fn load(request: &BootRequest<'_>) -> Result<BootImage, LoadError> {
+pub(super) fn load(request: &BootRequest<'_>, image: &Image<'_>) -> Result<BootImage, LoadError> {
     let kernel = request.kernel;
-    let image = Image::parse(kernel, PHYS32_ENTRY)?;
     let Some(note) = image.xen_note else {
         return Err(LoadError::NotAKernel {
             path: kernel.path.clone(),

@@ -388,6 +388,13 @@ fn multiboot_elf_enters_at_the_physical_address() {
 }
 
 #[test]
+fn a_pvh_entry_comes_before_a_multiboot_one() {
+    let mut file = elf64(0x20_0000, 0x20_0000, true);
+    file[0x1800..0x180c].copy_from_slice(&multiboot(0)[0x40..0x4c]);
+    assert_eq!(load_with(file, &[], "", 64).unwrap().format, Format::Pvh);
+}
+
+#[test]
 fn multiboot_says_what_is_wrong() {
     assert!(error(load_with(multiboot(8), &[], "", 64)).contains("requires multiboot features"));
     assert!(error(load_with(multiboot(0), &[], "", 64)).contains("set header flag 16"));
