@@ -9,6 +9,13 @@ pub struct Model {
     name: &'static str,
 }
 
+impl Default for Model {
+    /// Everything that is implemented.
+    fn default() -> Self {
+        Self { name: "max" }
+    }
+}
+
 impl Model {
     /// The model of this name.
     #[must_use]

@@ -25,6 +25,7 @@ pub mod segment;
 pub mod state;
 pub mod statistics;
 mod task;
+pub mod testing;
 pub mod vector;
 pub mod verbs;
 
