@@ -323,6 +323,17 @@ impl Env {
             }
             delivered -= WRAP;
         }
+        // Only FSCALE gets here with an exponent that wrapping does not bring back; hardware ignores RC then.
+        if !(MIN_EXPONENT..=BIAS).contains(&delivered) {
+            self.raise(Exceptions::PRECISION);
+            self.rounded_up = delivered > BIAS;
+            let (field, significand) = if self.rounded_up {
+                (MAX_FIELD, INTEGER)
+            } else {
+                (0, 0)
+            };
+            return F80::new(sign, field, significand);
+        }
         if rounded.inexact {
             self.raise(Exceptions::PRECISION);
         }
