@@ -6,7 +6,9 @@
 mod asm;
 mod check;
 mod console;
+mod fixture;
 mod layout;
+mod paging;
 mod prelude;
 mod self_check;
 mod start;
@@ -55,16 +57,34 @@ pub struct TestRom {
 }
 
 /// Every ROM, the default first.
-pub const ALL: &[TestRom] = &[TestRom {
-    name: "self-check",
-    proves: "the machine as a whole: modes, arithmetic, paging, exceptions, timer, UART, keyboard controller, memory, disk",
-    build: self_check,
-    expected_serial: Expected {
-        contains: &["self-check: ", " passed, 0 failed", "> "],
-        never: &["FAILED", "unexpected"],
+pub const ALL: &[TestRom] = &[
+    TestRom {
+        name: "self-check",
+        proves: "the machine as a whole: modes, arithmetic, paging, exceptions, timer, UART, keyboard controller, memory, disk",
+        build: self_check,
+        expected_serial: Expected {
+            contains: &["self-check: ", " passed, 0 failed", "> "],
+            never: &["FAILED", "unexpected"],
+        },
+        exit_status: None,
     },
-    exit_status: None,
-}];
+    TestRom {
+        name: "paging",
+        proves: "address translation: legacy, PAE, 4- and 5-level, every right and error code",
+        build: || built(paging::build()),
+        expected_serial: fixture_end(&["paging: ", " passed, 0 failed"]),
+        exit_status: Some(33),
+    },
+];
+
+/// What a fixture writes.
+const fn fixture_end(contains: &'static [&'static str]) -> Expected {
+    Expected { contains, never: &["FAILED", "unexpected"] }
+}
+
+fn built(image: asm::Built<Vec<u8>>) -> Vec<u8> {
+    image.expect("a ROM assembles: the tests build each")
+}
 
 /// The ROM of that name.
 #[must_use]
@@ -75,7 +95,7 @@ pub fn find(name: &str) -> Option<&'static TestRom> {
 /// The image that `rax run` boots when it is given nothing else.
 #[must_use]
 pub fn self_check() -> Vec<u8> {
-    self_check::build().expect("the self-check ROM assembles")
+    built(self_check::build())
 }
 
 #[cfg(test)]
