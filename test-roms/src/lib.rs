@@ -6,12 +6,15 @@
 mod asm;
 mod check;
 mod console;
+mod descriptor;
 mod fixture;
 mod layout;
 mod paging;
 mod prelude;
+mod segmentation;
 mod self_check;
 mod start;
+mod task_switch;
 mod trap;
 
 /// What a ROM writes to COM1 when all is well.
@@ -75,11 +78,28 @@ pub const ALL: &[TestRom] = &[
         expected_serial: fixture_end(&["paging: ", " passed, 0 failed"]),
         exit_status: Some(33),
     },
+    TestRom {
+        name: "segmentation",
+        proves: "segment limits, types and privilege, call gates, far returns, 16-bit segments, big real mode",
+        build: || built(segmentation::build()),
+        expected_serial: fixture_end(&["segmentation: ", " passed, 0 failed"]),
+        exit_status: Some(33),
+    },
+    TestRom {
+        name: "task-switch",
+        proves: "hardware task switches: JMP, CALL, IRET, task gates, 16- and 32-bit tasks, their faults and traps",
+        build: || built(task_switch::build()),
+        expected_serial: fixture_end(&["task-switch: ", " passed, 0 failed"]),
+        exit_status: Some(33),
+    },
 ];
 
 /// What a fixture writes.
 const fn fixture_end(contains: &'static [&'static str]) -> Expected {
-    Expected { contains, never: &["FAILED", "unexpected"] }
+    Expected {
+        contains,
+        never: &["FAILED", "unexpected"],
+    }
 }
 
 fn built(image: asm::Built<Vec<u8>>) -> Vec<u8> {

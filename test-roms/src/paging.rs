@@ -46,7 +46,10 @@ pub(crate) fn build() -> Built<Vec<u8>> {
         fixture::finish(a, "paging")
     })?;
     image.put(LONG, &long);
-    image.put(LEAVE, &section(32, u64::from(ROM_BASE + LEAVE), five_level::leave)?);
+    image.put(
+        LEAVE,
+        &section(32, u64::from(ROM_BASE + LEAVE), five_level::leave)?,
+    );
     Ok(image.finish(0))
 }
 
@@ -63,9 +66,21 @@ fn paging_off(a: &mut Asm) -> Built {
 /// Sets or clears CR0.WP.
 fn write_protect(a: &mut Asm, on: bool) -> Built {
     let long = a.bitness() == 64;
-    if long { a.mov(rax, cr0)? } else { a.mov(eax, cr0)? }
-    if on { a.or(eax, 0x1_0000)? } else { a.and(eax, -0x1_0001i32)? }
-    if long { a.mov(cr0, rax) } else { a.mov(cr0, eax) }
+    if long {
+        a.mov(rax, cr0)?
+    } else {
+        a.mov(eax, cr0)?
+    }
+    if on {
+        a.or(eax, 0x1_0000)?
+    } else {
+        a.and(eax, -0x1_0001i32)?
+    }
+    if long {
+        a.mov(cr0, rax)
+    } else {
+        a.mov(cr0, eax)
+    }
 }
 
 /// Reloads CR3, which drops every translation that is not global.

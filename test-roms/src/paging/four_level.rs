@@ -18,8 +18,12 @@ const OTHER: u32 = SCRATCH + 0x1000;
 /// The top bit of an entry, in its upper half.
 const NO_EXECUTE: u32 = 0x8000_0000;
 /// The entries on the way to page 0 of the window and what they hold.
-const LEVELS: [(u32, u32); 4] =
-    [(TOP, POINTERS + 7), (POINTERS, DIRECTORY + 7), (DIRECTORY, TABLE + 7), (TABLE, FRAME + 7)];
+const LEVELS: [(u32, u32); 4] = [
+    (TOP, POINTERS + 7),
+    (POINTERS, DIRECTORY + 7),
+    (DIRECTORY, TABLE + 7),
+    (TABLE, FRAME + 7),
+];
 
 pub(super) fn checks(a: &mut Asm) -> Built {
     set_up(a)?;
@@ -30,9 +34,13 @@ pub(super) fn checks(a: &mut Asm) -> Built {
     check(a, "4-level reserved bits", reserved)?;
     check(a, "4-level large pages", large_pages)?;
     check(a, "4-level canonical addresses", canonical)?;
-    if_announced(a, "4-level no-execute", (0x8000_0001, edx, 20), |a| check(a, "4-level no-execute", no_execute))?;
+    if_announced(a, "4-level no-execute", (0x8000_0001, edx, 20), |a| {
+        check(a, "4-level no-execute", no_execute)
+    })?;
     check(a, "4-level invalidation", invalidation)?;
-    if_announced(a, "PCID", (1, ecx, 17), |a| check(a, "PCID", process_contexts))
+    if_announced(a, "PCID", (1, ecx, 17), |a| {
+        check(a, "PCID", process_contexts)
+    })
 }
 
 /// Empty tables for the window.

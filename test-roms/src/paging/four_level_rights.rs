@@ -15,12 +15,17 @@ const PKE: i32 = 1 << 22;
 pub(super) fn checks(a: &mut Asm) -> Built {
     if_announced(a, "SMEP", (7, ebx, 7), |a| check(a, "SMEP", execution))?;
     if_announced(a, "SMAP", (7, ebx, 20), |a| check(a, "SMAP", access))?;
-    if_announced(a, "protection keys", (7, ecx, 3), |a| check(a, "protection keys", keys))
+    if_announced(a, "protection keys", (7, ecx, 3), |a| {
+        check(a, "protection keys", keys)
+    })
 }
 
 /// Makes the first 512 GiB, where this code lies, the supervisor's own, or the user's again.
 fn own_pages(a: &mut Asm, supervisor: bool) -> Built {
-    a.mov(dword_ptr(TABLES), TABLES + 0x1000 + if supervisor { 3 } else { 7 })?;
+    a.mov(
+        dword_ptr(TABLES),
+        TABLES + 0x1000 + if supervisor { 3 } else { 7 },
+    )?;
     reload(a)
 }
 

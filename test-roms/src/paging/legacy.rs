@@ -165,7 +165,9 @@ fn large_pages(a: &mut Asm) -> Built {
     a.mov(dword_ptr(DIRECTORY + 8), 0x20_0087)?;
     reload(a)?;
     faults(a, 14, 9, |a| a.mov(eax, dword_ptr(0x80_0000)))?;
-    faults(a, 14, 0xF, |a| in_user_mode(a, |a| a.mov(dword_ptr(0x80_0004), 1)))?;
+    faults(a, 14, 0xF, |a| {
+        in_user_mode(a, |a| a.mov(dword_ptr(0x80_0004), 1))
+    })?;
     want_at(a, R_CR2, 0x80_0004)?;
     a.mov(dword_ptr(DIRECTORY + 8), 0)?;
     reload(a)

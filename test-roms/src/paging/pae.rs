@@ -24,7 +24,9 @@ pub(super) fn checks(a: &mut Asm) -> Built {
     check(a, "PAE error codes", error_codes)?;
     check(a, "PAE 2 MiB pages", large_pages)?;
     check(a, "PAE pointer table", pointer_table)?;
-    if_announced(a, "PAE no-execute", (0x8000_0001, edx, 20), |a| check(a, "PAE no-execute", no_execute))
+    if_announced(a, "PAE no-execute", (0x8000_0001, edx, 20), |a| {
+        check(a, "PAE no-execute", no_execute)
+    })
 }
 
 fn turn_on(a: &mut Asm) -> Built {
