@@ -147,7 +147,7 @@ impl Asm {
 /// Assembles one section at `ip`.
 pub(crate) fn section(bitness: u32, ip: u64, body: impl Fn(&mut Asm) -> Built) -> Built<Vec<u8>> {
     let mut known = Vec::new();
-    let mut texts_at = ip + 0x8000;
+    let mut texts_at = ip + 0x100;
     for _ in 0..MAX_PASSES {
         let mut asm = Asm::new(bitness, known.clone(), texts_at)?;
         body(&mut asm)?;

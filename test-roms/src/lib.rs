@@ -8,6 +8,7 @@ mod check;
 mod console;
 mod descriptor;
 mod fixture;
+mod interrupts;
 mod layout;
 mod paging;
 mod prelude;
@@ -16,6 +17,7 @@ mod self_check;
 mod start;
 mod task_switch;
 mod trap;
+mod v86;
 
 /// What a ROM writes to COM1 when all is well.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +92,20 @@ pub const ALL: &[TestRom] = &[
         proves: "hardware task switches: JMP, CALL, IRET, task gates, 16- and 32-bit tasks, their faults and traps",
         build: || built(task_switch::build()),
         expected_serial: fixture_end(&["task-switch: ", " passed, 0 failed"]),
+        exit_status: Some(33),
+    },
+    TestRom {
+        name: "v86",
+        proves: "virtual-8086 mode: entry, sensitive instructions, I/O bitmap, interrupts out of it, VME and PVI",
+        build: || built(v86::build()),
+        expected_serial: fixture_end(&["v86: ", " passed, 0 failed"]),
+        exit_status: Some(33),
+    },
+    TestRom {
+        name: "interrupts",
+        proves: "delivery in real, protected and long mode, double fault, shadows, single step, breakpoints, system calls",
+        build: || built(interrupts::build()),
+        expected_serial: fixture_end(&["interrupts: ", " passed, 0 failed"]),
         exit_status: Some(33),
     },
 ];

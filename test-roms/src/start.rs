@@ -146,3 +146,34 @@ pub(crate) fn virtual_wire(a: &mut Asm) -> Built {
     a.mov(dword_ptr(ebx + 0x350), 0x700)?;
     a.here(none)
 }
+
+/// Moves the interrupt controllers to vectors `base` and `base` + 8, starts the timer at 1000 Hz, lets only it through.
+pub(crate) fn timer_at(a: &mut Asm, base: u32) -> Built {
+    for (port, value) in [
+        (0x20, 0x11),
+        (0x21, base),
+        (0x21, 4),
+        (0x21, 1),
+        (0xA0, 0x11),
+        (0xA1, base + 8),
+        (0xA1, 2),
+        (0xA1, 1),
+        (0xA1, 0xFF),
+        (0x43, 0x34),
+        (0x40, 0xA9),
+        (0x40, 4),
+        (0x21, 0xFE),
+    ] {
+        a.mov(al, value)?;
+        a.out(port, al)?;
+    }
+    Ok(())
+}
+
+/// Ends the interrupt in service and masks all.
+pub(crate) fn timer_off(a: &mut Asm) -> Built {
+    a.mov(al, 0xFF)?;
+    a.out(0x21, al)?;
+    a.mov(al, 0x20)?;
+    a.out(0x20, al)
+}
