@@ -14,6 +14,7 @@ mod paging;
 mod prelude;
 mod segmentation;
 mod self_check;
+mod self_modifying;
 mod start;
 mod task_switch;
 mod trap;
@@ -106,6 +107,13 @@ pub const ALL: &[TestRom] = &[
         proves: "delivery in real, protected and long mode, double fault, shadows, single step, breakpoints, system calls",
         build: || built(interrupts::build()),
         expected_serial: fixture_end(&["interrupts: ", " passed, 0 failed"]),
+        exit_status: Some(33),
+    },
+    TestRom {
+        name: "self-modifying",
+        proves: "stores to code: next instruction, same block, hot code, other pages, aliases, page-crossing instructions",
+        build: || built(self_modifying::build()),
+        expected_serial: fixture_end(&["self-modifying: ", " passed, 0 failed"]),
         exit_status: Some(33),
     },
 ];

@@ -67,14 +67,14 @@ fn paging_off(a: &mut Asm) -> Built {
 fn write_protect(a: &mut Asm, on: bool) -> Built {
     let long = a.bitness() == 64;
     if long {
-        a.mov(rax, cr0)?
+        a.mov(rax, cr0)?;
     } else {
-        a.mov(eax, cr0)?
+        a.mov(eax, cr0)?;
     }
     if on {
-        a.or(eax, 0x1_0000)?
+        a.or(eax, 0x1_0000)?;
     } else {
-        a.and(eax, -0x1_0001i32)?
+        a.and(eax, -0x1_0001i32)?;
     }
     if long {
         a.mov(cr0, rax)

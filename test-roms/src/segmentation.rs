@@ -6,7 +6,7 @@
 mod data;
 mod transfer;
 
-use crate::asm::{Built, ROM_BASE, section};
+use crate::asm::{Built, section};
 use crate::check::{want, want_at, want_masked};
 use crate::descriptor::{BYTES_16, define, segment};
 use crate::fixture::{self, check};

@@ -4,7 +4,6 @@ use super::{LEAVE, LONG, STAGE, reload};
 use crate::check::{want, want_at, want_masked};
 use crate::fixture::{check, if_announced};
 use crate::prelude::*;
-use crate::start;
 use crate::trap::{faults, in_user_mode, passes};
 
 /// The top table, and the tables of the window: one below each of its entries 0.

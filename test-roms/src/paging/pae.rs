@@ -128,7 +128,7 @@ fn large_pages(a: &mut Asm) -> Built {
 /// QEMU's TCG reads the entries anew at each walk and checks them there, so it fails this check.
 fn pointer_table(a: &mut Asm) -> Built {
     a.mov(dword_ptr(POINTERS + 8), DIRECTORY + 3)?;
-    faults(a, 13, 0, |a| super::reload(a))?;
+    faults(a, 13, 0, super::reload)?;
     a.mov(dword_ptr(POINTERS + 8), 0)?;
     faults(a, 14, 0, |a| a.mov(eax, dword_ptr(0x4000_0000)))?;
     // Not reloaded: the old entry, not present, still holds.
