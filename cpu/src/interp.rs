@@ -3,7 +3,7 @@
 mod blocks;
 
 use crate::Cpu;
-use crate::decode::Decoder;
+use crate::decode::{Decoder, LONGEST_BLOCK};
 use crate::exception::{Exception, Exit};
 use crate::insn::Insn;
 use crate::mode::Mode;
@@ -29,6 +29,15 @@ pub enum Stop {
     Attention,
 }
 
+/// What carries out a processor's instructions.
+pub trait Engine {
+    /// Runs until exactly `until` instructions have retired since power-on, or
+    /// something needs the machine.
+    fn run(&mut self, cpu: &mut Cpu, until: u64) -> Stop;
+    /// Runs one instruction, or delivers one event.
+    fn step(&mut self, cpu: &mut Cpu) -> Stop;
+}
+
 /// Runs a processor by interpreting decoded blocks.
 pub struct Interpreter {
     decoder: Decoder,
@@ -42,34 +51,6 @@ impl Interpreter {
         Self {
             decoder: Decoder::new(&cpu.model),
             cache: BlockCache::default(),
-        }
-    }
-
-    /// Runs until `until` instructions have retired since power-on, or something
-    /// needs the machine.
-    pub fn run(&mut self, cpu: &mut Cpu, until: u64) -> Stop {
-        cpu.request_attention();
-        let mut next = None;
-        loop {
-            if cpu.state.instructions >= cpu.slice_end {
-                next = None;
-                match self.attend(cpu, until) {
-                    Attended::Stop(stop) => return stop,
-                    Attended::Again => continue,
-                    Attended::Run => {}
-                }
-            }
-            let id = match next {
-                Some(id) => id,
-                None => match self.find(cpu) {
-                    Ok(id) => id,
-                    Err(_) => {
-                        self.fault(cpu);
-                        continue;
-                    }
-                },
-            };
-            next = self.enter(cpu, id);
         }
     }
 
@@ -251,7 +232,10 @@ impl Interpreter {
         if cpu.state.instructions >= until {
             return Attended::Stop(Stop::Budget);
         }
-        let careful = cpu.mode.contains(Mode::SINGLE)
+        // A block must not run past `until`, so the last few go one by one.
+        let room = until - cpu.state.instructions;
+        let careful = room < LONGEST_BLOCK as u64
+            || cpu.mode.contains(Mode::SINGLE)
             || cpu.state.interrupt_shadow != InterruptShadow::None
             || cpu.state.system_flags.contains(Rflags::RF)
             || cpu.debug_hits != 0;
@@ -259,7 +243,7 @@ impl Interpreter {
             self.step(cpu);
             return Attended::Again;
         }
-        cpu.slice_end = until;
+        cpu.slice_end = until - LONGEST_BLOCK as u64 + 1;
         Attended::Run
     }
 
@@ -334,6 +318,42 @@ impl Interpreter {
             }
             cpu.deliver_exception(Exception::Debug { status });
             cpu.request_attention();
+        }
+    }
+}
+
+impl Engine for Interpreter {
+    fn run(&mut self, cpu: &mut Cpu, until: u64) -> Stop {
+        cpu.request_attention();
+        let mut next = None;
+        loop {
+            if cpu.state.instructions >= cpu.slice_end {
+                next = None;
+                match self.attend(cpu, until) {
+                    Attended::Stop(stop) => return stop,
+                    Attended::Again => continue,
+                    Attended::Run => {}
+                }
+            }
+            let id = match next {
+                Some(id) => id,
+                None => match self.find(cpu) {
+                    Ok(id) => id,
+                    Err(_) => {
+                        self.fault(cpu);
+                        continue;
+                    }
+                },
+            };
+            next = self.enter(cpu, id);
+        }
+    }
+
+    fn step(&mut self, cpu: &mut Cpu) -> Stop {
+        let until = cpu.state.instructions + 1;
+        match self.attend(cpu, until) {
+            Attended::Stop(stop) => stop,
+            Attended::Again | Attended::Run => Stop::Budget,
         }
     }
 }

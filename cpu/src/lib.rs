@@ -31,7 +31,7 @@ pub mod verbs;
 
 pub use cpuid::Model;
 pub use exception::Exception;
-pub use interp::{Interpreter, Stop};
+pub use interp::{Engine, Interpreter, Stop};
 pub use platform::Platform;
 pub use processor::Cpu;
 pub use state::CpuState;
