@@ -10,8 +10,4 @@ impl Cpu {
     pub fn deliver_interrupt(&mut self, _vector: u8) {}
     /// Delivers a non-maskable interrupt.
     pub fn deliver_nmi(&mut self) {}
-    /// Breakpoints on the next instruction, as DR6 bits.
-    pub(crate) fn instruction_breakpoints(&mut self) -> u64 {
-        0
-    }
 }
