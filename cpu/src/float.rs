@@ -19,6 +19,8 @@ mod env;
 mod f80;
 mod fast;
 mod number;
+#[cfg(test)]
+mod tests;
 
 pub use binary::{F16, F32, F64, Format};
 pub use compare::{Comparison, Predicate};
