@@ -2,10 +2,13 @@
 
 use std::arch::asm;
 
-use rax_cpu::float::{Comparison, Env, Exceptions, F16, F32, F64, Format, Predicate, Rounding};
+use rax_cpu::float::{
+    Comparison, Env, Exceptions, F16, F32, F64, Format, Predicate, Rounding, reciprocal_estimate,
+    reciprocal_root_estimate,
+};
 
 use super::trap::can_trap;
-use super::{Random, Report, assert_none, cases};
+use super::{Random, Report, assert_none, cases, is_reference};
 
 /// What an SSE instruction works on: xmm0 to xmm2 and rax.
 #[repr(C, align(16))]
@@ -516,5 +519,30 @@ fn packed_lanes_combine_as_on_the_host() {
     packed(failures, "maxps", sse!("maxps xmm0, xmm1"), |env, a, b| {
         env.max::<F32>(a, b)
     });
+    assert_none(failures);
+}
+
+#[test]
+fn estimates_equal_the_host() {
+    if !is_reference() {
+        return;
+    }
+    let failures = &mut Vec::new();
+    scalar(
+        failures,
+        "rcpss",
+        sse!("rcpss xmm0, xmm0"),
+        draw32,
+        low32,
+        |_, [a, ..]| reciprocal_estimate(a as u32).into(),
+    );
+    scalar(
+        failures,
+        "rsqrtss",
+        sse!("rsqrtss xmm0, xmm0"),
+        draw32,
+        low32,
+        |_, [a, ..]| reciprocal_root_estimate(a as u32).into(),
+    );
     assert_none(failures);
 }

@@ -14,7 +14,7 @@ mod linux {
     use std::ffi::{c_int, c_ulong, c_void};
     use std::sync::OnceLock;
 
-    use super::super::sse::Sse;
+    use super::super::{is_reference, sse::Sse};
 
     /// `struct sigaction` of Linux on x86-64, as its C libraries have it.
     #[repr(C)]
@@ -61,10 +61,13 @@ mod linux {
         float.mxcsr |= 0x1f80;
     }
 
-    /// Installs the handler, and says whether that worked.
+    /// Installs the handler, on a processor whose traps are the reference, and says whether that worked.
     pub(crate) fn can_trap() -> bool {
         static INSTALLED: OnceLock<bool> = OnceLock::new();
         *INSTALLED.get_or_init(|| {
+            if !is_reference() {
+                return false;
+            }
             let action = SigAction {
                 handler: on_sigfpe,
                 mask: [0; 16],

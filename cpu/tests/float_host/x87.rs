@@ -2,7 +2,7 @@
 
 use rax_cpu::float::{Comparison, Constant, Env, Exceptions, F32, F64, F80, Source};
 
-use super::{Random, Report, assert_none, cases};
+use super::{Random, Report, assert_none, cases, is_reference};
 
 /// What an x87 instruction works on. `a` is ST(0), `b` is ST(1).
 #[repr(C, align(16))]
@@ -179,6 +179,9 @@ fn compared(relation: Comparison) -> Expected {
 
 #[test]
 fn x87_arithmetic_equals_the_host() {
+    if !is_reference() {
+        return;
+    }
     let failures = &mut Vec::new();
     macro_rules! op {
         ($code:literal, |$env:ident, $a:ident, $b:ident| $body:expr) => {
@@ -236,6 +239,9 @@ fn x87_arithmetic_equals_the_host() {
 
 #[test]
 fn x87_scaling_and_remainders_equal_the_host() {
+    if !is_reference() {
+        return;
+    }
     let failures = &mut Vec::new();
     extended(
         failures,
@@ -301,6 +307,9 @@ fn draw_scale(random: &mut Random) -> (F80, F80, u64) {
 
 #[test]
 fn x87_memory_operands_equal_the_host() {
+    if !is_reference() {
+        return;
+    }
     let failures = &mut Vec::new();
     let near_single: Draw = |random| {
         let a = random.f80(F80::ONE);
@@ -374,6 +383,9 @@ fn x87_memory_operands_equal_the_host() {
 
 #[test]
 fn x87_loads_equal_the_host() {
+    if !is_reference() {
+        return;
+    }
     let failures = &mut Vec::new();
     let draw: Draw = |random| (F80::ONE, F80::ONE, random.next());
     let singles: Draw = |random| (F80::ONE, F80::ONE, random.f32(0x3f80_0000).into());
@@ -418,6 +430,9 @@ fn draw_near(random: &mut Random, center: u16) -> (F80, F80, u64) {
 
 #[test]
 fn x87_stores_equal_the_host() {
+    if !is_reference() {
+        return;
+    }
     let failures = &mut Vec::new();
     let about_limits: Draw = |random| {
         let distances = [-149, -126, 127, -1074, -1022, 1023, 0];
@@ -469,6 +484,9 @@ fn x87_stores_equal_the_host() {
 
 #[test]
 fn x87_constants_equal_the_host() {
+    if !is_reference() {
+        return;
+    }
     let failures = &mut Vec::new();
     let draw: Draw = |_| (F80::ONE, F80::ONE, 0);
     macro_rules! constant {
