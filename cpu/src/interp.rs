@@ -1,6 +1,7 @@
 //! The interpreter: finds blocks, runs them, and attends to what comes between.
 
 mod blocks;
+mod one;
 
 use crate::Cpu;
 use crate::decode::{Decoder, LONGEST_BLOCK};
@@ -210,12 +211,7 @@ impl Interpreter {
     fn attend(&mut self, cpu: &mut Cpu, until: u64) -> Attended {
         cpu.leave = false;
         cpu.position = 0;
-        if cpu.mmu.memory().code_pages().has_code_writes() {
-            for (start, bytes) in cpu.mmu.memory().code_pages().take_code_writes() {
-                let count = self.cache.invalidate(cpu.mmu.memory(), start, bytes);
-                cpu.statistics.invalidated_blocks += count;
-            }
-        }
+        self.forget_overwritten(cpu);
         cpu.mmu.sync_map();
         if cpu.platform.wants_attention() {
             return Attended::Stop(Stop::Attention);
@@ -245,6 +241,16 @@ impl Interpreter {
         }
         cpu.slice_end = until - LONGEST_BLOCK as u64 + 1;
         Attended::Run
+    }
+
+    /// Drops the blocks that were written over since the last look.
+    fn forget_overwritten(&mut self, cpu: &mut Cpu) {
+        if cpu.mmu.memory().code_pages().has_code_writes() {
+            for (start, bytes) in cpu.mmu.memory().code_pages().take_code_writes() {
+                let count = self.cache.invalidate(cpu.mmu.memory(), start, bytes);
+                cpu.statistics.invalidated_blocks += count;
+            }
+        }
     }
 
     /// Delivers an interrupt if one is pending and may be.
