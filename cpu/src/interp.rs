@@ -1,6 +1,7 @@
 //! The interpreter: finds blocks, runs them, and attends to what comes between.
 
 mod blocks;
+mod single;
 
 use crate::Cpu;
 use crate::decode::Decoder;
