@@ -141,7 +141,7 @@ fn variants(encoding: &Encoding) -> Vec<Vec<u8>> {
     if !encoding.has_immediate {
         return vec![encoding.bytes.clone()];
     }
-    let (_, head) = encoding.bytes.split_last().unwrap();
+    let head = &encoding.bytes[..encoding.bytes.len() - 1];
     (0..=255).map(|last| [head, &[last]].concat()).collect()
 }
 

@@ -54,9 +54,11 @@ pub(crate) struct Guest {
 
 impl Guest {
     pub(crate) fn new() -> Self {
-        let memory = Arc::new(PhysicalMemory::new(MEMORY).unwrap());
-        memory.map_ram(PhysicalAddress(0), MEMORY).unwrap();
-        let model = Model::named("max").unwrap();
+        let memory = Arc::new(PhysicalMemory::new(MEMORY).expect("a host has a megabyte"));
+        memory
+            .map_ram(PhysicalAddress(0), MEMORY)
+            .expect("it fits the reservation");
+        let model = Model::named("max").expect("it always exists");
         let mut cpu = Cpu::new(model, Mmu::new(Arc::clone(&memory)), Box::new(NoPlatform));
         cpu.state.msrs.efer = (Efer::LME | Efer::LMA).bits();
         cpu.state.cr0 = Cr0::PE.bits();
@@ -77,7 +79,7 @@ impl Guest {
         self.code += 16;
         self.memory
             .load_image(PhysicalAddress(self.code), instruction)
-            .unwrap();
+            .expect("all of it is RAM");
     }
 
     pub(crate) fn run(&mut self, start: Registers, in_memory: bool) -> Registers {
@@ -99,7 +101,7 @@ impl Guest {
             let bytes: Vec<u8> = start.memory.iter().flat_map(|v| v.to_le_bytes()).collect();
             self.memory
                 .load_image(PhysicalAddress(DATA), &bytes)
-                .unwrap();
+                .expect("all of it is RAM");
         }
         let result = self.interpreter.execute_one(&mut self.cpu);
         if in_memory {
