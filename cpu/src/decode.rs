@@ -1,7 +1,7 @@
 //! Bytes to [`Insn`]s, once, by iced-x86; straight-line code becomes a block
 //! (SDM 2A, chapter 2).
 
-use iced_x86::{Code, DecoderError, FlowControl, Instruction, OpKind, Register};
+use iced_x86::{Code, DecoderError, EncodingKind, FlowControl, Instruction, OpKind, Register};
 use rax_mmu::{AccessKind, LinearAddress, PAGE_SIZE, PhysicalAddress};
 
 use crate::Cpu;
@@ -77,7 +77,7 @@ impl Decoder {
                 // The buffer ended, not the page: the next block begins here.
                 break;
             }
-            let row = self.row(last_error);
+            let row = self.row(cpu.mode, last_error);
             let position = insns.len() as u8;
             let insn = self.build(cpu.mode, position, (start, &bytes[start..end]), row);
             let ends = insn.flags.contains(InsnFlags::ENDS_BLOCK);
@@ -140,7 +140,7 @@ impl Decoder {
         if !within_limit(cpu, length) || error == DecoderError::NoMoreBytes {
             return Err(cpu.raise(Exception::GeneralProtection(0)));
         }
-        let row = self.row(error);
+        let row = self.row(cpu.mode, error);
         let insn = self.build(cpu.mode, 0, (0, &buffer[..length]), row);
         let second = next_page
             .filter(|_| length > head)
@@ -159,9 +159,16 @@ impl Decoder {
     }
 
     /// The row of the instruction just decoded; none if this processor has no such thing.
-    fn row(&mut self, error: DecoderError) -> Option<&'static Row> {
-        if error == DecoderError::None {
-            self.table.row(self.instruction.code())
+    fn row(&mut self, mode: Mode, error: DecoderError) -> Option<&'static Row> {
+        let code = self.instruction.code();
+        // Real and virtual-8086 mode know no VEX (SDM 2A, 2.3.1).
+        let is_foreign = mode.contains(Mode::REAL_STYLE)
+            && matches!(
+                code.encoding(),
+                EncodingKind::VEX | EncodingKind::EVEX | EncodingKind::XOP
+            );
+        if error == DecoderError::None && !is_foreign {
+            self.table.row(code)
         } else {
             None
         }
@@ -342,16 +349,19 @@ fn operands(insn: &mut Insn, instruction: &Instruction, mode: Mode) {
         match instruction.op_kind(operand) {
             OpKind::Register => {
                 let register = instruction.op_register(operand);
-                if operand < 4 {
-                    insn.registers[operand as usize] = Gpr::from_number(register.number() as u8);
-                }
                 let is_high = matches!(
                     register,
                     Register::AH | Register::CH | Register::DH | Register::BH
                 );
+                // iced numbers AH to BH from 4, and so SPL, BPL, SIL, DIL and R8L on from 8.
+                let number = match register.number() {
+                    number if register.is_gpr8() && number >= 4 => number - 4,
+                    number => number,
+                };
+                if operand < 4 {
+                    insn.registers[operand as usize] = Gpr::from_number(number as u8);
+                }
                 if is_high {
-                    let number = register.number() as u8 - 4;
-                    insn.registers[operand as usize] = Gpr::from_number(number);
                     insn.flags |= if operand == 0 {
                         InsnFlags::HIGH0
                     } else {
