@@ -136,7 +136,8 @@ impl std::fmt::Debug for Model {
 impl Default for Model {
     /// Everything that is implemented.
     fn default() -> Self {
-        Self { name: "max" }
+        let newest = KINDS.last().map(|kind| kind.name).and_then(Self::named);
+        newest.expect("the table of models is not empty")
     }
 }
 
@@ -202,6 +203,12 @@ impl Model {
     #[must_use]
     pub(crate) fn is_since(&self, generation: Generation) -> bool {
         self.kind.generation >= generation
+    }
+
+    /// Whether it has 64-bit mode.
+    #[must_use]
+    pub fn has_long_mode(&self) -> bool {
+        self.has(CpuidFeature::X64)
     }
 
     /// Whether instructions that need this feature decode.

@@ -8,7 +8,7 @@ use crate::decode::{Decoder, LONGEST_BLOCK};
 use crate::exception::{Exception, Exit};
 use crate::insn::Insn;
 use crate::mode::Mode;
-use crate::processor::Departure;
+use crate::processor::{Departure, HISTORY};
 use crate::rflags::{Dr6, Rflags};
 use crate::segment::SegmentRegister;
 use crate::state::{Activity, Gpr, InterruptShadow};
@@ -65,6 +65,7 @@ impl Interpreter {
             .mode
             .truncate_ip(rip.wrapping_add(u64::from(block.bytes)));
         cpu.departure = Departure::FallThrough;
+        cpu.history[cpu.statistics.blocks as usize % HISTORY] = rip;
         cpu.statistics.blocks += 1;
         let Some((first, rest)) = block.insns.split_first() else {
             unreachable!("a block has at least one instruction");
@@ -200,6 +201,10 @@ impl Interpreter {
         cpu.position = 0;
         cpu.state.interrupt_shadow = InterruptShadow::None;
         cpu.debug_hits = 0;
+        // Delivery counts as an instruction: a handler that faults at its first one
+        // must not stop the guest's time.
+        cpu.state.instructions += 1;
+        cpu.statistics.faults += 1;
         cpu.deliver_exception(exception);
         cpu.request_attention();
     }
@@ -301,13 +306,13 @@ impl Interpreter {
             self.fault(cpu);
             return;
         };
-        let retired = cpu.state.instructions;
         cpu.state.interrupt_shadow = InterruptShadow::None;
         cpu.state.system_flags.remove(Rflags::RF);
         cpu.restore_rf_on_fault = before.contains(Rflags::RF);
+        let faults = cpu.statistics.faults;
         self.enter(cpu, id);
         cpu.restore_rf_on_fault = false;
-        if cpu.state.instructions == retired {
+        if cpu.statistics.faults != faults {
             return;
         }
         // Single-step counts if TF was set before the instruction (SDM 3B, 18.3.1.4).

@@ -34,6 +34,9 @@ pub(crate) struct SlowSpot {
     pub(crate) second: PhysicalAddress,
 }
 
+/// How many blocks back the processor remembers where it was.
+pub(crate) const HISTORY: usize = 16;
+
 /// An x86-64 processor.
 #[repr(C)]
 pub struct Cpu {
@@ -72,6 +75,8 @@ pub struct Cpu {
     pub(crate) single_step_suppressed: bool,
     /// Model-specific registers the guest has tried in vain, each logged once.
     pub(crate) unknown_msrs: std::collections::BTreeSet<u32>,
+    /// RIP of the last blocks entered, a ring indexed by the count of blocks.
+    pub(crate) history: [u64; HISTORY],
     /// Counts for whoever asks.
     pub statistics: Statistics,
 }
@@ -99,6 +104,7 @@ impl Cpu {
             restore_rf_on_fault: false,
             single_step_suppressed: false,
             unknown_msrs: std::collections::BTreeSet::new(),
+            history: [0; HISTORY],
             statistics: Statistics::default(),
         });
         cpu.update_mode();

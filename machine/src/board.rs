@@ -74,7 +74,11 @@ impl Board {
         board.map(0x40..=0x43, pit, 0)?;
         board.map(0x61..=0x61, pit, 4)?;
 
-        let keyboard = board.add(I8042::new(board.irq(1), board.irq(12), board.system.clone()));
+        let keyboard = board.add(I8042::new(
+            board.irq(1),
+            board.irq(12),
+            board.system.clone(),
+        ));
         board.map(0x60..=0x60, keyboard, 0)?;
         board.map(0x64..=0x64, keyboard, 1)?;
         let port92 = board.add(Port92::new(board.system.clone()));
@@ -168,7 +172,8 @@ impl Board {
 
     /// When a chip next changes something the guest can see.
     pub fn next_deadline(&mut self) -> Option<Time> {
-        let timed = |chip: &mut Box<dyn Device>| chip.timed().and_then(|timed| timed.next_deadline());
+        let timed =
+            |chip: &mut Box<dyn Device>| chip.timed().and_then(|timed| timed.next_deadline());
         self.chips.iter_mut().filter_map(timed).min()
     }
 
@@ -195,7 +200,8 @@ impl Board {
             if let Some(timed) = chip.timed() {
                 timed.advance(&mut cx);
             }
-            chip.registers().map_or(Ok(()), |registers| registers.read(register, bytes, &mut cx))
+            chip.registers()
+                .map_or(Ok(()), |registers| registers.read(register, bytes, &mut cx))
         });
         match whole {
             Some(Err(BusError::BadWidth { .. })) if bytes.len() > 1 => {
@@ -224,7 +230,9 @@ impl Board {
             if let Some(timed) = chip.timed() {
                 timed.advance(&mut cx);
             }
-            chip.registers().map_or(Ok(()), |registers| registers.write(register, bytes, &mut cx))
+            chip.registers().map_or(Ok(()), |registers| {
+                registers.write(register, bytes, &mut cx)
+            })
         });
         match whole {
             Some(Err(BusError::BadWidth { .. })) if bytes.len() > 1 => {
@@ -238,7 +246,12 @@ impl Board {
     }
 
     /// Takes an access apart; a single byte that nobody answers is dropped.
-    fn each_byte(&mut self, port: u16, count: usize, mut access: impl FnMut(&mut Self, usize, u16)) {
+    fn each_byte(
+        &mut self,
+        port: u16,
+        count: usize,
+        mut access: impl FnMut(&mut Self, usize, u16),
+    ) {
         if count > 1 {
             for n in 0..count {
                 access(self, n, port.wrapping_add(n as u16));

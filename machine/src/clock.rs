@@ -25,7 +25,11 @@ pub struct Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { base_instructions: 0, base: Time::ZERO, rate_ps: NOMINAL_PS }
+        Self {
+            base_instructions: 0,
+            base: Time::ZERO,
+            rate_ps: NOMINAL_PS,
+        }
     }
 }
 
@@ -44,7 +48,8 @@ impl Clock {
     pub fn instructions_at(&self, time: Time) -> u64 {
         let ps = u128::from(time.ns_since(self.base)) * u128::from(PS);
         let count = ps.div_ceil(u128::from(self.rate_ps));
-        self.base_instructions.saturating_add(u64::try_from(count).unwrap_or(u64::MAX))
+        self.base_instructions
+            .saturating_add(u64::try_from(count).unwrap_or(u64::MAX))
     }
 
     /// An idle processor's time passes without instructions.

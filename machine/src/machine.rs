@@ -73,10 +73,17 @@ impl Machine {
     /// # Errors
     /// When the host gives no memory, or the parts do not fit together.
     pub fn new(config: Config) -> Result<Self, BuildError> {
-        let Config { ram, model, boot, mut fittings } = config;
+        let Config {
+            ram,
+            model,
+            boot,
+            mut fittings,
+        } = config;
         let reserve = memory_map::reservation(ram);
-        let memory = PhysicalMemory::new(reserve)
-            .map_err(|source| BuildError::Reserve { mib: ram >> 20, source })?;
+        let memory = PhysicalMemory::new(reserve).map_err(|source| BuildError::Reserve {
+            mib: ram >> 20,
+            source,
+        })?;
         let memory = Arc::new(memory);
         memory_map::map_ram(&memory, ram)?;
         if let Boot::Rom(image) = &boot {
@@ -88,7 +95,13 @@ impl Machine {
         let pins = Box::new(Pins(Arc::clone(&bus)));
         let cpu = Cpu::new(model, Mmu::new(Arc::clone(&memory)), pins);
         let engine = Box::new(Interpreter::new(&cpu));
-        let mut machine = Self { cpu, engine, bus, memory, boot };
+        let mut machine = Self {
+            cpu,
+            engine,
+            bus,
+            memory,
+            boot,
+        };
         machine.power_on()?;
         Ok(machine)
     }
@@ -126,20 +139,37 @@ impl Machine {
             return Ok(());
         };
         for chunk in &image.chunks {
-            self.memory.load_image(PhysicalAddress(chunk.address), &chunk.bytes)?;
+            self.memory
+                .load_image(PhysicalAddress(chunk.address), &chunk.bytes)?;
         }
         match image.start {
             Start::ResetVector => {}
-            Start::Protected32 { entry, eax, ebx, esi, esp, descriptors } => {
+            Start::Protected32 {
+                entry,
+                eax,
+                ebx,
+                esi,
+                esp,
+                descriptors,
+            } => {
                 enter_protected(&mut self.cpu, descriptors, Attributes::DEFAULT_BIG);
                 self.cpu.state.rip = u64::from(entry);
-                for (register, value) in
-                    [(Gpr::Rax, eax), (Gpr::Rbx, ebx), (Gpr::Rsi, esi), (Gpr::Rsp, esp)]
-                {
+                for (register, value) in [
+                    (Gpr::Rax, eax),
+                    (Gpr::Rbx, ebx),
+                    (Gpr::Rsi, esi),
+                    (Gpr::Rsp, esp),
+                ] {
                     self.cpu.state.set_gpr(register, u64::from(value));
                 }
             }
-            Start::Long64 { entry, rsi, rsp, page_tables, descriptors } => {
+            Start::Long64 {
+                entry,
+                rsi,
+                rsp,
+                page_tables,
+                descriptors,
+            } => {
                 enter_protected(&mut self.cpu, descriptors, Attributes::LONG);
                 self.cpu.enter_long_mode(page_tables);
                 self.cpu.state.rip = entry;
@@ -167,7 +197,10 @@ fn enter_protected(cpu: &mut Cpu, descriptors: Descriptors, size: Attributes) {
         limit: 0x67,
         base: 0,
     };
-    state.gdtr = DescriptorTable { base: descriptors.gdt_base, limit: descriptors.gdt_limit };
+    state.gdtr = DescriptorTable {
+        base: descriptors.gdt_base,
+        limit: descriptors.gdt_limit,
+    };
     state.idtr = DescriptorTable::default();
     state.gpr = [0; Gpr::COUNT];
     cpu.enter_protected_mode();

@@ -32,7 +32,10 @@ pub struct Ports {
 
 impl Default for Ports {
     fn default() -> Self {
-        Self { windows: Vec::new(), table: vec![0; 1 << 16] }
+        Self {
+            windows: Vec::new(),
+            table: vec![0; 1 << 16],
+        }
     }
 }
 
@@ -55,7 +58,12 @@ impl Ports {
         };
         self.table[slots].fill(number);
         let (start, end) = (*range.start(), *range.end());
-        self.windows.push(Window { start, end, chip, first_register });
+        self.windows.push(Window {
+            start,
+            end,
+            chip,
+            first_register,
+        });
         Ok(())
     }
 

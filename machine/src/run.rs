@@ -70,7 +70,12 @@ impl Machine {
     /// Runs until something ends the run.
     pub fn run(&mut self, pace: &Pace, watcher: &mut dyn Watcher) -> End {
         let host = HostClock::start();
-        let mut pacer = Pacer { pace, host, last: (self.cpu.state.instructions, 0), input: Vec::new() };
+        let mut pacer = Pacer {
+            pace,
+            host,
+            last: (self.cpu.state.instructions, 0),
+            input: Vec::new(),
+        };
         loop {
             if let Some(end) = pacer.look(self) {
                 return end;
@@ -145,11 +150,19 @@ impl Pacer<'_> {
     /// A look at the host: its clock, its input, the limits.
     fn look(&mut self, machine: &mut Machine) -> Option<End> {
         let instructions = machine.cpu.state.instructions;
-        if self.pace.max_instructions.is_some_and(|most| instructions >= most) {
+        if self
+            .pace
+            .max_instructions
+            .is_some_and(|most| instructions >= most)
+        {
             return Some(End::Instructions);
         }
         let now_ns = self.host.now_ns();
-        if self.pace.timeout.is_some_and(|limit| u128::from(now_ns) >= limit.as_nanos()) {
+        if self
+            .pace
+            .timeout
+            .is_some_and(|limit| u128::from(now_ns) >= limit.as_nanos())
+        {
             return Some(End::Timeout);
         }
         if self.pace.inbox.has_news() {
@@ -166,12 +179,16 @@ impl Pacer<'_> {
         if self.pace.clock == ClockSource::Real {
             let (last_instructions, last_ns) = self.last;
             let ran = instructions - last_instructions;
-            bus.clock.steer(instructions, Time(now_ns), ran, now_ns - last_ns);
+            bus.clock
+                .steer(instructions, Time(now_ns), ran, now_ns - last_ns);
             self.last = (instructions, now_ns);
         }
         if let Some(door) = self.pace.door.as_ref().filter(|_| !self.input.is_empty()) {
             // The one door: what comes in is known by the instruction count here.
-            log::trace!("{} bytes of input at instruction {instructions}", self.input.len());
+            log::trace!(
+                "{} bytes of input at instruction {instructions}",
+                self.input.len()
+            );
             door.admit(&self.input);
             self.input.clear();
         }
@@ -219,7 +236,9 @@ impl Pacer<'_> {
         };
         let wake = deadline.and_then(|time| self.host.instant_at(time.0));
         let limit = self.pace.timeout.and_then(|limit| {
-            u64::try_from(limit.as_nanos()).ok().and_then(|ns| self.host.instant_at(ns))
+            u64::try_from(limit.as_nanos())
+                .ok()
+                .and_then(|ns| self.host.instant_at(ns))
         });
         let until: Option<Instant> = match (wake, limit) {
             (Some(wake), Some(limit)) => Some(wake.min(limit)),
