@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 mod acts;
+mod control;
 pub mod cpuid;
+mod debug;
 pub mod decode;
 mod delivery;
 pub mod exception;

@@ -69,6 +69,8 @@ pub struct Cpu {
     pub(crate) restore_rf_on_fault: bool,
     /// The instruction just stepped takes no single-step trap of its own (SYSCALL, INT).
     pub(crate) single_step_suppressed: bool,
+    /// Model-specific registers the guest has tried in vain, each logged once.
+    pub(crate) unknown_msrs: std::collections::BTreeSet<u32>,
     /// Counts for whoever asks.
     pub statistics: Statistics,
 }
@@ -95,6 +97,7 @@ impl Cpu {
             slow_spot: SlowSpot::default(),
             restore_rf_on_fault: false,
             single_step_suppressed: false,
+            unknown_msrs: std::collections::BTreeSet::new(),
             statistics: Statistics::default(),
         });
         cpu.update_mode();
