@@ -11,6 +11,7 @@ mod real;
 mod tests;
 
 use crate::Cpu;
+use crate::control::DR7_GENERAL_DETECT;
 use crate::exception::{Exception, Exit, Severity};
 use crate::rflags::{Cr0, Dr6, Rflags};
 use crate::state::{Activity, InterruptShadow};
@@ -135,12 +136,9 @@ impl Cpu {
             Exception::PageFault(fault) => self.state.cr2 = fault.address.0,
             Exception::Debug { status } => {
                 // B0 to B3 say what is true now; the others are only ever set.
-                let breakpoints = 0xf;
-                let dr6 = self.state.dr[6] & !breakpoints | status;
-                self.state.dr[6] = dr6 & 0xe00f | 0xffff_0ff0;
-                let general_detect = 1 << 13;
-                self.state.dr[7] &= !general_detect;
-                self.update_mode();
+                let breakpoints = Dr6::B0 | Dr6::B1 | Dr6::B2 | Dr6::B3;
+                self.state.dr[6] = self.state.dr[6] & !breakpoints.bits() | status;
+                self.state.dr[7] &= !DR7_GENERAL_DETECT;
             }
             _ => {}
         }

@@ -12,7 +12,7 @@ use rax_mmu::{AccessKind, LinearAddress};
 use crate::Cpu;
 use crate::exception::{Exception, Exit};
 use crate::mode::Mode;
-use crate::rflags::{Cr0, Cr4, Dr6, Rflags};
+use crate::rflags::{Cr0, Dr6, Rflags};
 use crate::segment::load::{Entry, error_code, is_null, null_segment, rpl};
 use crate::segment::{Attributes, Segment, SegmentRegister};
 use crate::state::Gpr;
@@ -109,19 +109,26 @@ impl Cpu {
         let base = u64::from(new.descriptor.base());
         let mut image = self.read_task(base, is_32_bit)?;
         let old = self.state.tr;
+        let old_kind = self
+            .state
+            .gdtr
+            .base
+            .wrapping_add(u64::from(old.selector & !7) + 5);
+        let new_kind = new.address.wrapping_add(5);
+        for address in [old_kind, new_kind, base] {
+            self.check_system_writable(address)?;
+        }
         self.save_task(old, entrance, return_rip, flags)?;
         if entrance.nests() {
             self.system_store::<u16>(base, old.selector)?;
             image.flags.insert(Rflags::NT);
-        }
-        if !entrance.nests() {
-            let address = self.state.gdtr.base + u64::from(old.selector & !7) + 5;
-            let byte = self.system_load::<u8>(address)?;
-            self.system_store::<u8>(address, byte & !BUSY)?;
+        } else {
+            let byte = self.system_load::<u8>(old_kind)?;
+            self.system_store::<u8>(old_kind, byte & !BUSY)?;
         }
         if entrance != Entrance::Return {
             let byte = (new.descriptor.0 >> 40) as u8 | BUSY;
-            self.system_store::<u8>(new.address.wrapping_add(5), byte)?;
+            self.system_store::<u8>(new_kind, byte)?;
         }
         // From here on the new task runs.
         self.state.tr = Segment {
@@ -157,15 +164,20 @@ impl Cpu {
             return Err(self.raise(Exception::InvalidTss(error_code(old.selector))));
         }
         for offset in [0, u64::from(last)] {
-            let access = Self::system_access(AccessKind::Write);
-            let address = old.base.wrapping_add(offset) & 0xffff_ffff;
-            self.translate(access, LinearAddress(address))?;
+            self.check_system_writable(old.base.wrapping_add(offset))?;
         }
         if entrance == Entrance::Return {
             flags.remove(Rflags::NT);
         }
         let image = Image::of(&self.state, return_rip, flags);
         self.write_task(old.base, is_32_bit, &image)
+    }
+
+    /// Finds out whether a switch will be able to write here, before it begins.
+    fn check_system_writable(&mut self, address: u64) -> Result<(), Exit> {
+        let access = Self::system_access(AccessKind::Write);
+        self.translate(access, LinearAddress(address & 0xffff_ffff))?;
+        Ok(())
     }
 
     /// Loads the new task's registers, then its segments with all their checks
@@ -194,7 +206,7 @@ impl Cpu {
         self.state.ldtr = null_segment(image.ldt);
         self.update_mode();
         if let Some(cr3) = image.cr3 {
-            self.enter_address_space(cr3)?;
+            self.write_cr3(u64::from(cr3))?;
         }
         self.load_task_ldt(image.ldt)?;
         if !is_virtual_8086 {
@@ -212,22 +224,6 @@ impl Cpu {
         }
         let code = *self.state.segment(SegmentRegister::Cs);
         self.check_code_offset(code.attributes, code.limit, image.rip)
-    }
-
-    fn enter_address_space(&mut self, cr3: u32) -> Result<(), Exit> {
-        if self.state.cr0 & Cr0::PG.bits() == 0 {
-            return Ok(());
-        }
-        self.state.cr3 = u64::from(cr3);
-        if self.state.cr4 & Cr4::PAE.bits() != 0 {
-            let controls = self.controls();
-            match self.mmu.load_pdptes(&controls) {
-                Ok(pdptes) => self.state.pdptes = pdptes,
-                Err(_) => return Err(self.raise(Exception::GeneralProtection(0))),
-            }
-        }
-        self.mmu.switch_context(None, false);
-        Ok(())
     }
 
     fn load_task_ldt(&mut self, selector: u16) -> Result<(), Exit> {

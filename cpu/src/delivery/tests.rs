@@ -1,5 +1,7 @@
 //! Delivery in every mode, down to the bytes on the stack.
 
+mod never_panics;
+
 use rax_mmu::{LinearAddress, PageFault, PageFaultCode};
 
 use crate::exception::Exception;

@@ -438,10 +438,9 @@ impl Cpu {
         self.update_mode();
     }
 
-    /// After a return to less privilege: takes away segments that the new level
-    /// may not use (SDM 3A, 5.8.6).
-    pub(crate) fn drop_privileged_segments(&mut self) {
-        let cpl = self.state.cpl;
+    /// On a return to less privilege: takes away segments that the new level may
+    /// not use (SDM 3A, 5.8.6).
+    pub(crate) fn drop_privileged_segments(&mut self, cpl: u8) {
         let registers = [
             SegmentRegister::Es,
             SegmentRegister::Ds,

@@ -1,8 +1,7 @@
 //! Fast system calls: SYSCALL, SYSRET, SYSENTER, SYSEXIT (SDM 3A, 5.8.7 and 5.8.8).
 //!
-//! Where the manuals of the two makers differ, what either allows is allowed:
-//! SYSCALL outside 64-bit mode as AMD has it (APM 3, SYSCALL), SYSENTER in long
-//! mode as Intel has it.
+//! As Intel has them: SYSCALL and SYSRET in 64-bit mode only, SYSENTER in all of
+//! protected mode.
 
 use crate::Cpu;
 use crate::exception::{Exception, Exit};
@@ -47,34 +46,23 @@ fn enter_flat(cpu: &mut Cpu, code: u16, stack: u16, size: CodeSize, cpl: u8) {
 pub(super) fn syscall(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     check_enabled(cpu)?;
     let return_to = cpu.ip_after(insn);
-    let star = cpu.state.msrs.star;
+    let msrs = cpu.state.msrs;
     let old = cpu.state.rflags() - Rflags::RF;
+    let flags = old & !Rflags::from_bits_retain(msrs.fmask);
     cpu.state.set_gpr(Gpr::Rcx, return_to);
-    let (rip, flags, size) = if cpu.long_mode_active() {
-        let rip = if cpu.is_64_bit() {
-            cpu.state.msrs.lstar
-        } else {
-            cpu.state.msrs.cstar
-        };
-        cpu.state.set_gpr(Gpr::R11, old.bits());
-        let masked = Rflags::from_bits_retain(cpu.state.msrs.fmask);
-        (rip, old & !masked, CodeSize::Bits64)
-    } else {
-        let flags = old - (Rflags::IF | Rflags::VM);
-        (star & 0xffff_ffff, flags, CodeSize::Bits32)
-    };
+    cpu.state.set_gpr(Gpr::R11, old.bits());
     cpu.state.set_rflags(flags);
-    let selector = (star >> 32) as u16;
-    enter_flat(cpu, selector & !3, (selector & !3).wrapping_add(8), size, 0);
+    let selector = (msrs.star >> 32) as u16 & !3;
+    enter_flat(cpu, selector, selector.wrapping_add(8), CodeSize::Bits64, 0);
     cpu.single_step_suppressed = old.contains(Rflags::TF) && !flags.contains(Rflags::TF);
-    cpu.set_rip(rip);
+    cpu.set_rip(msrs.lstar);
     Ok(())
 }
 
-/// SYSCALL and SYSRET exist in protected mode, once switched on.
+/// SYSCALL and SYSRET exist in 64-bit mode, once switched on.
 fn check_enabled(cpu: &mut Cpu) -> Result<(), Exit> {
     let enabled = cpu.state.msrs.efer & Efer::SCE.bits() != 0;
-    if !enabled || !cpu.is_protected() {
+    if !enabled || !cpu.is_64_bit() {
         return Err(cpu.raise(Exception::InvalidOpcode));
     }
     Ok(())
@@ -95,12 +83,8 @@ fn sysret(cpu: &mut Cpu, size: CodeSize, rip: u64) -> Result<(), Exit> {
     if cpu.state.cpl != 0 || (size == CodeSize::Bits64 && !cpu.is_canonical(rip)) {
         return Err(cpu.raise(Exception::GeneralProtection(0)));
     }
-    let flags = if cpu.long_mode_active() {
-        Rflags::from_bits_truncate(cpu.state.gpr(Gpr::R11) & SYSRET_FLAGS)
-    } else {
-        cpu.state.rflags() | Rflags::IF
-    };
-    cpu.state.set_rflags(flags);
+    let flags = cpu.state.gpr(Gpr::R11) & SYSRET_FLAGS;
+    cpu.state.set_rflags(Rflags::from_bits_truncate(flags));
     let selector = (cpu.state.msrs.star >> 48) as u16;
     let code = match size {
         CodeSize::Bits64 => selector.wrapping_add(16),
@@ -115,8 +99,7 @@ pub(super) fn sysenter(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
     let selector = check_sysenter(cpu)?;
     let rip = cpu.state.msrs.sysenter_eip;
     let rsp = cpu.state.msrs.sysenter_esp;
-    let long = cpu.long_mode_active();
-    let (rip, rsp, size) = if long {
+    let (rip, rsp, size) = if cpu.long_mode_active() {
         (rip, rsp, CodeSize::Bits64)
     } else {
         (rip & 0xffff_ffff, rsp & 0xffff_ffff, CodeSize::Bits32)

@@ -1,6 +1,8 @@
 //! Far JMP and CALL: direct, through call gates, and to other tasks (SDM 3A, 5.8
 //! and 7.3; SDM 2A, CALL and JMP).
 
+use rax_mmu::LinearAddress;
+
 use super::{far_pointer, stack_cell};
 use crate::Cpu;
 use crate::delivery::Gate;
@@ -66,6 +68,10 @@ fn push_return(
     is_call: bool,
 ) -> Result<Stack, Exit> {
     if is_call {
+        if stack.cpl == 3 {
+            let top = stack.segment.base.wrapping_add(stack.pointer);
+            cpu.check_alignment(LinearAddress(top), u64::from(size))?;
+        }
         let selector = cpu.state.segment(SegmentRegister::Cs).selector;
         cpu.push_to(&mut stack, size, u64::from(selector))?;
         let return_to = cpu.ip_after(insn);

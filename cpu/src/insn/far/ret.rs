@@ -113,11 +113,10 @@ fn enter_outer(cpu: &mut Cpu, code: Segment, rip: u64, stack: Segment, pointer: 
     let bits = if to_64_bit { 64 } else { stack_bits(&stack) };
     cpu.state.segments[SegmentRegister::Ss as usize] = stack;
     cpu.set_stack_pointer(bits, pointer);
-    cpu.enter_code(code, level, rip);
     if is_outer {
-        cpu.drop_privileged_segments();
-        cpu.update_mode();
+        cpu.drop_privileged_segments(level);
     }
+    cpu.enter_code(code, level, rip);
 }
 
 /// Goes to real-mode or virtual-8086 code.
@@ -146,10 +145,10 @@ fn protected_mask(cpu: &Cpu, size: u64) -> Rflags {
     mask
 }
 
+/// Takes over some of RFLAGS; entering code then brings the mode up to date.
 fn load_flags(cpu: &mut Cpu, flags: Rflags, mask: Rflags) {
     let old = cpu.state.rflags();
     cpu.state.set_rflags(old & !mask | flags & mask);
-    cpu.update_mode();
 }
 
 /// IRET in real or virtual-8086 mode.
@@ -184,6 +183,7 @@ fn iret_8086<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     enter_8086(cpu, selector, rip)?;
     cpu.move_stack(insn, 3 * size);
     load_flags(cpu, flags, mask);
+    cpu.update_mode();
     Ok(())
 }
 

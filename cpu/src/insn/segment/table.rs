@@ -7,7 +7,7 @@ use crate::insn::{Insn, Mem};
 use crate::rflags::Cr4;
 use crate::segment::load::{is_null, null_segment};
 use crate::segment::{Attributes, DescriptorTable, Segment};
-use crate::verbs::{Bits, Qword, Slot, Verbs, Width, Word};
+use crate::verbs::{Bits, Dword, Qword, Slot, Verbs, Width, Word};
 
 /// Only level 0 may load the tables' registers.
 fn check_privileged(cpu: &mut Cpu) -> Result<(), Exit> {
@@ -42,7 +42,7 @@ fn read_table<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<DescriptorTable, E
     let base = if W::BITS == 64 {
         cpu.read_displaced::<Qword>(insn, 2)?
     } else {
-        let base = cpu.read_displaced::<crate::verbs::Dword>(insn, 2)?;
+        let base = cpu.read_displaced::<Dword>(insn, 2)?;
         let base = if W::BITS == 16 {
             base & 0xff_ffff
         } else {
@@ -69,10 +69,9 @@ pub(super) fn lidt<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
 /// Stores limit and base; the base in full even with a 16-bit operand size.
 fn write_table<W: Width>(cpu: &mut Cpu, insn: &Insn, table: DescriptorTable) -> Result<(), Exit> {
     check_umip(cpu)?;
-    // Found writable first, so that a fault of the base finds the limit unwritten.
-    let (_, spot) = cpu.modify_displaced::<W>(insn, 2)?;
+    // The base is found writable first, so that its fault finds the limit unwritten.
+    cpu.modify_displaced::<W>(insn, 2)?;
     cpu.write::<Word>(Mem::of(insn), table.limit)?;
-    let _ = spot;
     let (_, spot) = cpu.modify_displaced::<W>(insn, 2)?;
     cpu.commit::<W>(spot, W::Bits::truncate(table.base));
     Ok(())
