@@ -1,7 +1,7 @@
 //! Bytes to [`Insn`]s, once, by iced-x86; straight-line code becomes a block
 //! (SDM 2A, chapter 2).
 
-use iced_x86::{Code, DecoderError, FlowControl, Instruction, OpKind, Register};
+use iced_x86::{Code, DecoderError, EncodingKind, FlowControl, Instruction, OpKind, Register};
 use rax_mmu::{AccessKind, LinearAddress, PAGE_SIZE, PhysicalAddress};
 
 use crate::Cpu;
@@ -77,9 +77,9 @@ impl Decoder {
                 // The buffer ended, not the page: the next block begins here.
                 break;
             }
-            let row = self.row(last_error);
+            let row = self.row(cpu.mode, last_error);
             let position = insns.len() as u8;
-            let insn = self.build(cpu.mode, position, (start, end), row);
+            let insn = self.build(cpu.mode, position, (start, &bytes[start..end]), row);
             let ends = insn.flags.contains(InsnFlags::ENDS_BLOCK);
             insns.push(insn);
             if ends {
@@ -140,8 +140,8 @@ impl Decoder {
         if !within_limit(cpu, length) || error == DecoderError::NoMoreBytes {
             return Err(cpu.raise(Exception::GeneralProtection(0)));
         }
-        let row = self.row(error);
-        let insn = self.build(cpu.mode, 0, (0, length), row);
+        let row = self.row(cpu.mode, error);
+        let insn = self.build(cpu.mode, 0, (0, &buffer[..length]), row);
         let second = next_page
             .filter(|_| length > head)
             .map(|page| (page, length - head));
@@ -159,9 +159,16 @@ impl Decoder {
     }
 
     /// The row of the instruction just decoded; none if this processor has no such thing.
-    fn row(&mut self, error: DecoderError) -> Option<&'static Row> {
-        if error == DecoderError::None {
-            self.table.row(self.instruction.code())
+    fn row(&mut self, mode: Mode, error: DecoderError) -> Option<&'static Row> {
+        let code = self.instruction.code();
+        // Real and virtual-8086 mode know no VEX (SDM 2A, 2.3.1).
+        let is_foreign = mode.contains(Mode::REAL_STYLE)
+            && matches!(
+                code.encoding(),
+                EncodingKind::VEX | EncodingKind::EVEX | EncodingKind::XOP
+            );
+        if error == DecoderError::None && !is_foreign {
+            self.table.row(code)
         } else {
             None
         }
@@ -171,10 +178,11 @@ impl Decoder {
         &self,
         mode: Mode,
         position: u8,
-        (start, end): (usize, usize),
+        (start, bytes): (usize, &[u8]),
         row: Option<&'static Row>,
     ) -> Insn {
         let instruction = &self.instruction;
+        let end = start + bytes.len();
         let mut insn = Insn {
             handler: undefined,
             immediate: 0,
@@ -190,7 +198,7 @@ impl Decoder {
             address_bits: mode.code_bits() as u8,
             stack_bits: mode.stack_bits() as u8,
             position,
-            length: (end - start) as u8,
+            length: bytes.len() as u8,
             immediate2: 0,
             flags: InsnFlags::empty(),
         };
@@ -202,7 +210,10 @@ impl Decoder {
         let Some(row) = row else {
             return insn;
         };
-        operands(&mut insn, instruction, mode, start);
+        operands(&mut insn, instruction, mode);
+        if row.unit == Unit::X87 {
+            insn.immediate = x87_opcode(bytes);
+        }
         insn.handler = if unit_is_on(mode, row.unit) {
             match row.meaning {
                 Meaning::Shared { memory, .. } if insn.has_memory() => memory,
@@ -326,7 +337,7 @@ fn raise_unavailable(cpu: &mut Cpu, needs_sse: bool, needs_avx: bool) -> Exit {
     })
 }
 
-fn operands(insn: &mut Insn, instruction: &Instruction, mode: Mode, start: usize) {
+fn operands(insn: &mut Insn, instruction: &Instruction, mode: Mode) {
     insn.flags
         .set(InsnFlags::REP, instruction.has_repe_prefix());
     insn.flags
@@ -338,16 +349,19 @@ fn operands(insn: &mut Insn, instruction: &Instruction, mode: Mode, start: usize
         match instruction.op_kind(operand) {
             OpKind::Register => {
                 let register = instruction.op_register(operand);
-                if operand < 4 {
-                    insn.registers[operand as usize] = Gpr::from_number(register.number() as u8);
-                }
                 let is_high = matches!(
                     register,
                     Register::AH | Register::CH | Register::DH | Register::BH
                 );
+                // iced numbers AH to BH from 4, and so SPL, BPL, SIL, DIL and R8L on from 8.
+                let number = match register.number() {
+                    number if register.is_gpr8() && number >= 4 => number - 4,
+                    number => number,
+                };
+                if operand < 4 {
+                    insn.registers[operand as usize] = Gpr::from_number(number as u8);
+                }
                 if is_high {
-                    let number = register.number() as u8 - 4;
-                    insn.registers[operand as usize] = Gpr::from_number(number);
                     insn.flags |= if operand == 0 {
                         InsnFlags::HIGH0
                     } else {
@@ -375,7 +389,16 @@ fn operands(insn: &mut Insn, instruction: &Instruction, mode: Mode, start: usize
             _ => memory_operand(insn, instruction, instruction.op_kind(operand), mode),
         }
     }
-    let _ = start;
+}
+
+/// What the x87 unit keeps of an opcode: three bits of the first byte, and ModRM (SDM 1, 8.1.9).
+fn x87_opcode(bytes: &[u8]) -> u64 {
+    // No prefix looks like an escape.
+    let escape = bytes.iter().position(|&byte| byte & 0xf8 == 0xd8);
+    match escape.and_then(|at| bytes.get(at..at + 2)) {
+        Some(&[escape, modrm]) => u64::from(escape & 7) << 8 | u64::from(modrm),
+        _ => 0,
+    }
 }
 
 const fn is_immediate(kind: OpKind) -> bool {

@@ -1,14 +1,14 @@
 //! The interpreter: finds blocks, runs them, and attends to what comes between.
 
 mod blocks;
-mod single;
+mod one;
 
 use crate::Cpu;
-use crate::decode::Decoder;
+use crate::decode::{Decoder, LONGEST_BLOCK};
 use crate::exception::{Exception, Exit};
 use crate::insn::Insn;
 use crate::mode::Mode;
-use crate::processor::Departure;
+use crate::processor::{Departure, HISTORY};
 use crate::rflags::{Dr6, Rflags};
 use crate::segment::SegmentRegister;
 use crate::state::{Activity, Gpr, InterruptShadow};
@@ -30,6 +30,15 @@ pub enum Stop {
     Attention,
 }
 
+/// What carries out a processor's instructions.
+pub trait Engine {
+    /// Runs until exactly `until` instructions have retired since power-on, or
+    /// something needs the machine.
+    fn run(&mut self, cpu: &mut Cpu, until: u64) -> Stop;
+    /// Runs one instruction, or delivers one event.
+    fn step(&mut self, cpu: &mut Cpu) -> Stop;
+}
+
 /// Runs a processor by interpreting decoded blocks.
 pub struct Interpreter {
     decoder: Decoder,
@@ -46,34 +55,6 @@ impl Interpreter {
         }
     }
 
-    /// Runs until `until` instructions have retired since power-on, or something
-    /// needs the machine.
-    pub fn run(&mut self, cpu: &mut Cpu, until: u64) -> Stop {
-        cpu.request_attention();
-        let mut next = None;
-        loop {
-            if cpu.state.instructions >= cpu.slice_end {
-                next = None;
-                match self.attend(cpu, until) {
-                    Attended::Stop(stop) => return stop,
-                    Attended::Again => continue,
-                    Attended::Run => {}
-                }
-            }
-            let id = match next {
-                Some(id) => id,
-                None => match self.find(cpu) {
-                    Ok(id) => id,
-                    Err(_) => {
-                        self.fault(cpu);
-                        continue;
-                    }
-                },
-            };
-            next = self.enter(cpu, id);
-        }
-    }
-
     /// Runs one block; gives the next one if a link names it.
     #[inline(always)]
     fn enter(&mut self, cpu: &mut Cpu, id: BlockId) -> Option<BlockId> {
@@ -84,6 +65,7 @@ impl Interpreter {
             .mode
             .truncate_ip(rip.wrapping_add(u64::from(block.bytes)));
         cpu.departure = Departure::FallThrough;
+        cpu.history[cpu.statistics.blocks as usize % HISTORY] = rip;
         cpu.statistics.blocks += 1;
         let Some((first, rest)) = block.insns.split_first() else {
             unreachable!("a block has at least one instruction");
@@ -219,6 +201,10 @@ impl Interpreter {
         cpu.position = 0;
         cpu.state.interrupt_shadow = InterruptShadow::None;
         cpu.debug_hits = 0;
+        // Delivery counts as an instruction: a handler that faults at its first one
+        // must not stop the guest's time.
+        cpu.state.instructions += 1;
+        cpu.statistics.faults += 1;
         cpu.deliver_exception(exception);
         cpu.request_attention();
     }
@@ -230,12 +216,7 @@ impl Interpreter {
     fn attend(&mut self, cpu: &mut Cpu, until: u64) -> Attended {
         cpu.leave = false;
         cpu.position = 0;
-        if cpu.mmu.memory().code_pages().has_code_writes() {
-            for (start, bytes) in cpu.mmu.memory().code_pages().take_code_writes() {
-                let count = self.cache.invalidate(cpu.mmu.memory(), start, bytes);
-                cpu.statistics.invalidated_blocks += count;
-            }
-        }
+        self.forget_overwritten(cpu);
         cpu.mmu.sync_map();
         if cpu.platform.wants_attention() {
             return Attended::Stop(Stop::Attention);
@@ -252,7 +233,10 @@ impl Interpreter {
         if cpu.state.instructions >= until {
             return Attended::Stop(Stop::Budget);
         }
-        let careful = cpu.mode.contains(Mode::SINGLE)
+        // A block must not run past `until`, so the last few go one by one.
+        let room = until - cpu.state.instructions;
+        let careful = room < LONGEST_BLOCK as u64
+            || cpu.mode.contains(Mode::SINGLE)
             || cpu.state.interrupt_shadow != InterruptShadow::None
             || cpu.state.system_flags.contains(Rflags::RF)
             || cpu.debug_hits != 0;
@@ -260,8 +244,18 @@ impl Interpreter {
             self.step(cpu);
             return Attended::Again;
         }
-        cpu.slice_end = until;
+        cpu.slice_end = until - LONGEST_BLOCK as u64 + 1;
         Attended::Run
+    }
+
+    /// Drops the blocks that were written over since the last look.
+    fn forget_overwritten(&mut self, cpu: &mut Cpu) {
+        if cpu.mmu.memory().code_pages().has_code_writes() {
+            for (start, bytes) in cpu.mmu.memory().code_pages().take_code_writes() {
+                let count = self.cache.invalidate(cpu.mmu.memory(), start, bytes);
+                cpu.statistics.invalidated_blocks += count;
+            }
+        }
     }
 
     /// Delivers an interrupt if one is pending and may be.
@@ -312,13 +306,13 @@ impl Interpreter {
             self.fault(cpu);
             return;
         };
-        let retired = cpu.state.instructions;
         cpu.state.interrupt_shadow = InterruptShadow::None;
         cpu.state.system_flags.remove(Rflags::RF);
         cpu.restore_rf_on_fault = before.contains(Rflags::RF);
+        let faults = cpu.statistics.faults;
         self.enter(cpu, id);
         cpu.restore_rf_on_fault = false;
-        if cpu.state.instructions == retired {
+        if cpu.statistics.faults != faults {
             return;
         }
         // Single-step counts if TF was set before the instruction (SDM 3B, 18.3.1.4).
@@ -335,6 +329,42 @@ impl Interpreter {
             }
             cpu.deliver_exception(Exception::Debug { status });
             cpu.request_attention();
+        }
+    }
+}
+
+impl Engine for Interpreter {
+    fn run(&mut self, cpu: &mut Cpu, until: u64) -> Stop {
+        cpu.request_attention();
+        let mut next = None;
+        loop {
+            if cpu.state.instructions >= cpu.slice_end {
+                next = None;
+                match self.attend(cpu, until) {
+                    Attended::Stop(stop) => return stop,
+                    Attended::Again => continue,
+                    Attended::Run => {}
+                }
+            }
+            let id = match next {
+                Some(id) => id,
+                None => match self.find(cpu) {
+                    Ok(id) => id,
+                    Err(_) => {
+                        self.fault(cpu);
+                        continue;
+                    }
+                },
+            };
+            next = self.enter(cpu, id);
+        }
+    }
+
+    fn step(&mut self, cpu: &mut Cpu) -> Stop {
+        let until = cpu.state.instructions + 1;
+        match self.attend(cpu, until) {
+            Attended::Stop(stop) => stop,
+            Attended::Again | Attended::Run => Stop::Budget,
         }
     }
 }

@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 mod acts;
+mod control;
 pub mod cpuid;
+mod debug;
 pub mod decode;
 mod delivery;
 pub mod exception;
@@ -20,17 +22,19 @@ pub mod mode;
 mod msr;
 pub mod platform;
 mod processor;
+mod report;
 pub mod rflags;
 pub mod segment;
 pub mod state;
 pub mod statistics;
 mod task;
+pub mod testing;
 pub mod vector;
 pub mod verbs;
 
 pub use cpuid::Model;
 pub use exception::Exception;
-pub use interp::{Interpreter, Stop};
+pub use interp::{Engine, Interpreter, Stop};
 pub use platform::Platform;
 pub use processor::Cpu;
 pub use state::CpuState;

@@ -298,7 +298,7 @@ impl DoubleShiftOp {
             Self::Shrd if count > bits => Self::Shrd.shift(bits, source, value, count - bits),
             Self::Shld => {
                 let both = wide(value, source) << count >> bits;
-                (both as u64 & mask(bits), both >> bits & 1 != 0)
+                (both as u64 & mask(bits), value >> (bits - count) & 1 != 0)
             }
             Self::Shrd => {
                 let both = wide(source, value);

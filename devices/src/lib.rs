@@ -1,2 +1,75 @@
-//! The chips on the board. Each knows its registers, never its address.
+//! The chips on the board, as pure state machines.
+//!
+//! Each chip knows its registers, numbered from zero, and never its address.
+//! All it sees of the world is the [`Context`] of an access (the time, and
+//! memory for bus masters), the wires it was built with ([`IrqLine`],
+//! [`SystemLines`], [`ExitRequest`]) and its host end (a trait of
+//! [`host_end`]). No chip asks a clock, starts a thread or holds another chip,
+//! so a run replays exactly. No access, whatever its register, width or value,
+//! makes a chip panic.
+//!
+//! The contract:
+//! [`device`], [`bus_error`], [`irq_line`], [`time`], [`dma`], [`snapshot`],
+//! [`host_end`], [`conformance`].
+//!
+//! The chips, one file each:
+//!
+//! | module | chip |
+//! | --- | --- |
+//! | [`pic`] | the two 8259A interrupt controllers and their ELCR |
+//! | [`pit`] | the 8254 interval timer and system control port B (61h) |
+//! | [`rtc`] | the MC146818 real-time clock with 128 bytes of CMOS memory |
+//! | [`serial`] | a 16550A UART |
+//! | [`i8042`] | the keyboard controller with its keyboard and mouse |
+//! | [`ide`] | one ATA channel on the ISA bus, PIO |
+//! | [`port92`] | system control port A: fast A20 and fast reset |
+//! | [`reset_control`] | the reset control register (CF9h) |
+//! | [`power_off`] | the register by which a guest without ACPI switches the machine off |
+//! | [`debug_exit`] | the register by which a test guest ends the run |
+//! | [`debug_console`] | the byte sink at 402h and E9h |
+//!
+//! [`system_control`] holds the wires that several chips pull together: A20
+//! and reset.
 #![forbid(unsafe_code)]
+
+pub mod bus_error;
+pub mod conformance;
+pub mod device;
+pub mod dma;
+pub mod host_end;
+pub mod irq_line;
+pub mod snapshot;
+pub mod time;
+
+pub mod debug_console;
+pub mod debug_exit;
+pub mod i8042;
+pub mod ide;
+pub mod pic;
+pub mod pit;
+pub mod port92;
+pub mod power_off;
+pub mod reset_control;
+pub mod rtc;
+pub mod serial;
+pub mod system_control;
+
+pub use bus_error::BusError;
+pub use debug_console::DebugConsole;
+pub use debug_exit::{DebugExit, ExitRequest};
+pub use device::{Context, Device, Registers, Timed};
+pub use dma::{Dma, NoMemory};
+pub use host_end::{ByteSink, Console, Disk, MemoryConsole, MemoryDisk};
+pub use i8042::I8042;
+pub use ide::Ide;
+pub use irq_line::{IrqLine, IrqLines};
+pub use pic::PicPair;
+pub use pit::Pit;
+pub use port92::Port92;
+pub use power_off::{PowerOff, PowerOffRequest};
+pub use reset_control::ResetControl;
+pub use rtc::Rtc;
+pub use serial::Serial;
+pub use snapshot::{RestoreError, State};
+pub use system_control::{ResetKind, SystemLines};
+pub use time::Time;

@@ -49,7 +49,9 @@ impl CodeMarks {
             .is_some_and(|w| w.load(Ordering::Acquire) & bit != 0)
     }
 
-    fn mark(&self, offset: u64, bytes: u64) {
+    /// True if a page was no code page before.
+    fn mark(&self, offset: u64, bytes: u64) -> bool {
+        let mut is_new = false;
         let mut granules = lock(&self.granules);
         for_each_page(offset, bytes, |page, first, last| {
             let (word, bit) = place(page);
@@ -60,8 +62,9 @@ impl CodeMarks {
             for (marks, new) in marks.iter_mut().zip(granule_mask(first, last)) {
                 *marks |= new;
             }
-            word.fetch_or(bit, Ordering::Release);
+            is_new |= word.fetch_or(bit, Ordering::Release) & bit == 0;
         });
+        is_new
     }
 
     fn overlaps(&self, offset: u64, bytes: u64) -> bool {
@@ -88,6 +91,17 @@ impl CodeMarks {
         if let Some(word) = self.pages.get(word) {
             word.fetch_and(!bit, Ordering::Release);
         }
+    }
+
+    fn clear_all(&self) {
+        let mut granules = lock(&self.granules);
+        for (page, _) in granules.drain() {
+            let (word, bit) = place(page);
+            if let Some(word) = self.pages.get(word) {
+                word.fetch_and(!bit, Ordering::Release);
+            }
+        }
+        self.take_writes();
     }
 
     /// Takes note of a store of `bytes` bytes.
@@ -138,11 +152,14 @@ impl<'a> CodePages<'a> {
 
     /// Marks `bytes` bytes as holding translated code.
     ///
-    /// If a page was no code page before, every processor must then drop its
-    /// write tags for it: [`crate::Mmu::flush_code_page`].
-    pub fn mark(&self, start: PhysicalAddress, bytes: u64) {
-        self.memory
-            .for_each_span(start, bytes, |offset, bytes| self.marks.mark(offset, bytes));
+    /// True if a page was no code page before: every processor must then drop
+    /// its write tags for it, by [`crate::Mmu::flush_code_page`].
+    pub fn mark(&self, start: PhysicalAddress, bytes: u64) -> bool {
+        let mut is_new = false;
+        self.memory.for_each_span(start, bytes, |offset, bytes| {
+            is_new |= self.marks.mark(offset, bytes);
+        });
+        is_new
     }
 
     /// True if the page around `page` holds translated code.
@@ -169,6 +186,11 @@ impl<'a> CodePages<'a> {
         if let Some(offset) = self.memory.offset_of(page) {
             self.marks.clear_page(offset);
         }
+    }
+
+    /// Forgets all marks and the list: there are no translations left.
+    pub fn clear_all(&self) {
+        self.marks.clear_all();
     }
 
     /// True if translated code was overwritten since the list was taken.

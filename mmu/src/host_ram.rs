@@ -336,3 +336,80 @@ impl HostRam {
 fn out_of_range(address: HostAddress) -> ! {
     panic!("host address {:#x} is not guest memory", address.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip<T: Word + std::fmt::Debug>(ram: &HostRam, bytes: &[u8]) {
+        for offset in [0, 1, 4095, 4096, 8192 - T::SIZE] {
+            let host = ram.base().wrapping_add(offset);
+            let value = T::from_guest_bytes(bytes);
+            ram.fill(0, 8192, 0);
+            ram.store(host, value);
+            assert_eq!(ram.load::<T>(host), value);
+            let mut found = [0; 16];
+            ram.read(offset, &mut found[..T::SIZE as usize]);
+            assert_eq!(found[..T::SIZE as usize], bytes[..T::SIZE as usize]);
+            let zero = T::default();
+            assert_eq!(ram.compare_exchange(host, zero, zero), Err(value));
+            assert_eq!(ram.compare_exchange(host, value, zero), Ok(value));
+            assert_eq!(ram.load::<T>(host), zero);
+        }
+    }
+
+    #[test]
+    fn words_lie_in_memory_with_their_lowest_byte_first() {
+        let ram = HostRam::reserve(8192).unwrap();
+        let bytes: [u8; 16] = std::array::from_fn(|n| 0x81 + n as u8);
+        round_trip::<u8>(&ram, &bytes);
+        round_trip::<u16>(&ram, &bytes);
+        round_trip::<u32>(&ram, &bytes);
+        round_trip::<u64>(&ram, &bytes);
+        round_trip::<u128>(&ram, &bytes);
+        let mut short = [0; 3];
+        0x1122_3344_u32.to_guest_bytes(&mut short);
+        assert_eq!(short, [0x44, 0x33, 0x22]);
+        assert_eq!(u64::from_guest_bytes(&short), 0x22_3344);
+    }
+
+    #[test]
+    fn discarded_memory_reads_as_zeros() {
+        let ram = HostRam::reserve(1 << 20).unwrap();
+        for (offset, bytes) in [(0, 1 << 20), (0x1_0000, 0x2_0000), (0x1234, 0x4321)] {
+            ram.fill(0, 1 << 20, 0xee);
+            ram.discard(offset, bytes);
+            let mut found = vec![0; 1 << 20];
+            ram.read(0, &mut found);
+            let expected = |n: u64| {
+                if (offset..offset + bytes).contains(&n) {
+                    0
+                } else {
+                    0xee
+                }
+            };
+            assert!((0..).zip(&found).all(|(n, &byte)| byte == expected(n)));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "is not guest memory")]
+    fn a_word_across_the_end_is_refused() {
+        let ram = HostRam::reserve(4096).unwrap();
+        let _ = ram.load::<u64>(ram.base().wrapping_add(4089));
+    }
+
+    #[test]
+    #[should_panic(expected = "is not guest memory")]
+    fn a_word_before_the_start_is_refused() {
+        let ram = HostRam::reserve(4096).unwrap();
+        ram.store(HostAddress(ram.base().0 - 1), 0_u16);
+    }
+
+    #[test]
+    #[should_panic(expected = "is not guest memory")]
+    fn bytes_beyond_the_end_are_refused() {
+        let ram = HostRam::reserve(4096).unwrap();
+        ram.read(u64::MAX, &mut [0; 2]);
+    }
+}

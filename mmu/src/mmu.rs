@@ -15,7 +15,7 @@ use crate::host_ram::{HostAddress, Word};
 use crate::paging::{self, InvalidPdpte, Rights, Tables};
 use crate::physical::{Backing, MmioSpace, PhysicalMap, PhysicalMemory};
 use crate::tlb::second::SecondTlb;
-use crate::tlb::{Tlb, View};
+use crate::tlb::{Fill, Tlb, View};
 
 mod fetch;
 mod flush;
@@ -299,6 +299,15 @@ impl Mmu {
         Ok(())
     }
 
+    /// What lies at a physical address, behind the A20 gate; takes no lock.
+    #[must_use]
+    pub fn resolve_physical(&mut self, physical: PhysicalAddress) -> Translation {
+        if self.needs_sync() {
+            self.sync_map();
+        }
+        self.resolve(physical)
+    }
+
     /// Reads the four PDPTEs that `controls.cr3` points to (PAE paging).
     ///
     /// # Errors
@@ -346,6 +355,7 @@ impl Mmu {
                 self.counters.l2_hits += 1;
                 return Ok((PhysicalAddress(physical), rights));
             }
+            self.second.forget(linear);
         }
         self.walk(controls, access, linear)
     }
@@ -360,8 +370,8 @@ impl Mmu {
         self.counters.walks += 1;
         match paging::translate(&self.tables(), controls, access, linear) {
             Ok(page) => {
-                self.second.fill(linear, &page);
-                Ok((page.physical(linear), page.rights))
+                let rights = self.second.fill(linear, &page);
+                Ok((page.physical(linear), rights))
             }
             Err(error_code) => {
                 self.counters.faults += 1;
@@ -403,7 +413,16 @@ impl Mmu {
         let writable = is_ram && self.is_writable(controls, access, rights, host);
         let page = linear & PAGE_MASK;
         let host_page = host.0.wrapping_sub(linear & PAGE_OFFSET);
-        self.tlb.fill(access.view(), page, host_page, writable);
+        let large = rights.contains(Rights::LARGE);
+        self.tlb.fill(
+            access.view(),
+            Fill {
+                page,
+                host_page,
+                writable,
+                large,
+            },
+        );
         self.counters.l1_fills += 1;
     }
 

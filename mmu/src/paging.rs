@@ -14,7 +14,9 @@ mod four_level;
 mod legacy;
 mod pae;
 #[cfg(test)]
-mod tests;
+pub(crate) mod plain;
+#[cfg(test)]
+pub(crate) mod tests;
 
 /// A PDPTE has a reserved bit set: MOV to CR3 raises #GP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +41,8 @@ bitflags::bitflags! {
         const DIRTY = 1 << 4;
         /// Half of a 4 MiB page.
         const FOUR_MIB = 1 << 5;
+        /// The page is larger than 4 KiB.
+        const LARGE = 1 << 6;
         /// The protection key.
         const KEY = 0xf << 8;
     }
@@ -177,10 +181,8 @@ impl Tables<'_> {
     }
 
     /// Sets flags in an entry. False if somebody changed the rest of it.
+    #[cold]
     fn set_flags(&self, step: Step, flags: u64, is_legacy: bool) -> bool {
-        if step.value & flags == flags {
-            return true;
-        }
         let Place::Ram(offset) = self.map.span(PhysicalAddress(step.address)).place else {
             return true;
         };
@@ -215,11 +217,12 @@ pub(crate) fn translate(
 ) -> Result<WalkedPage, PageFaultCode> {
     let mut attempt = 0;
     loop {
-        let (walk, mut page) =
-            walk(tables, controls, address).map_err(|stop| stopped(controls, access, stop))?;
+        let mut steps = Walk::new(controls.paging_mode() == PagingMode::Legacy);
+        let mut page = walk(tables, controls, address, &mut steps)
+            .map_err(|stop| stopped(controls, access, stop))?;
         check(controls, access, page.rights)?;
         attempt += 1;
-        if set_accessed_and_dirty(tables, &walk, access.is_write()) || attempt == ATTEMPTS {
+        if set_accessed_and_dirty(tables, &steps, access.is_write()) || attempt == ATTEMPTS {
             if access.is_write() {
                 page.rights |= Rights::DIRTY;
             }
@@ -234,38 +237,60 @@ pub(crate) fn look_up(
     controls: &Controls,
     address: u64,
 ) -> Option<WalkedPage> {
-    walk(tables, controls, address).ok().map(|(_, page)| page)
+    let mut steps = Walk::new(controls.paging_mode() == PagingMode::Legacy);
+    walk(tables, controls, address, &mut steps).ok()
 }
 
+#[inline]
 fn walk(
     tables: &Tables<'_>,
     controls: &Controls,
     address: u64,
-) -> Result<(Walk, WalkedPage), Stop> {
+    steps: &mut Walk,
+) -> Result<WalkedPage, Stop> {
     match controls.paging_mode() {
-        PagingMode::Off => Ok((
-            Walk::new(false),
-            WalkedPage {
-                frame: address & crate::PAGE_MASK,
-                size: PageSize::Small,
-                rights: Rights::USER | Rights::WRITE | Rights::DIRTY,
-            },
-        )),
-        PagingMode::Legacy => legacy::walk(tables, controls, address),
-        PagingMode::Pae => pae::walk(tables, controls, address),
-        PagingMode::FourLevel => four_level::walk(tables, controls, address, 4),
-        PagingMode::FiveLevel => four_level::walk(tables, controls, address, 5),
+        PagingMode::Off => Ok(WalkedPage {
+            frame: address & crate::PAGE_MASK,
+            size: PageSize::Small,
+            rights: Rights::USER | Rights::WRITE | Rights::DIRTY,
+        }),
+        PagingMode::Legacy => legacy::walk(tables, controls, address, steps),
+        PagingMode::Pae => pae::walk(tables, controls, address, steps),
+        PagingMode::FourLevel => four_level::walk(
+            tables,
+            controls,
+            address,
+            four_level::root(controls, 4),
+            steps,
+        ),
+        PagingMode::FiveLevel => four_level::walk(
+            tables,
+            controls,
+            address,
+            four_level::root(controls, 5),
+            steps,
+        ),
     }
 }
 
 /// Sets A in every entry used, and D in the last one on a write.
+///
+/// False if somebody changed an entry since it was read.
+#[inline]
 fn set_accessed_and_dirty(tables: &Tables<'_>, walk: &Walk, is_write: bool) -> bool {
     let steps = walk.steps.get(..walk.count).unwrap_or_default();
-    steps.iter().enumerate().all(|(level, &step)| {
-        let is_last = level + 1 == steps.len();
-        let dirty = if is_write && is_last { entry::DIRTY } else { 0 };
-        tables.set_flags(step, entry::ACCESSED | dirty, walk.is_legacy)
-    })
+    let Some((last, upper)) = steps.split_last() else {
+        return true;
+    };
+    let last_flags = if is_write {
+        entry::ACCESSED | entry::DIRTY
+    } else {
+        entry::ACCESSED
+    };
+    let set = |step: &Step, flags| {
+        step.value & flags == flags || tables.set_flags(*step, flags, walk.is_legacy)
+    };
+    upper.iter().all(|step| set(step, entry::ACCESSED)) && set(last, last_flags)
 }
 
 /// The bits of the error code that tell what the access was.
@@ -348,8 +373,10 @@ fn key_denies(controls: &Controls, access: Access, rights: Rights) -> bool {
     };
     let denied = register >> (rights.key() * 2);
     let (access_disabled, write_disabled) = (denied & 1 != 0, denied & 2 != 0);
-    let obeys_write_disable = access.user || controls.write_protect();
-    enabled && (access_disabled || access.is_write() && write_disabled && obeys_write_disable)
+    // CR0.WP makes supervisor writes obey, and all writes to supervisor pages.
+    let obeys_write_disable = controls.write_protect() || access.user && is_user_page;
+    let write_denied = access.is_write() && write_disabled && obeys_write_disable;
+    enabled && (access_disabled || write_denied)
 }
 
 /// U/S, R/W and XD of one entry.

@@ -56,13 +56,31 @@ pub struct TlbEntry {
     pub host_page: u64,
 }
 
+/// One bit for each entry of each table.
+type Bits = [[u64; TLB_ENTRIES / 64]; 3];
+
 /// The three tables.
 #[repr(C)]
 #[derive(Clone, Debug)]
 pub struct Tlb {
     views: [[TlbEntry; TLB_ENTRIES]; 4],
     /// Which entries are not empty, so that a flush touches only those.
-    filled: [[u64; TLB_ENTRIES / 64]; 3],
+    filled: Bits,
+    /// Which of them are parts of larger pages.
+    large: Bits,
+}
+
+/// What a fill enters: one 4 KiB page, or a part of a larger one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fill {
+    /// The linear page.
+    pub(crate) page: u64,
+    /// The host address of the page.
+    pub(crate) host_page: u64,
+    /// Stores have no side effect.
+    pub(crate) writable: bool,
+    /// Part of a page larger than 4 KiB.
+    pub(crate) large: bool,
 }
 
 // Compiled code finds an entry at `view * 8192 + (address >> 7 & 0x1fe0)`.
@@ -98,7 +116,8 @@ impl Default for Tlb {
         let table = std::array::from_fn(Self::empty_entry);
         Self {
             views: [table; 4],
-            filled: [[0; TLB_ENTRIES / 64]; 3],
+            filled: [[0; 4]; 3],
+            large: [[0; 4]; 3],
         }
     }
 }
@@ -140,10 +159,16 @@ impl Tlb {
         &self.views[view as usize][index(address.0)]
     }
 
-    /// Enters a page for reading and, if `writable`, for writing.
+    /// Enters a page for reading and, if writable, for writing.
     ///
     /// A write tag that the page has already stays.
-    pub(crate) fn fill(&mut self, view: View, page: u64, host_page: u64, writable: bool) {
+    pub(crate) fn fill(&mut self, view: View, fill: Fill) {
+        let Fill {
+            page,
+            host_page,
+            writable,
+            large,
+        } = fill;
         let index = index(page);
         let entry = &mut self.views[view as usize][index];
         let same = entry.read_tag == page && entry.host_page == host_page;
@@ -155,16 +180,27 @@ impl Tlb {
         entry.read_tag = page;
         entry.delta = host_page.wrapping_sub(page);
         entry.host_page = host_page;
-        self.filled[view as usize][index / 64] |= 1 << (index % 64);
+        let (word, bit) = (index / 64, 1 << (index % 64));
+        self.filled[view as usize][word] |= bit;
+        let large_word = &mut self.large[view as usize][word];
+        *large_word = if large {
+            *large_word | bit
+        } else {
+            *large_word & !bit
+        };
     }
 
     /// Empties all tables.
     pub(crate) fn flush(&mut self) {
         self.for_each_filled(|index, entry| *entry = Self::empty_entry(index));
         self.filled = [[0; TLB_ENTRIES / 64]; 3];
+        self.large = self.filled;
     }
 
-    /// Forgets the page around `address`.
+    /// Forgets the page around `address`, and what may be parts of it.
+    ///
+    /// A larger page is in here once for each 4 KiB that were touched, so all
+    /// parts of larger pages within the same 1 GiB go.
     pub(crate) fn flush_page(&mut self, address: u64) {
         let index = index(address);
         for table in &mut self.views {
@@ -172,6 +208,12 @@ impl Tlb {
                 table[index] = Self::empty_entry(index);
             }
         }
+        let large = self.large;
+        self.for_each(&large, |index, entry| {
+            if entry.read_tag >> 30 == address >> 30 {
+                *entry = Self::empty_entry(index);
+            }
+        });
     }
 
     /// Drops all write tags.
@@ -188,9 +230,16 @@ impl Tlb {
         });
     }
 
-    fn for_each_filled(&mut self, mut act: impl FnMut(usize, &mut TlbEntry)) {
-        for (table, filled) in self.views.iter_mut().zip(&self.filled) {
-            for (word, &bits) in filled.iter().enumerate() {
+    fn for_each_filled(&mut self, act: impl FnMut(usize, &mut TlbEntry)) {
+        let filled = self.filled;
+        self.for_each(&filled, act);
+    }
+
+    /// Calls `act` with each entry whose bit is set.
+    #[inline]
+    fn for_each(&mut self, bits: &Bits, mut act: impl FnMut(usize, &mut TlbEntry)) {
+        for (table, bits) in self.views.iter_mut().zip(bits) {
+            for (word, &bits) in bits.iter().enumerate() {
                 for_each_bit(bits, |bit| {
                     let index = word * 64 + bit as usize;
                     if let Some(entry) = table.get_mut(index) {
@@ -222,6 +271,15 @@ const fn index(address: u64) -> usize {
 mod tests {
     use super::*;
 
+    fn small(page: u64, host_page: u64) -> Fill {
+        Fill {
+            page,
+            host_page,
+            writable: true,
+            large: false,
+        }
+    }
+
     #[test]
     fn an_empty_table_is_never_hit() {
         let tlb = Tlb::default();
@@ -243,7 +301,7 @@ mod tests {
     fn accesses_that_cross_a_page_miss() {
         let mut tlb = Tlb::default();
         for page in [0, 0x7000, 0xf_f000, 0xffff_ffff_ffff_f000, 0x7fff_ffff_f000] {
-            tlb.fill(View::User, page, 0x10_0000, true);
+            tlb.fill(View::User, small(page, 0x10_0000));
             for size in 1..=32 {
                 for offset in 0..4096 {
                     let found = tlb.probe_write(View::User, LinearAddress(page + offset), size);
@@ -260,11 +318,30 @@ mod tests {
     }
 
     #[test]
+    fn a_large_page_goes_as_a_whole() {
+        let mut tlb = Tlb::default();
+        let pages: [u64; 4] = [0x4000_0000, 0x4001_f000, 0x4000_3000, 0x8000_4000];
+        for page in pages {
+            let large = page != 0x4000_3000;
+            tlb.fill(
+                View::User,
+                Fill {
+                    large,
+                    ..small(page, 0x5000)
+                },
+            );
+        }
+        tlb.flush_page(0x4010_0000);
+        let found = pages.map(|page| tlb.probe_read(View::User, LinearAddress(page), 1).is_some());
+        assert_eq!(found, [false, false, true, true]);
+    }
+
+    #[test]
     fn flushes_forget_what_they_name() {
         let mut tlb = Tlb::default();
         let (a, b) = (LinearAddress(0x1000), LinearAddress(0xff_f000));
-        tlb.fill(View::User, a.0, 0x5000, true);
-        tlb.fill(View::Supervisor, b.0, 0x6000, true);
+        tlb.fill(View::User, small(a.0, 0x5000));
+        tlb.fill(View::Supervisor, small(b.0, 0x6000));
         tlb.flush_host_writes(0x5000);
         assert_eq!(tlb.probe_write(View::User, a, 1), None);
         assert!(tlb.probe_read(View::User, a, 1).is_some());

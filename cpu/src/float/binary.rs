@@ -309,31 +309,31 @@ impl Env {
 
     #[cold]
     #[inline(never)]
-    fn soft_add<F: Format>(&mut self, a: F::Bits, b: F::Bits) -> F::Bits {
+    pub(super) fn soft_add<F: Format>(&mut self, a: F::Bits, b: F::Bits) -> F::Bits {
         self.binary::<F>(a, b, number::sum)
     }
 
     #[cold]
     #[inline(never)]
-    fn soft_sub<F: Format>(&mut self, a: F::Bits, b: F::Bits) -> F::Bits {
+    pub(super) fn soft_sub<F: Format>(&mut self, a: F::Bits, b: F::Bits) -> F::Bits {
         self.binary::<F>(a, b, number::difference)
     }
 
     #[cold]
     #[inline(never)]
-    fn soft_mul<F: Format>(&mut self, a: F::Bits, b: F::Bits) -> F::Bits {
+    pub(super) fn soft_mul<F: Format>(&mut self, a: F::Bits, b: F::Bits) -> F::Bits {
         self.binary::<F>(a, b, number::product)
     }
 
     #[cold]
     #[inline(never)]
-    fn soft_div<F: Format>(&mut self, a: F::Bits, b: F::Bits) -> F::Bits {
+    pub(super) fn soft_div<F: Format>(&mut self, a: F::Bits, b: F::Bits) -> F::Bits {
         self.binary::<F>(a, b, number::quotient)
     }
 
     #[cold]
     #[inline(never)]
-    fn soft_sqrt<F: Format>(&mut self, a: F::Bits) -> F::Bits {
+    pub(super) fn soft_sqrt<F: Format>(&mut self, a: F::Bits) -> F::Bits {
         let x = self.operand::<F>(a);
         if let Some(nan) = self.propagate::<F>(&[(x, a)]) {
             return nan;

@@ -3,8 +3,11 @@
 mod arithmetic;
 mod constant;
 mod convert;
+mod logarithm;
 mod remainder;
 mod scale;
+mod trigonometry;
+mod wide;
 
 pub use constant::Constant;
 pub use remainder::Remainder;
@@ -296,6 +299,18 @@ impl Env {
                 F80::new(sign, MAX_FIELD, INTEGER)
             }
         }
+    }
+
+    /// Encodes the result of a transcendental instruction. Hardware calls it inexact (and underflowing, if denormal)
+    /// even where it is exact, as the logarithm of a power of two is.
+    fn f80_pack_inexact(&mut self, exact: Exact) -> F80 {
+        if let Exact::Finite(number) = exact {
+            self.raise(Exceptions::PRECISION);
+            if number.exponent < MIN_EXPONENT && number.significand & 1 == 0 {
+                self.raise(Exceptions::UNDERFLOW);
+            }
+        }
+        self.f80_pack_to(exact, Precision::Extended)
     }
 
     fn f80_pack_number(&mut self, number: &Number, bits: u32) -> F80 {

@@ -1,7 +1,7 @@
 //! Data transfer (SDM 1, 5.1.1): MOV, MOVZX, MOVSX, CMOVcc, XCHG, XADD, CMPXCHG, BSWAP,
 //! MOVBE, LEA, XLAT.
 
-use super::{Imm, Insn, Mem, Reg0, Reg1, Row, condition, row, row_r_rm, row_rm};
+use super::{Imm, Insn, InsnFlags, Mem, Reg0, Reg1, Row, condition, row, row_r_rm, row_rm};
 use crate::state::Gpr;
 use crate::verbs::{Byte, ConditionCode, Dword, Flags, Qword, Slot, UnaryOp, Verbs, Width, Word};
 
@@ -386,16 +386,19 @@ fn cmpxchg<V: Verbs, W: Width, D: Slot, S: Slot>(v: &mut V, insn: &Insn) -> Resu
     let is_equal = v.is_zero::<W>(difference);
     let new = v.select::<W>(is_equal, source, old);
     v.commit::<W>(spot, new);
+    // AH is not the accumulator.
+    let is_destination =
+        !D::IS_MEMORY && insn.registers[0] == Gpr::Rax && !insn.flags.contains(InsnFlags::HIGH0);
     if W::BITS == 32 {
         // On success the accumulator is not written, not even its upper half.
         let whole = v.gpr::<Qword>(Gpr::Rax);
         let old = v.zero_extend::<W, Qword>(old);
         let merged = v.select::<Qword>(is_equal, whole, old);
         // Unless it is the destination, which then is written already.
-        if D::IS_MEMORY || insn.registers[0] != Gpr::Rax {
+        if !is_destination {
             v.set_gpr::<Qword>(Gpr::Rax, merged);
         }
-    } else if D::IS_MEMORY || insn.registers[0] != Gpr::Rax {
+    } else if !is_destination {
         let merged = v.select::<W>(is_equal, accumulator, old);
         v.set_gpr::<W>(Gpr::Rax, merged);
     }

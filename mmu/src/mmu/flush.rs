@@ -113,8 +113,6 @@ impl Mmu {
         }
     }
 
-    /// A large page may have filled many entries of the first level, one for
-    /// each 4 KiB touched; they are found only by looking at all.
     fn forget_in_first(&mut self, address: u64) {
         self.tlb.flush_page(address);
         self.next_epoch();

@@ -1,1 +1,608 @@
-//! Tests.
+//! TLBs against a model that remembers what may still be cached; and flushes,
+//! code pages, dirty pages and remapping as a processor meets them.
+
+use std::sync::Arc;
+
+use proptest::prelude::{ProptestConfig, any, proptest};
+
+use super::*;
+use crate::paging::plain;
+use crate::paging::tests::{
+    Dice, Kind, PAGES, access, controls, entry, fill_tables, memory, reader,
+};
+use crate::tlb::View;
+
+mod cost;
+
+const READ: Access = Access {
+    kind: AccessKind::Read,
+    user: false,
+    ac: false,
+};
+const WRITE: Access = Access {
+    kind: AccessKind::Write,
+    ..READ
+};
+const FETCH: Access = Access {
+    kind: AccessKind::Execute,
+    ..READ
+};
+
+/// A translation that may still be cached.
+#[derive(Clone, Debug, PartialEq)]
+struct Known {
+    /// The PCID it was made for; `None` if it is global.
+    context: Option<u16>,
+    /// An address that it was used for.
+    address: u64,
+    page: plain::Page,
+}
+
+impl Known {
+    fn covers(&self, address: u64) -> bool {
+        self.address >> self.page.size_bits == address >> self.page.size_bits
+    }
+}
+
+/// What the architecture lets a processor remember: every translation used
+/// since it was last invalidated.
+#[derive(Default)]
+struct Model {
+    known: Vec<Known>,
+}
+
+impl Model {
+    fn learn(&mut self, pcid: u16, address: u64, page: &plain::Page) {
+        let context = (!page.global).then_some(pcid);
+        let known = Known {
+            context,
+            address,
+            page: page.clone(),
+        };
+        if !self.known.contains(&known) {
+            self.known.push(known);
+        }
+    }
+
+    /// The physical addresses that an access may find without a walk.
+    fn remembered(&self, c: &Controls, access: Access, pcid: u16, address: u64) -> Vec<u64> {
+        self.known
+            .iter()
+            .filter(|known| known.context.is_none_or(|context| context == pcid))
+            .filter(|known| known.covers(address) && plain::allowed(c, access, &known.page))
+            .map(|known| {
+                let offset = (1 << known.page.size_bits) - 1;
+                known.page.physical & !offset | address & offset
+            })
+            .collect()
+    }
+
+    fn forget(&mut self, address: u64, which: impl Fn(Option<u16>) -> bool) {
+        self.known
+            .retain(|known| !(which(known.context) && known.covers(address)));
+    }
+
+    fn flush(&mut self, which: impl Fn(Option<u16>) -> bool) {
+        self.known.retain(|known| !which(known.context));
+    }
+}
+
+/// A processor and its model, driven by dice.
+struct Bench {
+    dice: Dice,
+    kind: Kind,
+    memory: Arc<PhysicalMemory>,
+    mmu: Mmu,
+    model: Model,
+    controls: Controls,
+    pcid: u16,
+    addresses: Vec<u64>,
+}
+
+impl Bench {
+    fn new(kind: Kind, seed: u64) -> Self {
+        let mut dice = Dice(seed);
+        let memory = memory();
+        fill_tables(&memory, &mut dice, kind);
+        let controls = controls(&mut dice, kind);
+        let mmu = Mmu::new(Arc::clone(&memory));
+        let mut bench = Self {
+            kind,
+            memory,
+            mmu,
+            model: Model::default(),
+            controls,
+            pcid: 0,
+            addresses: Vec::new(),
+            dice,
+        };
+        // Few addresses, near to each other, so that they meet again; the
+        // second of a pair lies in the other half of a 4 MiB page.
+        for _ in 0..4 {
+            let address = bench.controls.truncate(bench.dice.roll());
+            bench
+                .addresses
+                .extend([address, address ^ 0x1000, address ^ 1 << 21]);
+        }
+        bench
+    }
+
+    fn address(&mut self) -> u64 {
+        self.addresses[self.dice.below(self.addresses.len() as u64) as usize]
+    }
+
+    fn step(&mut self) {
+        match self.dice.below(16) {
+            0..10 => self.access(),
+            10 | 11 => self.modify(),
+            12 => self.change_permissions(),
+            13 => self.switch(),
+            14 => self.flush(),
+            _ => self.invalidate(),
+        }
+    }
+
+    fn access(&mut self) {
+        let (access, address) = (access(&mut self.dice), self.address());
+        let linear = LinearAddress(address);
+        let now = plain::translate(&reader(&self.memory), &self.controls, access, address);
+        let mut allowed = self
+            .model
+            .remembered(&self.controls, access, self.pcid, address);
+        allowed.extend(now.as_ref().map(|page| page.physical));
+        if !access.is_execute() {
+            let first = match access.kind {
+                AccessKind::Write => self.mmu.tlb.probe_write(access.view(), linear, 1),
+                _ => self.mmu.tlb.probe_read(access.view(), linear, 1),
+            };
+            if let Some(host) = first {
+                let offset = host.0 - self.memory.ram().base().0;
+                assert!(
+                    allowed.contains(&offset),
+                    "{:?} {offset:x} {allowed:x?}",
+                    self.kind
+                );
+                return;
+            }
+        }
+        let found = if access.is_execute() {
+            self.mmu.fetch_page(&self.controls, access, linear)
+        } else {
+            self.mmu.translate(&self.controls, access, linear)
+        };
+        match (&found, &now) {
+            (Ok(found), _) => {
+                let physical = found.physical.0;
+                assert!(
+                    allowed.contains(&physical),
+                    "{:?} {physical:x} {allowed:x?}",
+                    self.kind
+                );
+            }
+            (Err(fault), Err(code)) => assert_eq!(fault.error_code.bits(), *code),
+            (Err(fault), Ok(_)) => panic!("{fault:x?}, where none is due"),
+        }
+        if let Ok(page) = &now {
+            self.model.learn(self.pcid, address, page);
+        }
+    }
+
+    /// Changes an entry on the way to an address; it is not always told.
+    fn modify(&mut self) {
+        let address = self.address();
+        let walked = plain::walk(&reader(&self.memory), &self.controls, address);
+        let Ok(page) = walked else { return };
+        let Some(&at) = page
+            .entries
+            .get(self.dice.below(page.entries.len().max(1) as u64) as usize)
+        else {
+            return;
+        };
+        let size = if self.kind == Kind::Legacy { 4 } else { 8 };
+        let entry = entry(&mut self.dice, self.kind).to_le_bytes();
+        // The entry may lie in no RAM: then it cannot change.
+        let _ = self.memory.ram_write(PhysicalAddress(at), &entry[..size]);
+        if self.dice.chance(2) {
+            self.mmu.flush_all();
+            self.model.flush(|_| true);
+        }
+    }
+
+    fn change_permissions(&mut self) {
+        let other = controls(&mut self.dice, self.kind);
+        let bits = 1 << 21 | 1 << 22 | 1 << 24;
+        self.controls.cr0 = other.cr0;
+        self.controls.cr4 = self.controls.cr4 & !bits | other.cr4 & bits;
+        (self.controls.pkru, self.controls.pkrs) = (other.pkru, other.pkrs);
+        self.mmu.flush_l1();
+    }
+
+    fn switch(&mut self) {
+        let other = controls(&mut self.dice, self.kind);
+        self.controls.cr3 = other.cr3;
+        self.controls.pdptes = other.pdptes;
+        self.pcid = self.dice.below(4) as u16;
+        let keep = self.dice.chance(2);
+        let pcid = self.pcid;
+        if !keep {
+            self.model.flush(|context| context == Some(pcid));
+        }
+        self.mmu.switch_context(Some(pcid), keep);
+    }
+
+    fn flush(&mut self) {
+        let pcid = self.dice.below(4) as u16;
+        match self.dice.below(3) {
+            0 => {
+                self.mmu.flush_non_global(pcid);
+                self.model.flush(|context| context == Some(pcid));
+            }
+            1 => {
+                self.mmu
+                    .invpcid(InvpcidKind::AllNonGlobal, 0, LinearAddress(0));
+                self.model.flush(|context| context.is_some());
+            }
+            _ => {
+                self.mmu.invpcid(InvpcidKind::All, 0, LinearAddress(0));
+                self.model.flush(|_| true);
+            }
+        }
+    }
+
+    fn invalidate(&mut self) {
+        let (pcid, address) = (self.pcid, self.address());
+        if self.dice.chance(2) {
+            self.mmu.invalidate_page(LinearAddress(address));
+            self.model
+                .forget(address, |context| context.is_none_or(|of| of == pcid));
+        } else {
+            let pcid = self.dice.below(4) as u16;
+            self.mmu
+                .invpcid(InvpcidKind::Address, pcid, LinearAddress(address));
+            self.model.forget(address, |context| context == Some(pcid));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn nothing_outlives_its_flush(seed in any::<u64>()) {
+        let kinds = [Kind::Legacy, Kind::Pae, Kind::FourLevel, Kind::FiveLevel];
+        let mut bench = Bench::new(kinds[(seed % 4) as usize], seed);
+        for _ in 0..400 {
+            bench.step();
+        }
+    }
+}
+
+/// 4-level tables at 1000h to 4000h that map linear pages 0 to 15 to
+/// physical pages 10h to 1Fh, with the flags given.
+fn mapped(flags: u64) -> (Arc<PhysicalMemory>, Mmu, Controls) {
+    let memory = memory();
+    for (table, entry) in [(1, 0x2007), (2, 0x3007), (3, 0x4007)] {
+        set_entry(&memory, table << 12, entry);
+    }
+    for page in 0..16 {
+        set_entry(
+            &memory,
+            0x4000 + page * 8,
+            (0x10_000 + (page << 12)) | flags,
+        );
+    }
+    let controls = Controls {
+        cr0: 1 << 31 | 1,
+        cr3: 0x1000,
+        cr4: 1 << 5 | 1 << 7,
+        efer: 1 << 10,
+        ..Controls::default()
+    };
+    let mmu = Mmu::new(Arc::clone(&memory));
+    (memory, mmu, controls)
+}
+
+fn set_entry(memory: &PhysicalMemory, at: u64, entry: u64) {
+    memory
+        .ram_write(PhysicalAddress(at), &entry.to_le_bytes())
+        .unwrap();
+}
+
+const SUPERVISOR: View = View::Supervisor;
+
+#[test]
+fn hits_are_served_without_a_walk() {
+    let (_memory, mut mmu, controls) = mapped(7);
+    let address = LinearAddress(0x2ffc);
+    assert_eq!(mmu.load::<u32>(SUPERVISOR, address), None);
+    mmu.write(&controls, WRITE, address, &[1, 2, 3, 4], &mut ())
+        .unwrap();
+    assert_eq!(mmu.load::<u32>(SUPERVISOR, address), Some(0x0403_0201));
+    assert_eq!(
+        mmu.load::<u64>(SUPERVISOR, address),
+        None,
+        "it crosses the page"
+    );
+    assert!(mmu.store(SUPERVISOR, address, 0x5566_7788_u32));
+    let host = mmu.probe_write::<u8>(SUPERVISOR, address).unwrap();
+    assert_eq!(mmu.ram_load::<u8>(host), 0x88);
+    assert_eq!(mmu.load::<u8>(View::User, address), None);
+    assert_eq!((mmu.counters().walks, mmu.counters().l1_fills), (1, 1));
+    // Another view of the same page is found in the second level.
+    mmu.translate(&controls, Access { user: true, ..READ }, address)
+        .unwrap();
+    assert_eq!((mmu.counters().walks, mmu.counters().l2_hits), (1, 1));
+}
+
+#[test]
+fn page_crossing_accesses_touch_both_pages_or_none() {
+    let (memory, mut mmu, controls) = mapped(7);
+    let bytes = [1, 2, 3, 4, 5, 6, 7, 8];
+    mmu.write(&controls, WRITE, LinearAddress(0x1ffd), &bytes, &mut ())
+        .unwrap();
+    let mut found = [0; 8];
+    mmu.read(&controls, READ, LinearAddress(0x1ffd), &mut found, &mut ())
+        .unwrap();
+    assert_eq!(found, bytes);
+    let last = LinearAddress(0xfffd);
+    let fault = mmu
+        .write(&controls, WRITE, last, &bytes, &mut ())
+        .unwrap_err();
+    assert_eq!(fault.address, LinearAddress(0x1_0000));
+    let mut untouched = [0xff; 3];
+    memory
+        .ram_read(PhysicalAddress(0x1_fffd), &mut untouched)
+        .unwrap();
+    assert_eq!(untouched, [0; 3]);
+}
+
+#[test]
+fn dirty_flags_are_set_by_the_first_write() {
+    let (memory, mut mmu, controls) = mapped(7);
+    let flags = |memory: &PhysicalMemory| reader(memory)(0x4000, 8) & 0x60;
+    mmu.translate(&controls, READ, LinearAddress(0)).unwrap();
+    assert_eq!(flags(&memory), 0x20);
+    assert!(!mmu.store(SUPERVISOR, LinearAddress(0), 1_u8));
+    mmu.translate(&controls, WRITE, LinearAddress(0)).unwrap();
+    assert_eq!(flags(&memory), 0x60);
+    assert!(mmu.store(SUPERVISOR, LinearAddress(0), 1_u8));
+}
+
+#[test]
+fn global_pages_survive_cr3_writes_but_not_invlpg() {
+    let (_memory, mut mmu, controls) = mapped(0x107);
+    let walks = |mmu: &mut Mmu| {
+        let before = mmu.counters().walks;
+        mmu.translate(&controls, READ, LinearAddress(0x3000))
+            .unwrap();
+        mmu.counters().walks - before
+    };
+    assert_eq!(walks(&mut mmu), 1);
+    mmu.switch_context(None, false);
+    assert_eq!(walks(&mut mmu), 0);
+    mmu.invpcid(InvpcidKind::AllNonGlobal, 0, LinearAddress(0));
+    assert_eq!(walks(&mut mmu), 0);
+    mmu.invpcid(InvpcidKind::Address, 0, LinearAddress(0x3000));
+    assert_eq!(walks(&mut mmu), 0);
+    mmu.invalidate_page(LinearAddress(0x3fff));
+    assert_eq!(walks(&mut mmu), 1);
+    mmu.flush_all();
+    assert_eq!(walks(&mut mmu), 1);
+}
+
+/// INVLPG anywhere in a large page forgets all of it, in both levels.
+#[test]
+fn invlpg_forgets_the_whole_of_a_large_page() {
+    let (memory, mut mmu, controls) = mapped(7);
+    set_entry(&memory, 0x3000, 0x40_0083);
+    let (first, other) = (LinearAddress(0x1000), LinearAddress(0x1f_f000));
+    // 32-bit paging: the other address is in the other half of 4 MiB.
+    let legacy = Controls {
+        cr0: controls.cr0,
+        cr3: 0x3000,
+        cr4: 1 << 4,
+        ..Controls::default()
+    };
+    for (controls, other) in [(controls, other), (legacy, LinearAddress(0x3f_f000))] {
+        mmu.flush_all();
+        for address in [first, other] {
+            mmu.translate(&controls, READ, address).unwrap();
+            assert!(mmu.load::<u8>(SUPERVISOR, address).is_some());
+        }
+        mmu.invalidate_page(first);
+        assert!(mmu.load::<u8>(SUPERVISOR, other).is_none());
+        let walks = mmu.counters().walks;
+        mmu.translate(&controls, READ, other).unwrap();
+        assert_eq!(mmu.counters().walks, walks + 1);
+    }
+}
+
+#[test]
+fn pcids_keep_their_entries_if_asked() {
+    let (_memory, mut mmu, controls) = mapped(7);
+    let mut walks = |pcid, keep| {
+        let before = mmu.counters().walks;
+        mmu.switch_context(Some(pcid), keep);
+        mmu.translate(&controls, READ, LinearAddress(0x3000))
+            .unwrap();
+        mmu.counters().walks - before
+    };
+    assert_eq!(walks(1, true), 1);
+    assert_eq!(walks(2, true), 1);
+    assert_eq!(walks(1, true), 0);
+    assert_eq!(walks(2, false), 1);
+    assert_eq!(walks(1, true), 0);
+    mmu.invpcid(InvpcidKind::Context, 2, LinearAddress(0));
+    let before = mmu.counters().walks;
+    mmu.switch_context(Some(2), true);
+    mmu.translate(&controls, READ, LinearAddress(0x3000))
+        .unwrap();
+    assert_eq!(mmu.counters().walks - before, 1);
+}
+
+#[test]
+fn epochs_move_with_every_flush() {
+    let (memory, mut mmu, controls) = mapped(7);
+    let mut epoch = mmu.translation_epoch();
+    let mut moved = |mmu: &Mmu| {
+        let before = std::mem::replace(&mut epoch, mmu.translation_epoch());
+        before != mmu.translation_epoch()
+    };
+    mmu.translate(&controls, WRITE, LinearAddress(0)).unwrap();
+    assert!(!moved(&mmu));
+    mmu.invalidate_page(LinearAddress(0));
+    assert!(moved(&mmu));
+    mmu.switch_context(Some(1), true);
+    assert!(moved(&mmu));
+    mmu.flush_non_global(1);
+    assert!(moved(&mmu));
+    mmu.flush_l1();
+    assert!(moved(&mmu));
+    memory.set_a20(false);
+    mmu.sync_map();
+    assert!(moved(&mmu));
+}
+
+#[test]
+fn a_write_to_code_is_reported_and_one_beside_it_is_not() {
+    let (memory, mut mmu, controls) = mapped(7);
+    let code = memory.code_pages();
+    let page = PhysicalAddress(0x1_5000);
+    let write = |mmu: &mut Mmu, offset| {
+        let address = LinearAddress(0x5000 + offset);
+        if !mmu.store(SUPERVISOR, address, 0x90_u8) {
+            mmu.write(&controls, WRITE, address, &[0x90], &mut ())
+                .unwrap();
+        }
+    };
+    write(&mut mmu, 0);
+    assert!(
+        mmu.probe_write::<u8>(SUPERVISOR, LinearAddress(0x5000))
+            .is_some()
+    );
+    assert!(code.mark(PhysicalAddress(0x1_5123), 10));
+    assert!(!code.mark(PhysicalAddress(0x1_5140), 1));
+    mmu.flush_code_page(page);
+    assert!(code.is_code_page(page));
+    for (offset, hits) in [(0x11f, false), (0x120, true), (0x12f, true), (0x130, false)] {
+        write(&mut mmu, offset);
+        assert!(
+            mmu.probe_write::<u8>(SUPERVISOR, LinearAddress(0x5000))
+                .is_none()
+        );
+        assert_eq!(code.has_code_writes(), hits, "{offset:x}");
+        let expected: Vec<_> = hits
+            .then_some((PhysicalAddress(0x1_5000 + offset), 1))
+            .into_iter()
+            .collect();
+        assert_eq!(code.take_code_writes(), expected);
+        assert!(!code.has_code_writes());
+    }
+    code.clear_page(page);
+    write(&mut mmu, 0x123);
+    assert!(
+        mmu.probe_write::<u8>(SUPERVISOR, LinearAddress(0x5000))
+            .is_some()
+    );
+}
+
+#[test]
+fn taking_dirty_pages_drops_write_tags() {
+    let (memory, mut mmu, controls) = mapped(7);
+    let _ = memory.take_dirty();
+    mmu.sync_map();
+    mmu.translate(&controls, READ, LinearAddress(0x2000))
+        .unwrap();
+    mmu.translate(&controls, WRITE, LinearAddress(0x3000))
+        .unwrap();
+    let dirty: Vec<u64> = memory.take_dirty().iter().map(|page| page.0).collect();
+    // The four tables: accessed flags were set there.
+    assert_eq!(dirty, [0x1000, 0x2000, 0x3000, 0x4000, 0x1_3000]);
+    assert!(mmu.needs_sync());
+    mmu.sync_map();
+    assert!(!mmu.store(SUPERVISOR, LinearAddress(0x3000), 1_u8));
+    assert!(memory.take_dirty().is_empty());
+    mmu.write(&controls, WRITE, LinearAddress(0x3000), &[1], &mut ())
+        .unwrap();
+    assert!(mmu.store(SUPERVISOR, LinearAddress(0x3000), 1_u8));
+    assert_eq!(
+        memory.take_dirty_in(PhysicalAddress(0), PAGES << 12).len(),
+        1
+    );
+}
+
+#[test]
+fn a_remapped_page_is_seen_at_once() {
+    let (memory, mut mmu, controls) = mapped(7);
+    let address = LinearAddress(0x6000);
+    mmu.write(&controls, WRITE, address, &[0x11], &mut ())
+        .unwrap();
+    memory.map_rom(PhysicalAddress(0x1_6000), &[0x22]).unwrap();
+    mmu.sync_map();
+    let mut byte = [0];
+    mmu.write(&controls, WRITE, address, &[0x33], &mut ())
+        .unwrap();
+    mmu.read(&controls, READ, address, &mut byte, &mut ())
+        .unwrap();
+    assert_eq!(byte, [0x22]);
+    assert!(mmu.load::<u8>(SUPERVISOR, address).is_some());
+    assert!(
+        !mmu.store(SUPERVISOR, address, 1_u8),
+        "ROM has no write tag"
+    );
+    memory.unmap(PhysicalAddress(0x1_6000), 4096).unwrap();
+    mmu.read(&controls, READ, address, &mut byte, &mut ())
+        .unwrap();
+    assert_eq!(byte, [0xff]);
+    assert_eq!(mmu.load::<u8>(SUPERVISOR, address), None);
+}
+
+#[test]
+fn without_paging_addresses_have_32_bits() {
+    let (_memory, mut mmu, _) = mapped(7);
+    let controls = Controls::default();
+    let page = mmu
+        .translate(&controls, WRITE, LinearAddress(0x7_0001_5678))
+        .unwrap();
+    assert_eq!(page.physical, PhysicalAddress(0x1_5678));
+    assert_eq!(page.bytes_left(), 0x988);
+    assert!(mmu.store(SUPERVISOR, LinearAddress(0x1_5678), 1_u64));
+}
+
+#[test]
+fn fetches_are_cached_until_a_flush() {
+    let (_memory, mut mmu, controls) = mapped(7);
+    for offset in [0, 5, 0xfff] {
+        let found = mmu
+            .fetch_page(&controls, FETCH, LinearAddress(0x1000 + offset))
+            .unwrap();
+        assert_eq!(found.physical, PhysicalAddress(0x1_1000 + offset));
+        assert!(matches!(found.backing, Backing::Ram { host } if host.0 % 4096 == offset));
+    }
+    assert_eq!(
+        (mmu.counters().fetch_hits, mmu.counters().fetch_misses),
+        (2, 1)
+    );
+    let fault = mmu
+        .fetch_page(&controls, FETCH, LinearAddress(0x1_0123))
+        .unwrap_err();
+    assert_eq!(fault.address, LinearAddress(0x1_0123));
+    mmu.invalidate_page(LinearAddress(0x1000));
+    mmu.fetch_page(&controls, FETCH, LinearAddress(0x1000))
+        .unwrap();
+    assert_eq!(mmu.counters().fetch_misses, 3);
+}
+
+#[test]
+fn debuggers_change_nothing() {
+    let (memory, mmu, controls) = mapped(1);
+    let found = mmu
+        .translate_debug(&controls, LinearAddress(0x1004))
+        .unwrap();
+    assert_eq!(found.physical, PhysicalAddress(0x1_1004));
+    assert_eq!(
+        mmu.translate_debug(&controls, LinearAddress(0x1_0000)),
+        None
+    );
+    assert_eq!(reader(&memory)(0x4008, 8), 0x1_1001);
+}

@@ -17,37 +17,32 @@ pub(super) struct Level {
     pub(super) reserved: u64,
 }
 
-/// Walks from the root that CR3 names, through `levels` levels.
-pub(super) fn walk(
-    tables: &Tables<'_>,
-    controls: &Controls,
-    address: u64,
-    levels: u32,
-) -> Result<(Walk, WalkedPage), Stop> {
-    let start = Level {
+/// The start at the root that CR3 names, with `levels` levels to go.
+pub(super) fn root(controls: &Controls, levels: u32) -> Level {
+    Level {
         shift: 12 + 9 * (levels - 1),
         table: controls.cr3 & entry::FRAME,
         rights: Rights::USER | Rights::WRITE,
         // Bits 62:52 are ignored or hold a key.
-        reserved: entry::FRAME & !0 << controls.maxphyaddr(),
-    };
-    walk_from(tables, controls, address, start)
+        reserved: entry::FRAME & (!0 << controls.maxphyaddr()),
+    }
 }
 
 /// Walks the rest of the way.
-pub(super) fn walk_from(
+#[inline]
+pub(super) fn walk(
     tables: &Tables<'_>,
     controls: &Controls,
     address: u64,
     mut level: Level,
-) -> Result<(Walk, WalkedPage), Stop> {
-    let mut walk = Walk::new(false);
+    steps: &mut Walk,
+) -> Result<WalkedPage, Stop> {
     if !controls.no_execute() {
         level.reserved |= entry::NO_EXECUTE;
     }
     loop {
         let index = address >> level.shift & 0x1ff;
-        let value = walk.step(tables, level.table | index << 3)?;
+        let value = steps.step(tables, level.table | index << 3)?;
         let size = page_size(controls, level.shift, value)?;
         if value & (level.reserved | reserved_in_page(size)) != 0 {
             return Err(Stop::Reserved);
@@ -56,14 +51,11 @@ pub(super) fn walk_from(
         if let Some(size) = size {
             let frame = value & entry::FRAME & !0 << size.bits();
             let rights = level.rights | leaf_rights(controls, value, controls.long_mode());
-            return Ok((
-                walk,
-                WalkedPage {
-                    frame,
-                    size,
-                    rights,
-                },
-            ));
+            return Ok(WalkedPage {
+                frame,
+                size,
+                rights,
+            });
         }
         level.table = value & entry::FRAME;
         level.shift -= 9;

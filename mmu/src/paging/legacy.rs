@@ -10,32 +10,26 @@ pub(super) fn walk(
     tables: &Tables<'_>,
     controls: &Controls,
     address: u64,
-) -> Result<(Walk, WalkedPage), Stop> {
-    let mut walk = Walk::new(true);
+    walk: &mut Walk,
+) -> Result<WalkedPage, Stop> {
     let directory = controls.cr3 & 0xffff_f000;
     let pde = walk.step(tables, directory | (address >> 22 & 0x3ff) << 2)?;
     if pde & entry::PAGE_SIZE != 0 && controls.page_size_extensions() {
         let frame = four_mib_frame(controls, pde)?;
         let rights = entry_rights(pde) | leaf_rights(controls, pde, false);
-        return Ok((
-            walk,
-            WalkedPage {
-                frame,
-                size: PageSize::FourMib,
-                rights,
-            },
-        ));
+        return Ok(WalkedPage {
+            frame,
+            size: PageSize::FourMib,
+            rights,
+        });
     }
     let pte = walk.step(tables, (pde & 0xffff_f000) | (address >> 12 & 0x3ff) << 2)?;
     let rights: Rights = combine(entry_rights(pde), pte) | leaf_rights(controls, pte, false);
-    Ok((
-        walk,
-        WalkedPage {
-            frame: pte & 0xffff_f000,
-            size: PageSize::Small,
-            rights,
-        },
-    ))
+    Ok(WalkedPage {
+        frame: pte & 0xffff_f000,
+        size: PageSize::Small,
+        rights,
+    })
 }
 
 /// The address of a 4 MiB page: bits 20:13 give address bits 39:32, as far as

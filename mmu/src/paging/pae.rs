@@ -35,7 +35,8 @@ pub(super) fn walk(
     tables: &Tables<'_>,
     controls: &Controls,
     address: u64,
-) -> Result<(Walk, WalkedPage), Stop> {
+    steps: &mut Walk,
+) -> Result<WalkedPage, Stop> {
     let pdpte = controls.pdptes[(address >> 30 & 3) as usize];
     if pdpte & entry::PRESENT == 0 {
         return Err(Stop::NotPresent);
@@ -48,5 +49,5 @@ pub(super) fn walk(
         rights: Rights::USER | Rights::WRITE,
         reserved,
     };
-    four_level::walk_from(tables, controls, address, start)
+    four_level::walk(tables, controls, address, start, steps)
 }

@@ -67,10 +67,32 @@ struct Region {
     place: Place,
 }
 
+impl Region {
+    const NONE: Self = Self {
+        start: 0,
+        end: 0,
+        place: Place::Mmio,
+    };
+
+    /// The rest of it from `address` on, which lies within it.
+    #[inline]
+    const fn span(&self, address: PhysicalAddress) -> Span {
+        let at = address.0;
+        let place = self.place.advanced(at - self.start);
+        Span {
+            physical: address,
+            place,
+            bytes: self.end - at,
+        }
+    }
+}
+
 /// All regions of RAM and ROM, sorted and disjoint.
 #[derive(Clone, Debug)]
 pub(crate) struct PhysicalMap {
     regions: Vec<Region>,
+    /// The largest region, which most accesses go to.
+    main: Region,
     /// Backing that stays allocated while it is not mapped: start and end.
     kept: Vec<(u64, u64)>,
     /// The end of the backing that was ever used.
@@ -95,6 +117,7 @@ impl PhysicalMap {
     pub(super) fn new(capacity: u64) -> Self {
         Self {
             regions: Vec::new(),
+            main: Region::NONE,
             kept: Vec::new(),
             high_water: 0,
             capacity,
@@ -116,25 +139,26 @@ impl PhysicalMap {
     /// Looks `address` up as it stands on the bus.
     #[inline]
     pub(crate) fn bus_span(&self, address: PhysicalAddress) -> Span {
+        let main = &self.main;
+        if address.0.wrapping_sub(main.start) < main.end - main.start {
+            return main.span(address);
+        }
+        self.search(address)
+    }
+
+    fn search(&self, address: PhysicalAddress) -> Span {
         let at = address.0;
         let index = self.regions.partition_point(|region| region.end <= at);
-        match self.regions.get(index) {
-            Some(region) if region.start <= at => Span {
-                physical: address,
-                place: region.place.advanced(at - region.start),
-                bytes: region.end - at,
-            },
-            Some(region) => Span {
-                physical: address,
-                place: Place::Mmio,
-                bytes: region.start - at,
-            },
-            // Past the last region; the last byte of all still counts as one.
-            None => Span {
-                physical: address,
-                place: Place::Mmio,
-                bytes: (u64::MAX - at).max(1),
-            },
+        // Past the last region; the last byte of all still counts as one.
+        let next = match self.regions.get(index) {
+            Some(region) if region.start <= at => return region.span(address),
+            Some(region) => region.start,
+            None => u64::MAX,
+        };
+        Span {
+            physical: address,
+            place: Place::Mmio,
+            bytes: (next - at).max(1),
         }
     }
 
@@ -204,6 +228,7 @@ impl PhysicalMap {
             }
         }
         self.regions = regions;
+        self.choose_main();
     }
 
     /// Maps a range, over whatever was there.
@@ -218,6 +243,15 @@ impl PhysicalMap {
             .regions
             .partition_point(|other| other.start < region.start);
         self.regions.insert(index, region);
+        self.choose_main();
+    }
+
+    fn choose_main(&mut self) {
+        let largest = self
+            .regions
+            .iter()
+            .max_by_key(|region| region.end - region.start);
+        self.main = largest.copied().unwrap_or(Region::NONE);
     }
 
     pub(super) fn alias(

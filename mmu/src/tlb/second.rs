@@ -59,14 +59,20 @@ impl Array {
         self.used = true;
         let set = self.set_of(page);
         let set = &mut self.sets[set];
-        let way = set
-            .iter()
-            .position(|entry| entry.context == context && entry.page == page)
-            .or_else(|| set.iter().position(|entry| entry.context == 0))
-            .unwrap_or_else(|| {
-                self.next_way = (self.next_way + 1) % WAYS;
-                self.next_way
-            });
+        let mut way = None;
+        for (n, entry) in set.iter().enumerate() {
+            if entry.page == page && entry.context == context {
+                way = Some(n);
+                break;
+            }
+            if entry.context == 0 {
+                way = Some(n);
+            }
+        }
+        let way = way.unwrap_or_else(|| {
+            self.next_way = (self.next_way + 1) % WAYS;
+            self.next_way
+        });
         set[way] = Entry {
             page,
             frame,
@@ -76,18 +82,26 @@ impl Array {
     }
 
     /// Forgets the page around `address` in the contexts that `which` picks.
-    /// True if the page was half of a 4 MiB one.
-    fn forget(&mut self, address: u64, which: impl Fn(u64) -> bool) -> bool {
+    fn forget(&mut self, address: u64, which: impl Fn(u64) -> bool) {
+        if !self.used {
+            return;
+        }
         let page = address >> self.page_bits;
-        let mut is_half = false;
         let set = self.set_of(page);
         for entry in &mut self.sets[set] {
             if entry.page == page && which(entry.context) {
-                is_half |= entry.rights.contains(Rights::FOUR_MIB);
                 *entry = Entry::default();
             }
         }
-        is_half
+    }
+
+    /// True if the page around `address` is half of a 4 MiB one.
+    fn is_half(&self, address: u64, which: impl Fn(u64) -> bool) -> bool {
+        let page = address >> self.page_bits;
+        let set = &self.sets[self.set_of(page)];
+        set.iter().any(|entry| {
+            entry.page == page && which(entry.context) && entry.rights.contains(Rights::FOUR_MIB)
+        })
     }
 }
 
@@ -178,9 +192,10 @@ impl SecondTlb {
         None
     }
 
-    /// Enters what a walk for `address` found.
-    pub(crate) fn fill(&mut self, address: u64, page: &WalkedPage) {
+    /// Enters what a walk for `address` found; gives the rights as entered.
+    pub(crate) fn fill(&mut self, address: u64, page: &WalkedPage) -> Rights {
         let mut rights = page.rights;
+        rights.set(Rights::LARGE, page.size != PageSize::Small);
         let context = if rights.contains(Rights::GLOBAL) {
             self.contexts.global
         } else {
@@ -197,6 +212,7 @@ impl SecondTlb {
             }
         };
         array.fill(address, frame, context, rights);
+        rights
     }
 
     /// Forgets a page in the current address space and among global pages.
@@ -215,15 +231,10 @@ impl SecondTlb {
     fn forget_where(&mut self, address: u64, which: impl Fn(u64) -> bool) {
         self.small.forget(address, &which);
         self.giant.forget(address, &which);
-        if self.large.forget(address, &which) {
-            self.large.forget(address ^ (1 << 21), &which);
-        } else {
-            // The half around `address` may never have been filled.
-            let other = address ^ (1 << 21);
-            let is_half = self.large.find_half(other, &which);
-            if is_half {
-                self.large.forget(other, &which);
-            }
+        self.large.forget(address, &which);
+        let other_half = address ^ (1 << 21);
+        if self.large.is_half(other_half, &which) {
+            self.large.forget(other_half, &which);
         }
     }
 
@@ -252,15 +263,5 @@ impl SecondTlb {
             Some(context) if keep => self.contexts.current = context,
             _ => self.contexts.renew(pcid),
         }
-    }
-}
-
-impl Array {
-    /// True if the page around `address` is half of a 4 MiB one.
-    fn find_half(&self, address: u64, which: impl Fn(u64) -> bool) -> bool {
-        let page = address >> self.page_bits;
-        self.sets[self.set_of(page)].iter().any(|entry| {
-            entry.page == page && which(entry.context) && entry.rights.contains(Rights::FOUR_MIB)
-        })
     }
 }

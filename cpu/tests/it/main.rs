@@ -1,0 +1,5 @@
+//! Tests of the processor through its public face, in one binary.
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
+mod case;
+mod vectors;

@@ -1,0 +1,105 @@
+//! Every chip under random accesses.
+
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::{Access, Action, check, check_replay};
+use crate::device::Device;
+use crate::irq_line::{IrqLine, IrqLines};
+use crate::system_control::SystemLines;
+use crate::{
+    DebugConsole, DebugExit, ExitRequest, I8042, Ide, MemoryConsole, MemoryDisk, PicPair, Pit,
+    Port92, ResetControl, Rtc, Serial,
+};
+
+fn access() -> impl Strategy<Value = Access> {
+    let after_ns = prop_oneof![
+        8 => 0u64..2_000,
+        4 => 0u64..3_000_000,
+        2 => 0u64..2_000_000_000,
+        1 => 0u64..1 << 55,
+        1 => Just(u64::MAX / 8),
+    ];
+    let register = prop_oneof![16 => 0u64..10, 1 => any::<u64>()];
+    let width = prop_oneof![16 => Just(1usize), 2 => Just(2), 2 => Just(4), 1 => 0usize..1100];
+    let action = (width, any::<bool>()).prop_flat_map(|(width, is_write)| {
+        if is_write {
+            vec(any::<u8>(), width).prop_map(Action::Write).boxed()
+        } else {
+            Just(Action::Read(width)).boxed()
+        }
+    });
+    (after_ns, register, action).prop_map(|(after_ns, register, action)| Access {
+        after_ns,
+        register,
+        action,
+    })
+}
+
+fn wire() -> (Arc<IrqLines>, IrqLine) {
+    let lines = IrqLines::new();
+    let wire = IrqLine::new(&lines, 4);
+    (lines, wire)
+}
+
+fn disk() -> MemoryDisk {
+    MemoryDisk::new((0..64 * 512u32).map(|index| (index / 7) as u8).collect())
+}
+
+fn typed() -> MemoryConsole {
+    let console = MemoryConsole::new();
+    console.type_bytes(&[b'x'; 500]);
+    console
+}
+
+/// One of each, and whether its answers come from its own state alone.
+fn chips() -> Vec<(Box<dyn Device>, bool)> {
+    let (lines, wire) = wire();
+    let system = SystemLines::new();
+    vec![
+        (Box::new(PicPair::new(lines)), true),
+        (Box::new(Pit::new(wire.clone())), true),
+        (Box::new(Rtc::new(wire.clone(), 1_700_000_000)), true),
+        (
+            Box::new(Serial::new(wire.clone(), Box::new(typed()))),
+            false,
+        ),
+        (
+            Box::new(I8042::new(wire.clone(), wire.clone(), system.clone())),
+            true,
+        ),
+        (
+            Box::new(Ide::new(wire.clone(), Some(Box::new(disk())))),
+            false,
+        ),
+        (
+            Box::new(Ide::new(wire.clone(), Some(Box::new(disk().read_only())))),
+            true,
+        ),
+        (Box::new(Ide::new(wire, None)), true),
+        (Box::new(Port92::new(system.clone())), true),
+        (Box::new(ResetControl::new(system)), true),
+        (Box::new(DebugExit::new(ExitRequest::new())), true),
+        (Box::new(DebugConsole::new(Box::new(typed()))), true),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_chip_keeps_the_contract(accesses in vec(access(), 0..200)) {
+        for (mut chip, _) in chips() {
+            check(&mut *chip, &accesses);
+        }
+    }
+
+    #[test]
+    fn every_chip_replays_from_a_saved_state(accesses in vec(access(), 0..200)) {
+        for (mut chip, replays) in chips() {
+            if replays {
+                check_replay(&mut *chip, &accesses);
+            }
+        }
+    }
+}

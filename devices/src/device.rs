@@ -1,0 +1,98 @@
+//! What a chip is: the contract between the chips and the board.
+
+use crate::bus_error::BusError;
+use crate::dma::Dma;
+use crate::snapshot::{RestoreError, State};
+use crate::time::Time;
+
+/// What a device may touch while it serves one access.
+pub struct Context<'a> {
+    /// The time of the access. It never goes backwards between accesses.
+    pub now: Time,
+    /// The system's memory.
+    pub memory: &'a mut dyn Dma,
+}
+
+/// A chip.
+pub trait Device: Send {
+    /// Its name in logs and snapshots.
+    fn name(&self) -> &'static str;
+
+    /// Puts every register in its power-on state.
+    ///
+    /// What a battery keeps (the real-time clock's time and memory) and what
+    /// lies behind the host ends (disk contents, unread input) survives.
+    fn reset(&mut self);
+
+    /// Its state, as a versioned serde type.
+    fn save(&self) -> State;
+
+    /// Takes a state back, and drives its wires as they were.
+    ///
+    /// # Errors
+    /// When `state` was written by a newer version or is not a state of this
+    /// chip. The chip is then as it was.
+    fn restore(&mut self, state: State) -> Result<(), RestoreError>;
+
+    /// Its registers, if it has any.
+    fn registers(&mut self) -> Option<&mut dyn Registers> {
+        None
+    }
+
+    /// Its clockwork, if it acts on its own.
+    fn timed(&mut self) -> Option<&mut dyn Timed> {
+        None
+    }
+}
+
+/// Registers, numbered from zero. Ports or memory: the board decides.
+pub trait Registers {
+    /// The guest reads; `bytes.len()` is the width of the access.
+    ///
+    /// # Errors
+    /// When nothing answers; the bus then floats to all ones.
+    fn read(
+        &mut self,
+        register: u64,
+        bytes: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Result<(), BusError>;
+
+    /// The guest writes; `bytes.len()` is the width of the access.
+    ///
+    /// # Errors
+    /// When nothing takes the bytes; they are then lost.
+    fn write(&mut self, register: u64, bytes: &[u8], cx: &mut Context<'_>) -> Result<(), BusError>;
+}
+
+/// A device that acts on its own.
+pub trait Timed {
+    /// When it next changes something the guest can see.
+    fn next_deadline(&self) -> Option<Time>;
+
+    /// Brings it up to `cx.now`. Called before every access.
+    fn advance(&mut self, cx: &mut Context<'_>);
+}
+
+/// The one byte of an 8-bit read.
+pub(crate) fn byte_of_read(register: u64, bytes: &mut [u8]) -> Result<&mut u8, BusError> {
+    let width = bytes.len();
+    match bytes {
+        [byte] => Ok(byte),
+        _ => Err(BusError::BadWidth {
+            register,
+            bytes: width,
+        }),
+    }
+}
+
+/// The one byte of an 8-bit write.
+pub(crate) fn byte_of_write(register: u64, bytes: &[u8]) -> Result<u8, BusError> {
+    match bytes {
+        &[byte] => Ok(byte),
+        _ => Err(BusError::BadWidth {
+            register,
+            bytes: bytes.len(),
+        }),
+    }
+}

@@ -1,0 +1,231 @@
+//! What drivers ask the keyboard controller, and what they must hear.
+
+use std::sync::Arc;
+
+use super::{BYTE_NS, I8042};
+use crate::conformance::Probe;
+use crate::irq_line::{IrqLine, IrqLines};
+use crate::system_control::{ResetKind, SystemLines};
+
+const DATA: u64 = 0;
+const COMMAND: u64 = 1;
+
+fn controller() -> (I8042, Arc<IrqLines>, SystemLines) {
+    let lines = IrqLines::new();
+    let system = SystemLines::new();
+    let controller = I8042::new(
+        IrqLine::new(&lines, 1),
+        IrqLine::new(&lines, 12),
+        system.clone(),
+    );
+    (controller, lines, system)
+}
+
+/// All bytes that come, each with whether it is the mouse's.
+fn drain(probe: &mut Probe<'_>) -> Vec<(u8, bool)> {
+    let mut bytes = Vec::new();
+    loop {
+        let status = probe.read(COMMAND);
+        if status & 1 == 0 && probe.wait_for_deadline().is_none() {
+            return bytes;
+        }
+        let status = probe.read(COMMAND);
+        if status & 1 != 0 {
+            bytes.push((probe.read(DATA), status & 0x20 != 0));
+        }
+    }
+}
+
+fn keyboard_bytes(probe: &mut Probe<'_>) -> Vec<u8> {
+    drain(probe)
+        .into_iter()
+        .map(|(byte, from_mouse)| {
+            assert!(!from_mouse);
+            byte
+        })
+        .collect()
+}
+
+fn ask(probe: &mut Probe<'_>, command: u8, data: &[u8]) -> Vec<(u8, bool)> {
+    probe.write(COMMAND, command);
+    for byte in data {
+        probe.write(DATA, *byte);
+    }
+    drain(probe)
+}
+
+#[test]
+fn the_probe_of_linux_passes() {
+    let (mut controller, lines, _) = controller();
+    let mut probe = Probe::new(&mut controller);
+    assert_eq!(drain(&mut probe), []);
+    assert_eq!(ask(&mut probe, 0x20, &[]), [(0x65, false)]);
+    assert_eq!(ask(&mut probe, 0x60, &[0x74]), []);
+    assert_eq!(ask(&mut probe, 0x20, &[]), [(0x74, false)]);
+    assert_eq!(ask(&mut probe, 0xaa, &[]), [(0x55, false)]);
+    assert_eq!(ask(&mut probe, 0xab, &[]), [(0x00, false)]);
+    assert_eq!(ask(&mut probe, 0xa9, &[]), [(0x00, false)]);
+    assert_eq!(ask(&mut probe, 0xd3, &[0x5a]), [(0x5a, true)]);
+    ask(&mut probe, 0xa7, &[]);
+    assert_eq!(ask(&mut probe, 0x20, &[])[0].0 & 0x20, 0x20);
+    ask(&mut probe, 0xa8, &[]);
+    assert_eq!(ask(&mut probe, 0x20, &[])[0].0 & 0x20, 0);
+    // No multiplexer: the magic bytes just come back.
+    for byte in [0xf0, 0x56, 0xa4] {
+        assert_eq!(ask(&mut probe, 0xd3, &[byte]), [(byte, true)]);
+    }
+    // The loopback must interrupt.
+    ask(&mut probe, 0x60, &[0x47]);
+    let _ = lines.take_rises(0xffff);
+    probe.write(COMMAND, 0xd3);
+    probe.write(DATA, 0xa5);
+    assert_eq!(lines.take_rises(0xffff), 1 << 12);
+    assert_eq!(probe.read(DATA), 0xa5);
+    assert_eq!(lines.levels(), 0);
+}
+
+#[test]
+fn the_keyboard_answers_its_commands() {
+    let (mut controller, _, _) = controller();
+    let mut probe = Probe::new(&mut controller);
+    ask(&mut probe, 0x60, &[0x05]);
+    for (bytes, answer) in [
+        (&[0xff][..], &[0xfa, 0xaa][..]),
+        (&[0xf2], &[0xfa, 0xab, 0x83]),
+        (&[0xee], &[0xee]),
+        (&[0xf5], &[0xfa]),
+        (&[0xf6], &[0xfa]),
+        (&[0xf4], &[0xfa]),
+        (&[0x00], &[0xfe]),
+    ] {
+        for byte in bytes {
+            probe.write(DATA, *byte);
+        }
+        assert_eq!(keyboard_bytes(&mut probe), answer, "{bytes:02x?}");
+    }
+    for (command, parameter) in [(0xed, 7), (0xf3, 0), (0xf0, 2)] {
+        probe.write(DATA, command);
+        assert_eq!(keyboard_bytes(&mut probe), [0xfa]);
+        probe.write(DATA, parameter);
+        assert_eq!(keyboard_bytes(&mut probe), [0xfa]);
+    }
+    probe.write(DATA, 0xf0);
+    assert_eq!(keyboard_bytes(&mut probe), [0xfa]);
+    probe.write(DATA, 0);
+    assert_eq!(keyboard_bytes(&mut probe), [0xfa, 2]);
+    assert_eq!(controller.leds(), 7);
+}
+
+#[test]
+fn the_mouse_resets_identifies_and_reports() {
+    let (mut controller, lines, _) = controller();
+    {
+        let mut probe = Probe::new(&mut controller);
+        ask(&mut probe, 0x60, &[0x47]);
+        let mouse = |bytes: &[u8]| bytes.iter().map(|&byte| (byte, true)).collect::<Vec<_>>();
+        assert_eq!(ask(&mut probe, 0xd4, &[0xff]), mouse(&[0xfa, 0xaa, 0x00]));
+        assert_eq!(ask(&mut probe, 0xd4, &[0xf2]), mouse(&[0xfa, 0x00]));
+        assert_eq!(ask(&mut probe, 0xd4, &[0xf3]), mouse(&[0xfa]));
+        assert_eq!(ask(&mut probe, 0xd4, &[200]), mouse(&[0xfa]));
+        assert_eq!(ask(&mut probe, 0xd4, &[0xf4]), mouse(&[0xfa]));
+        assert_eq!(ask(&mut probe, 0xd4, &[0xe9]), mouse(&[0xfa, 0x20, 2, 200]));
+    }
+    controller.move_mouse(-3, 5, 1);
+    let mut probe = Probe::new(&mut controller);
+    probe.wait_ns(1_000_000_000);
+    assert_eq!(lines.levels(), 1 << 12);
+    let bytes: Vec<_> = drain(&mut probe)
+        .into_iter()
+        .map(|(byte, _)| byte)
+        .collect();
+    assert_eq!(bytes, [0x19, 0xfd, 0x05]);
+}
+
+#[test]
+fn keys_are_translated_to_set_1() {
+    let (mut controller, lines, _) = controller();
+    // A down and up, then right arrow down and up.
+    assert!(controller.key(&[0x1c, 0xf0, 0x1c]));
+    assert!(controller.key(&[0xe0, 0x74, 0xe0, 0xf0, 0x74]));
+    let mut probe = Probe::new(&mut controller);
+    probe.wait_ns(1);
+    assert_eq!(lines.levels(), 2);
+    assert_eq!(
+        keyboard_bytes(&mut probe),
+        [0x1e, 0x9e, 0xe0, 0x4d, 0xe0, 0xcd]
+    );
+}
+
+#[test]
+fn without_translation_keys_are_set_2() {
+    let (mut controller, _, _) = controller();
+    Probe::new(&mut controller).write(COMMAND, 0x60);
+    Probe::new(&mut controller).write(DATA, 0x05);
+    controller.key(&[0xf0, 0x83]);
+    assert_eq!(
+        keyboard_bytes(&mut Probe::new(&mut controller)),
+        [0xf0, 0x83]
+    );
+}
+
+#[test]
+fn a_full_buffer_refuses_keys() {
+    let (mut controller, _, _) = controller();
+    for _ in 0..5 {
+        assert!(controller.key(&[0x1c, 0xf0, 0x1c]));
+    }
+    assert!(!controller.key(&[0x1c, 0xf0, 0x1c]));
+}
+
+#[test]
+fn a_byte_can_be_read_twice_before_the_next_arrives() {
+    let (mut controller, lines, _) = controller();
+    controller.key(&[0x1c, 0x32]);
+    let mut probe = Probe::new(&mut controller);
+    assert_eq!(probe.read(DATA), 0x1e);
+    assert_eq!(probe.read(DATA), 0x1e);
+    assert_eq!(lines.levels(), 0);
+    let _ = lines.take_rises(2);
+    assert_eq!(probe.wait_for_deadline().map(|time| time.0), Some(BYTE_NS));
+    assert_eq!(lines.take_rises(2), 2);
+    assert_eq!(probe.read(DATA), 0x30);
+}
+
+#[test]
+fn a_disabled_keyboard_keeps_its_bytes() {
+    let (mut controller, _, _) = controller();
+    Probe::new(&mut controller).write(COMMAND, 0xad);
+    controller.key(&[0x1c]);
+    let mut probe = Probe::new(&mut controller);
+    assert_eq!(drain(&mut probe), []);
+    assert_eq!(ask(&mut probe, 0xae, &[]), [(0x1e, false)]);
+}
+
+#[test]
+fn the_output_port_opens_a20_and_resets() {
+    let (mut controller, _, system) = controller();
+    let mut probe = Probe::new(&mut controller);
+    assert!(system.a20());
+    ask(&mut probe, 0xd1, &[0xdd]);
+    assert!(!system.a20());
+    assert_eq!(ask(&mut probe, 0xd0, &[])[0].0 & 3, 1);
+    ask(&mut probe, 0xd1, &[0xdf]);
+    assert!(system.a20());
+    ask(&mut probe, 0xff, &[]);
+    assert_eq!(system.take_reset_request(), None);
+    ask(&mut probe, 0xfe, &[]);
+    assert_eq!(system.take_reset_request(), Some(ResetKind::Processor));
+    ask(&mut probe, 0xd1, &[0xde]);
+    assert_eq!(system.take_reset_request(), Some(ResetKind::Processor));
+}
+
+#[test]
+fn the_keyboard_loopback_interrupts_as_a_key() {
+    let (mut controller, lines, _) = controller();
+    let mut probe = Probe::new(&mut controller);
+    probe.write(COMMAND, 0xd2);
+    probe.write(DATA, 0x42);
+    assert_eq!(lines.levels(), 2);
+    assert_eq!(probe.read(COMMAND) & 0x21, 1);
+    assert_eq!(probe.read(DATA), 0x42);
+}

@@ -1,0 +1,186 @@
+//! The command line: what `rax` was asked to do, as plain values.
+//!
+//! Nothing is printed here and nothing opened: [`parse`] gives either a [`Command`] or the text and exit code to stop
+//! with. A wrong argument is one line and exit code 2.
+
+mod args;
+mod values;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::host::Access;
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// `rax run`
+    Run(Box<RunOptions>),
+}
+
+/// Nothing to do but to say something and stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// What to say: to standard output if `code` is 0, else to standard error.
+    pub text: String,
+    /// The exit code: 0 after `--help` and `--version`, 2 after a mistake.
+    pub code: u8,
+}
+
+/// How a machine is to be run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunOptions {
+    /// The kernel; without one, the embedded test ROM is booted.
+    pub kernel: Option<PathBuf>,
+    /// Initial RAM disks or modules, each with its arguments as they were given.
+    pub initrds: Vec<String>,
+    /// The kernel's command line.
+    pub append: String,
+    /// The guest's RAM in bytes: whole pages, at least 1 MiB.
+    pub memory_bytes: u64,
+    /// Disk images, in the order of the drives.
+    pub disks: Vec<DiskOption>,
+    /// What COM1, COM2 and so on are connected to.
+    pub serial: Vec<SerialOption>,
+    /// Where the debug console's bytes go.
+    pub debugcon: Option<PathBuf>,
+    /// The processor model, one of those that were given to [`parse`].
+    pub cpu: String,
+    /// What carries out the instructions.
+    pub engine: Engine,
+    /// What guest time follows.
+    pub clock: ClockSource,
+    /// The debug-exit port, if there is one.
+    pub debug_exit: Option<u16>,
+    /// How long the run may take.
+    pub timeout: Option<Duration>,
+    /// How many instructions the run may take.
+    pub max_instructions: Option<u64>,
+    /// A guest reset ends the run.
+    pub no_reboot: bool,
+    /// Statistics are printed at the end.
+    pub stats: bool,
+    /// Where the instruction trace goes.
+    pub trace: Option<PathBuf>,
+}
+
+/// A disk image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskOption {
+    /// The image file.
+    pub path: PathBuf,
+    /// What becomes of writes.
+    pub access: Access,
+}
+
+/// What a serial port is connected to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SerialOption {
+    /// Standard input and output.
+    Stdio,
+    /// A file that takes the output.
+    File(PathBuf),
+    /// Nothing.
+    None,
+}
+
+/// What carries out the instructions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    /// The interpreter.
+    #[default]
+    Interp,
+    /// Translation to host code.
+    Jit,
+}
+
+/// What guest time follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ClockSource {
+    /// The host's clock: `sleep 5` takes five seconds.
+    #[default]
+    Real,
+    /// The number of instructions: a run repeats bit for bit.
+    Virtual,
+}
+
+/// Reads this process's command line. `cpu_models` are the known ones; the first is the default.
+///
+/// # Errors
+/// The text and exit code to stop with.
+pub fn parse(cpu_models: &[&'static str]) -> Result<Command, Stop> {
+    parse_from(std::env::args_os(), cpu_models)
+}
+
+/// Reads a command line, whose first word is the program's name.
+///
+/// # Errors
+/// The text and exit code to stop with.
+pub fn parse_from<I>(words: I, cpu_models: &[&'static str]) -> Result<Command, Stop>
+where
+    I: IntoIterator,
+    I::Item: Into<OsString> + Clone,
+{
+    let models = format!("Processor model: {}", cpu_models.join(", "));
+    let default_model = cpu_models.first().copied().unwrap_or_default();
+    let command = args::Arguments::command().mut_subcommand("run", |run| {
+        run.mut_arg("cpu", |cpu| {
+            cpu.help(models)
+                .required(false)
+                .default_value(default_model)
+        })
+    });
+    let matches = command
+        .try_get_matches_from(words)
+        .map_err(|error| stop(&error))?;
+    let arguments = args::Arguments::from_arg_matches(&matches).map_err(|error| stop(&error))?;
+    let args::Subcommand::Run(run) = arguments.command;
+    let options = run.into_options(cpu_models)?;
+    Ok(Command::Run(Box::new(options)))
+}
+
+impl Stop {
+    /// A mistake in the arguments.
+    fn usage(text: impl std::fmt::Display) -> Self {
+        Self {
+            text: format!("rax: {text}\n"),
+            code: 2,
+        }
+    }
+}
+
+/// What clap says, with its mistakes in one line.
+fn stop(error: &clap::Error) -> Stop {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop {
+            text: error.to_string(),
+            code: 0,
+        },
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Stop {
+            text: error.to_string(),
+            code: 2,
+        },
+        _ => {
+            let text = error.to_string();
+            let lines = text
+                .lines()
+                .map(str::trim)
+                .take_while(|line| !line.starts_with("Usage:"));
+            let lines: Vec<_> = lines
+                .filter(|l| !l.is_empty() && !l.starts_with("For more information"))
+                .collect();
+            let line = lines.join(" ");
+            Stop::usage(format_args!(
+                "{}; see 'rax run --help'",
+                line.strip_prefix("error: ").unwrap_or(&line)
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

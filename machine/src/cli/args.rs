@@ -1,0 +1,199 @@
+//! The arguments as clap reads them, and the help text.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser};
+
+use super::values;
+use super::{ClockSource, DiskOption, Engine, RunOptions, SerialOption, Stop};
+
+/// Drives that the board has room for.
+const MAX_DISKS: usize = 4;
+/// COM1 to COM4.
+const MAX_SERIAL_PORTS: usize = 4;
+
+/// An x86-64 PC in software.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rax",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Example: 'rax run' boots the embedded test ROM, with no file and no network."
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Subcommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Subcommand {
+    /// Run a machine until its guest powers off
+    Run(Box<RunArguments>),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct RunArguments {
+    /// Kernel to boot: Linux bzImage, ELF with a PVH note, or multiboot 1
+    #[arg(long, value_name = "FILE", help_heading = "Boot")]
+    kernel: Option<PathBuf>,
+    /// Initial RAM disk, or a multiboot module with its arguments; may be repeated
+    #[arg(
+        long,
+        value_name = "FILE [ARGS]",
+        requires = "kernel",
+        help_heading = "Boot"
+    )]
+    initrd: Vec<String>,
+    /// The kernel's command line
+    #[arg(
+        long,
+        value_name = "STR",
+        requires = "kernel",
+        allow_hyphen_values = true,
+        help_heading = "Boot"
+    )]
+    append: Option<String>,
+    /// A guest reset ends the run
+    #[arg(long, help_heading = "Boot")]
+    no_reboot: bool,
+
+    /// RAM, in K, M (also without a letter) or G
+    #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = values::memory, help_heading = "Machine")]
+    memory: u64,
+    /// Processor model
+    #[arg(long, value_name = "MODEL", help_heading = "Machine")]
+    cpu: String,
+    /// Raw disk image; 'snapshot' forgets writes at the end; may be repeated
+    #[arg(
+        long,
+        value_name = "FILE[,readonly|,snapshot]",
+        value_parser = values::disk,
+        help_heading = "Machine"
+    )]
+    disk: Vec<DiskOption>,
+    /// What COM1 is connected to; repeated for COM2 to COM4
+    #[arg(
+        long,
+        value_name = "stdio|file:PATH|none",
+        default_value = "stdio",
+        value_parser = values::serial,
+        help_heading = "Machine"
+    )]
+    serial: Vec<SerialOption>,
+    /// Write what the guest sends to the debug console, ports 402h and E9h, to a file
+    #[arg(long, value_name = "PATH", help_heading = "Machine")]
+    debugcon: Option<PathBuf>,
+    /// A write of V to this port ends the run with exit code V * 2 + 1
+    #[arg(long, value_name = "PORT", value_parser = values::port, help_heading = "Machine")]
+    debug_exit: Option<u16>,
+
+    /// What carries out the instructions
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "interp|jit",
+        help_heading = "Run"
+    )]
+    engine: Engine,
+    /// Guest time follows the host's clock, or the instructions: then a run repeats bit for bit
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "real|virtual",
+        help_heading = "Run"
+    )]
+    clock: ClockSource,
+    /// End the run after this time
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds, help_heading = "Run")]
+    timeout: Option<Duration>,
+    /// End the run after this many instructions
+    #[arg(long, value_name = "N", value_parser = values::count, help_heading = "Run")]
+    max_instructions: Option<u64>,
+    /// Print statistics at the end, to standard error
+    #[arg(long, help_heading = "Run")]
+    stats: bool,
+    /// Write each instruction to a file
+    #[arg(long, value_name = "FILE", help_heading = "Run")]
+    trace: Option<PathBuf>,
+}
+
+const AFTER_HELP: &str = "\
+Without --kernel, the embedded test ROM checks the machine and offers a small monitor.
+The guest's serial line is this terminal; Ctrl-A X ends the run, Ctrl-A H lists the keys.
+
+Examples:
+  rax run
+  rax run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0'
+  rax run --memory 1G --disk disk.img,snapshot --kernel vmlinuz --append root=/dev/sda
+  rax run --kernel xen --initrd 'vmlinuz console=hvc0' --initrd initrd.img
+  rax run --clock virtual --serial file:boot.log --timeout 60 --no-reboot --kernel vmlinuz
+
+Exit codes:
+  0    the guest powered off (or reset, with --no-reboot), or Ctrl-A X
+  1    the host failed us
+  2    wrong usage or bad input
+  3    triple fault, with --no-reboot
+  124  the time or the instructions were used up
+  else the guest's debug-exit status";
+
+impl RunArguments {
+    /// The options, checked against each other.
+    pub(super) fn into_options(self, cpu_models: &[&str]) -> Result<RunOptions, Stop> {
+        if !cpu_models.contains(&self.cpu.as_str()) {
+            let known = cpu_models.join(", ");
+            return Err(Stop::usage(format_args!(
+                "unknown processor '{}' after --cpu; known are {known}",
+                self.cpu
+            )));
+        }
+        if self.disk.len() > MAX_DISKS {
+            return Err(Stop::usage(format_args!(
+                "the machine takes {MAX_DISKS} disks; give --disk less often"
+            )));
+        }
+        if self.serial.len() > MAX_SERIAL_PORTS {
+            let text = format_args!(
+                "the machine has {MAX_SERIAL_PORTS} serial ports; give --serial less often"
+            );
+            return Err(Stop::usage(text));
+        }
+        if self
+            .serial
+            .iter()
+            .filter(|serial| **serial == SerialOption::Stdio)
+            .count()
+            > 1
+        {
+            return Err(Stop::usage(
+                "only one --serial can be stdio; connect the others to file:PATH or none",
+            ));
+        }
+        Ok(RunOptions {
+            kernel: self.kernel,
+            initrds: self.initrd,
+            append: self.append.unwrap_or_default(),
+            memory_bytes: self.memory,
+            disks: self.disk,
+            serial: self.serial,
+            debugcon: self.debugcon,
+            cpu: self.cpu,
+            engine: self.engine,
+            clock: self.clock,
+            debug_exit: self.debug_exit,
+            timeout: self.timeout,
+            max_instructions: self.max_instructions,
+            no_reboot: self.no_reboot,
+            stats: self.stats,
+            trace: self.trace,
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! Command lines as a user types them.
+
+use super::*;
+
+const MODELS: &[&str] = &["max", "486", "x86-64"];
+
+fn run(words: &str) -> RunOptions {
+    let words = ["rax", "run"]
+        .into_iter()
+        .chain(words.split(' ').filter(|word| !word.is_empty()));
+    match parse_from(words, MODELS).expect("is understood") {
+        Command::Run(options) => *options,
+    }
+}
+
+fn mistake(words: &[&str]) -> String {
+    let stop = parse_from(["rax", "run"].iter().chain(words), MODELS).expect_err("is a mistake");
+    assert_eq!(stop.code, 2);
+    assert_eq!(stop.text.matches('\n').count(), 1, "{}", stop.text);
+    stop.text
+}
+
+#[test]
+fn no_option_boots_the_embedded_rom() {
+    let options = run("");
+    assert_eq!(
+        (options.kernel, options.memory_bytes, options.cpu.as_str()),
+        (None, 512 << 20, "max")
+    );
+    assert_eq!(
+        (options.serial, options.engine),
+        (vec![SerialOption::Stdio], Engine::Interp)
+    );
+    assert_eq!(options.clock, ClockSource::Real);
+}
+
+#[test]
+fn every_option_is_understood() {
+    let options = run(
+        "--kernel k --initrd a --initrd b --append -x=1 --memory 1G --disk d,snapshot --serial none \
+         --debugcon log --cpu 486 --engine jit --clock virtual --debug-exit 0xf4 --timeout 2.5 \
+         --max-instructions 1_000 --no-reboot --stats --trace t",
+    );
+    let expected = RunOptions {
+        kernel: Some("k".into()),
+        initrds: vec!["a".into(), "b".into()],
+        append: "-x=1".into(),
+        memory_bytes: 1 << 30,
+        disks: vec![DiskOption {
+            path: "d".into(),
+            access: Access::Snapshot,
+        }],
+        serial: vec![SerialOption::None],
+        debugcon: Some("log".into()),
+        cpu: "486".into(),
+        engine: Engine::Jit,
+        clock: ClockSource::Virtual,
+        debug_exit: Some(0xf4),
+        timeout: Some(Duration::from_millis(2500)),
+        max_instructions: Some(1000),
+        no_reboot: true,
+        stats: true,
+        trace: Some("t".into()),
+    };
+    assert_eq!(options, expected);
+}
+
+#[test]
+fn an_initrd_may_have_arguments() {
+    let words = ["rax", "run", "--kernel", "k", "--initrd", "mod a=1 b"];
+    let Command::Run(options) = parse_from(words, MODELS).expect("is understood");
+    assert_eq!(options.initrds, ["mod a=1 b"]);
+}
+
+#[test]
+fn mistakes_are_one_line_that_says_what_to_do() {
+    assert_eq!(
+        mistake(&["--cpu", "z80"]),
+        "rax: unknown processor 'z80' after --cpu; known are max, 486, x86-64\n"
+    );
+    let text = mistake(&["--memory", "lots"]);
+    assert!(
+        text.contains("'lots' for '--memory <SIZE>'") && text.contains("such as 512M"),
+        "{text}"
+    );
+    let text = mistake(&["--initrd", "i"]);
+    assert!(text.contains("--kernel <FILE>"), "{text}");
+    let text = mistake(&["--engine", "fast"]);
+    assert!(text.contains("interp, jit"), "{text}");
+    let text = mistake(&["--kernle", "k"]);
+    assert!(
+        text.contains("'--kernle'") && text.contains("--kernel"),
+        "{text}"
+    );
+    assert!(mistake(&["--serial", "stdio", "--serial", "stdio"]).contains("only one"));
+    assert!(
+        mistake(&[
+            "--disk", "a", "--disk", "b", "--disk", "c", "--disk", "d", "--disk", "e"
+        ])
+        .contains("4 disks")
+    );
+    assert!(mistake(&["vmlinuz"]).contains("vmlinuz"));
+    assert!(mistake(&["--kernel"]).contains("--kernel"));
+}
+
+#[test]
+fn help_lists_the_exit_codes_and_has_examples() {
+    let stop = parse_from(["rax", "run", "--help"], MODELS).expect_err("is help");
+    assert_eq!(stop.code, 0);
+    for text in [
+        "Exit codes:",
+        "124",
+        "Examples:",
+        "--initrd",
+        "max, 486, x86-64",
+        "Ctrl-A X",
+    ] {
+        assert!(stop.text.contains(text), "{text} is not in\n{}", stop.text);
+    }
+    assert_eq!(
+        parse_from(["rax", "--version"], MODELS)
+            .expect_err("is the version")
+            .code,
+        0
+    );
+    assert_eq!(parse_from(["rax"], MODELS).expect_err("is help").code, 2);
+}
+
+#[test]
+fn the_arguments_are_consistent() {
+    args::Arguments::command().debug_assert();
+}

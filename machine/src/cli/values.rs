@@ -1,0 +1,198 @@
+//! The values of single options.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{DiskOption, SerialOption};
+use crate::host::Access;
+
+const MIB: u64 = 1 << 20;
+const PAGE: u64 = 4096;
+/// Far above any host, and well within a 52-bit physical address.
+const MEMORY_LIMIT: u64 = 1 << 44;
+
+/// Why a value was not understood; clap puts the option's name and the value before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ValueError {
+    #[error("give a number and a unit, such as 512M or 4G")]
+    Memory,
+    #[error("the machine needs at least 1M")]
+    MemoryTooSmall,
+    #[error("the machine takes at most 16384G")]
+    MemoryTooLarge,
+    #[error("give a multiple of 4K")]
+    MemoryNotWholePages,
+    #[error("name a file, such as disk.img or disk.img,snapshot")]
+    Disk,
+    #[error("what follows the comma must be 'readonly' or 'snapshot'")]
+    DiskFlag,
+    #[error("give stdio, file:PATH or none")]
+    Serial,
+    #[error("give a port from 0 to 0xffff, such as 0xf4")]
+    Port,
+    #[error("give a number of seconds above 0, such as 60 or 0.5")]
+    Seconds,
+    #[error("give a whole number above 0, such as 1000000")]
+    Count,
+}
+
+/// `512M`, `4G`, `640K`, or `512` for MiB.
+pub(super) fn memory(text: &str) -> Result<u64, ValueError> {
+    let (digits, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
+        Some(end) => text.split_at(end),
+        None => (text, "M"),
+    };
+    let unit = match unit.to_ascii_uppercase().as_str() {
+        "K" | "KB" | "KIB" => 1 << 10,
+        "M" | "MB" | "MIB" => MIB,
+        "G" | "GB" | "GIB" => 1 << 30,
+        _ => return Err(ValueError::Memory),
+    };
+    if digits.is_empty() {
+        return Err(ValueError::Memory);
+    }
+    // Only digits are left, so that the one mistake is their number.
+    let bytes = digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|count| count.checked_mul(unit));
+    match bytes {
+        Some(bytes) if bytes < MIB => Err(ValueError::MemoryTooSmall),
+        Some(bytes) if bytes > MEMORY_LIMIT => Err(ValueError::MemoryTooLarge),
+        Some(bytes) if bytes % PAGE != 0 => Err(ValueError::MemoryNotWholePages),
+        Some(bytes) => Ok(bytes),
+        None => Err(ValueError::MemoryTooLarge),
+    }
+}
+
+/// `FILE`, `FILE,readonly` or `FILE,snapshot`.
+pub(super) fn disk(text: &str) -> Result<DiskOption, ValueError> {
+    let (path, access) = match text.rsplit_once(',') {
+        Some((path, "readonly")) => (path, Access::ReadOnly),
+        Some((path, "snapshot")) => (path, Access::Snapshot),
+        // A comma may belong to the name; a bare word after it rather was meant as a flag.
+        Some((_, flag)) if !flag.is_empty() && flag.chars().all(|c| c.is_ascii_alphabetic()) => {
+            return Err(ValueError::DiskFlag);
+        }
+        _ => (text, Access::ReadWrite),
+    };
+    if path.is_empty() {
+        return Err(ValueError::Disk);
+    }
+    Ok(DiskOption {
+        path: PathBuf::from(path),
+        access,
+    })
+}
+
+/// `stdio`, `file:PATH` or `none`.
+pub(super) fn serial(text: &str) -> Result<SerialOption, ValueError> {
+    match (text, text.strip_prefix("file:")) {
+        ("stdio", _) => Ok(SerialOption::Stdio),
+        ("none", _) => Ok(SerialOption::None),
+        (_, Some(path)) if !path.is_empty() => Ok(SerialOption::File(PathBuf::from(path))),
+        _ => Err(ValueError::Serial),
+    }
+}
+
+/// A port number: `0xf4`, `f4h` or `244`.
+pub(super) fn port(text: &str) -> Result<u16, ValueError> {
+    let lower = text.to_ascii_lowercase();
+    let port = if let Some(hex) = lower.strip_prefix("0x").or_else(|| lower.strip_suffix('h')) {
+        u16::from_str_radix(hex, 16)
+    } else {
+        lower.parse()
+    };
+    port.map_err(|_| ValueError::Port)
+}
+
+/// Seconds, also parts of one.
+pub(super) fn seconds(text: &str) -> Result<Duration, ValueError> {
+    let seconds: f64 = text.parse().map_err(|_| ValueError::Seconds)?;
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|_| ValueError::Seconds)?;
+    if duration.is_zero() {
+        Err(ValueError::Seconds)
+    } else {
+        Ok(duration)
+    }
+}
+
+/// A whole number; `_` may group its digits.
+pub(super) fn count(text: &str) -> Result<u64, ValueError> {
+    let count = text
+        .replace('_', "")
+        .parse()
+        .map_err(|_| ValueError::Count)?;
+    if count == 0 {
+        Err(ValueError::Count)
+    } else {
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_sizes() {
+        assert_eq!(memory("512M"), Ok(512 << 20));
+        assert_eq!(memory("512"), Ok(512 << 20));
+        assert_eq!(memory("4g"), Ok(4 << 30));
+        assert_eq!(memory("65536KiB"), Ok(64 << 20));
+        assert_eq!(memory("640K"), Err(ValueError::MemoryTooSmall));
+        assert_eq!(memory("0"), Err(ValueError::MemoryTooSmall));
+        assert_eq!(memory("1025K"), Err(ValueError::MemoryNotWholePages));
+        assert_eq!(
+            memory("99999999999999999999G"),
+            Err(ValueError::MemoryTooLarge)
+        );
+        for bad in ["", "M", "1.5G", "-1M", "12T", "512 M", "0x10M"] {
+            assert_eq!(memory(bad), Err(ValueError::Memory), "{bad}");
+        }
+    }
+
+    #[test]
+    fn disks() {
+        let disk_of = |path: &str, access| {
+            Ok(DiskOption {
+                path: path.into(),
+                access,
+            })
+        };
+        assert_eq!(disk("a.img"), disk_of("a.img", Access::ReadWrite));
+        assert_eq!(
+            disk("a,b.img,snapshot"),
+            disk_of("a,b.img", Access::Snapshot)
+        );
+        assert_eq!(disk("a,b.img"), disk_of("a,b.img", Access::ReadWrite));
+        assert_eq!(disk("a.img,readonly"), disk_of("a.img", Access::ReadOnly));
+        assert_eq!(disk("a.img,snapshto"), Err(ValueError::DiskFlag));
+        assert_eq!(disk(",readonly"), Err(ValueError::Disk));
+    }
+
+    #[test]
+    fn ports_times_and_counts() {
+        assert_eq!(
+            (port("0xF4"), port("501h"), port("244")),
+            (Ok(0xf4), Ok(0x501), Ok(244))
+        );
+        assert_eq!(
+            (port("0x10000"), port("h")),
+            (Err(ValueError::Port), Err(ValueError::Port))
+        );
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for bad in ["0", "-1", "nan", "inf", "1e300", "x"] {
+            assert_eq!(seconds(bad), Err(ValueError::Seconds), "{bad}");
+        }
+        assert_eq!(
+            (count("1_000"), count("0")),
+            (Ok(1000), Err(ValueError::Count))
+        );
+        assert_eq!(serial("file:x"), Ok(SerialOption::File("x".into())));
+        assert_eq!(
+            (serial("file:"), serial("tty")),
+            (Err(ValueError::Serial), Err(ValueError::Serial))
+        );
+    }
+}

@@ -1,0 +1,20 @@
+//! The host ends of the machine: where console bytes, sectors and time come from and go to.
+//!
+//! Whatever the host does on its own (a key, a signal, a full disk) arrives in the [`Inbox`]; the run loop takes it
+//! out at an instruction count of its choosing, so that this is the one door to the outside.
+
+mod clock;
+mod console;
+mod disk;
+mod error;
+mod inbox;
+mod output;
+mod terminal;
+
+pub use clock::HostClock;
+pub use console::{InputDoor, SilentConsole, StdioConsole, file_console, file_sink};
+pub use disk::{Access, RawDisk};
+pub use error::HostError;
+pub use inbox::{Arrivals, Inbox, Quit};
+pub use output::{FinishOutput, Output};
+pub use terminal::{RawMode, handle_signals, message, read_stdin, restore_terminal};

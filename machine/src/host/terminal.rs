@@ -1,0 +1,199 @@
+//! The terminal around the guest's serial line: raw mode, the keys that are ours, and signals.
+//!
+//! Raw mode ends whichever way the process does: by drop, by a panic on any thread, or by a signal.
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::panic;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use super::{HostError, Inbox, Quit};
+
+const CTRL_A: u8 = 1;
+const HELP: &str = "\r\n\
+    Ctrl-A X       end the run\r\n\
+    Ctrl-A H       show these keys\r\n\
+    Ctrl-A Ctrl-A  send Ctrl-A to the guest\r\n";
+
+/// Whether the terminal is in raw mode now because of us.
+static IS_RAW: AtomicBool = AtomicBool::new(false);
+
+/// While this lives, the terminal passes on every key as it is typed.
+#[derive(Debug)]
+pub struct RawMode(());
+
+impl RawMode {
+    /// Puts the terminal in raw mode, if standard input is one.
+    ///
+    /// # Errors
+    /// When the terminal refuses.
+    pub fn enter() -> Result<Option<Self>, HostError> {
+        static HOOK: Once = Once::new();
+        if !io::stdin().is_terminal() {
+            return Ok(None);
+        }
+        HOOK.call_once(|| {
+            let report = panic::take_hook();
+            panic::set_hook(Box::new(move |info| {
+                restore_terminal();
+                report(info);
+            }));
+        });
+        // Said first, so that a signal in between ends raw mode too.
+        IS_RAW.store(true, Ordering::SeqCst);
+        let raw = Self(());
+        crossterm::terminal::enable_raw_mode().map_err(|source| HostError::Terminal { source })?;
+        Ok(Some(raw))
+    }
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        restore_terminal();
+    }
+}
+
+/// Ends raw mode, if it is on. May be called at any time, from any thread.
+pub fn restore_terminal() {
+    if IS_RAW.swap(false, Ordering::SeqCst) {
+        // There is nobody left to tell.
+        let _ = crossterm::terminal::disable_raw_mode();
+    }
+}
+
+/// Turns SIGINT, SIGTERM, SIGHUP and the closing of a console window into a request to quit. The second one ends the
+/// process at once, should the first not have been heard.
+///
+/// # Errors
+/// When the host refuses.
+pub fn handle_signals(inbox: &Inbox) -> Result<(), HostError> {
+    let inbox = inbox.clone();
+    let was_asked = AtomicBool::new(false);
+    ctrlc::set_handler(move || {
+        restore_terminal();
+        if was_asked.swap(true, Ordering::SeqCst) {
+            #[expect(
+                clippy::exit,
+                reason = "the run loop does not answer, and the user insists"
+            )]
+            std::process::exit(1);
+        }
+        inbox.request_quit(Quit::Signal);
+    })
+    .map_err(|reason| HostError::Signals { reason })
+}
+
+/// Starts a thread that passes standard input to the inbox. At a terminal, Ctrl-A begins a command to rax; from a
+/// pipe or file every byte is the guest's. The end of the input means only that no more comes.
+///
+/// # Errors
+/// When the host refuses another thread.
+pub fn read_stdin(inbox: &Inbox) -> Result<(), HostError> {
+    let inbox = inbox.clone();
+    let mut keys = io::stdin().is_terminal().then(Keys::default);
+    let read = move || {
+        let mut stdin = io::stdin().lock();
+        let mut buffer = [0; 4096];
+        loop {
+            let count = match stdin.read(&mut buffer) {
+                Ok(count) if count > 0 => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                _ => return,
+            };
+            match &mut keys {
+                Some(keys) => pass_keys(keys, &buffer[..count], &inbox),
+                None => inbox.push_input(&buffer[..count]),
+            }
+        }
+    };
+    let thread = thread::Builder::new().name("input".into()).spawn(read);
+    thread
+        .map(drop)
+        .map_err(|source| HostError::Thread { source })
+}
+
+/// Says something to the person at the terminal: on standard error, whatever
+/// state the terminal is in. A standard error that is closed is no failure.
+pub fn message(text: &str) {
+    let text = text.trim_end();
+    let raw = crossterm::terminal::is_raw_mode_enabled().unwrap_or(false);
+    let text = if raw {
+        text.replace('\n', "\r\n")
+    } else {
+        text.to_owned()
+    };
+    let end = if raw { "\r\n" } else { "\n" };
+    let _ = io::stderr().write_all(format!("rax: {text}{end}").as_bytes());
+}
+
+fn pass_keys(keys: &mut Keys, bytes: &[u8], inbox: &Inbox) {
+    let mut input = Vec::with_capacity(bytes.len());
+    for byte in bytes {
+        match keys.press(*byte) {
+            Some(Action::Send(byte)) => input.push(byte),
+            Some(Action::Quit) => inbox.request_quit(Quit::Key),
+            Some(Action::Help) => {
+                // Not to standard output: that is the guest's alone.
+                let _ = io::stderr().write_all(HELP.as_bytes());
+            }
+            None => {}
+        }
+    }
+    inbox.push_input(&input);
+}
+
+/// What a key asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Send(u8),
+    Quit,
+    Help,
+}
+
+/// Finds our keys among the guest's.
+#[derive(Debug, Default)]
+struct Keys {
+    after_ctrl_a: bool,
+}
+
+impl Keys {
+    fn press(&mut self, byte: u8) -> Option<Action> {
+        if !std::mem::replace(&mut self.after_ctrl_a, false) {
+            self.after_ctrl_a = byte == CTRL_A;
+            return (byte != CTRL_A).then_some(Action::Send(byte));
+        }
+        match byte {
+            CTRL_A => Some(Action::Send(CTRL_A)),
+            b'x' | b'X' => Some(Action::Quit),
+            // Whoever does not know the keys is told.
+            _ => Some(Action::Help),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn press_all(bytes: &[u8]) -> Vec<Action> {
+        let mut keys = Keys::default();
+        bytes.iter().filter_map(|byte| keys.press(*byte)).collect()
+    }
+
+    #[test]
+    fn ctrl_a_begins_a_command() {
+        assert_eq!(press_all(b"a\x01x"), [Action::Send(b'a'), Action::Quit]);
+        assert_eq!(
+            press_all(b"\x01\x01x\x03"),
+            [Action::Send(1), Action::Send(b'x'), Action::Send(3)]
+        );
+        assert_eq!(press_all(b"\x01hh\x01"), [Action::Help, Action::Send(b'h')]);
+    }
+
+    #[test]
+    fn restoring_a_terminal_that_is_not_raw_does_nothing() {
+        restore_terminal();
+        assert!(!IS_RAW.load(Ordering::SeqCst));
+    }
+}
