@@ -118,7 +118,7 @@ pub(super) const ROWS: &[Row] = &[
     x87!(Fstp_sti, store_sti::<true>),
     x87!(Fstp_sti_DFD0, store_sti::<true>),
     x87!(Fstp_sti_DFD8, store_sti::<true>),
-    x87!(Fstpnce_sti, store_sti::<true>),
+    x87!(Fstpnce_sti, data::fstpnce),
     x87!(Fxch_st0_sti, data::fxch),
     x87!(Fxch_st0_sti_DDC8, data::fxch),
     x87!(Fxch_st0_sti_DFC8, data::fxch),

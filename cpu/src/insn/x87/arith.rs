@@ -5,7 +5,7 @@ use super::memory::Arithmetic;
 use super::unit::{begin, note, wait};
 use crate::Cpu;
 use crate::exception::Exit;
-use crate::float::{Env, F80, Source};
+use crate::float::{Class, Env, F80, Source};
 use crate::fpu::{Fpu, StatusWord};
 use crate::insn::Insn;
 
@@ -157,19 +157,25 @@ pub(super) fn fscale(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
 /// FPREM and FPREM1.
 pub(super) fn remainder<const NEAREST: bool>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let fpu = begin(cpu, insn)?;
+    // C2 is cleared in any case; C0 and C3 only follow a quotient.
+    fpu.set_codes(StatusWord::C2, StatusWord::empty());
     let Some((dividend, divisor)) = top_two(fpu, |fpu| fpu.set_st(0, F80::INDEFINITE)) else {
         return Ok(());
     };
     let mut env = fpu.env();
     let remainder = env.f80_remainder(dividend, divisor, NEAREST);
-    if fpu.report(&env) {
+    let is_done = fpu.report(&env);
+    if is_done {
+        fpu.set_st(0, remainder.value);
+    }
+    let is_number = |value: F80| !matches!(value.class(), Class::Nan | Class::Unsupported);
+    if is_done && is_number(remainder.value) {
         let mut codes = StatusWord::empty();
         codes.set(StatusWord::C0, remainder.quotient & 4 != 0);
         codes.set(StatusWord::C3, remainder.quotient & 2 != 0);
         codes.set(StatusWord::C1, remainder.quotient & 1 != 0);
         codes.set(StatusWord::C2, remainder.is_partial);
         fpu.set_codes(StatusWord::CODES, codes);
-        fpu.set_st(0, remainder.value);
     }
     Ok(())
 }

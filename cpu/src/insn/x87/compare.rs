@@ -20,14 +20,15 @@ fn codes(relation: Comparison) -> StatusWord {
     }
 }
 
-/// Compares ST(0) with `other`, None if that is empty. None if an unmasked exception prevents the answer.
-fn compare(fpu: &mut Fpu, other: Option<Source>, quiet_signals: bool) -> Option<Comparison> {
+/// Compares ST(0) with `other`, None if that is empty. The relation holds even if it traps, as on
+/// hardware; the second answer is whether to pop.
+fn compare(fpu: &mut Fpu, other: Option<Source>, quiet_signals: bool) -> (Comparison, bool) {
     let Some(other) = other.filter(|_| !fpu.is_empty(0)) else {
-        return fpu.underflow().then_some(Comparison::Unordered);
+        return (Comparison::Unordered, fpu.underflow());
     };
     let mut env = fpu.env();
     let relation = env.f80_compare(fpu.st(0), other, quiet_signals);
-    fpu.report(&env).then_some(relation)
+    (relation, fpu.report(&env))
 }
 
 fn pop(fpu: &mut Fpu, count: u8) {
@@ -38,9 +39,10 @@ fn pop(fpu: &mut Fpu, count: u8) {
 
 /// Compares into the condition codes, then pops.
 fn compare_codes(fpu: &mut Fpu, other: Option<Source>, quiet_signals: bool, pops: u8) {
-    if let Some(relation) = compare(fpu, other, quiet_signals) {
-        let which = StatusWord::C0 | StatusWord::C2 | StatusWord::C3;
-        fpu.set_codes(which, codes(relation));
+    let (relation, is_done) = compare(fpu, other, quiet_signals);
+    let which = StatusWord::C0 | StatusWord::C2 | StatusWord::C3;
+    fpu.set_codes(which, codes(relation));
+    if is_done {
         pop(fpu, pops);
     }
 }
@@ -94,15 +96,22 @@ pub(super) fn fcomi<const SIGNALS: bool, const POPS: u8>(
 ) -> Result<(), Exit> {
     let fpu = begin(cpu, insn)?;
     let other = register(fpu, insn.number(1));
-    if let Some(relation) = compare(fpu, other, SIGNALS) {
-        pop(fpu, POPS);
-        cpu.state.flags = LazyFlags::from_status(match relation {
-            Comparison::Greater => Rflags::empty(),
-            Comparison::Less => Rflags::CF,
-            Comparison::Equal => Rflags::ZF,
-            Comparison::Unordered => Rflags::CF | Rflags::PF | Rflags::ZF,
-        });
+    let c1 = fpu.status & StatusWord::C1.bits();
+    let is_empty = other.is_none() || fpu.is_empty(0);
+    let (relation, is_done) = compare(fpu, other, SIGNALS);
+    if !is_empty {
+        // C1 stays, whatever the manual says.
+        fpu.status |= c1;
     }
+    if is_done {
+        pop(fpu, POPS);
+    }
+    cpu.state.flags = LazyFlags::from_status(match relation {
+        Comparison::Greater => Rflags::empty(),
+        Comparison::Less => Rflags::CF,
+        Comparison::Equal => Rflags::ZF,
+        Comparison::Unordered => Rflags::CF | Rflags::PF | Rflags::ZF,
+    });
     Ok(())
 }
 

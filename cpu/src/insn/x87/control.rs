@@ -76,6 +76,7 @@ pub(super) fn turn<const BY: usize>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Ex
 /// FFREE, and the undocumented FFREEP, which pops as well.
 pub(super) fn ffree<const POPS: bool>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let fpu = begin(cpu, insn)?;
+    fpu.set_codes(StatusWord::C1, StatusWord::empty());
     fpu.free(insn.number(0));
     if POPS {
         fpu.pop();

@@ -28,10 +28,20 @@ pub(super) fn load<L: Loadable>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> 
     wait(cpu)?;
     let bits = L::read(cpu, insn)?;
     let fpu = note(cpu, insn);
+    if fpu.is_full() {
+        push(fpu, F80::INDEFINITE);
+        return Ok(());
+    }
+    // A denormal operand is loaded even if that traps; hardware does so.
     let mut env = fpu.env();
+    let masks = env.masks;
+    env.masks |= Exceptions::DENORMAL;
     let value = L::load(&mut env, bits);
-    if fpu.is_full() || fpu.report(&env) {
-        push(fpu, value);
+    env.masks = masks;
+    let is_loaded = !env.unmasked().contains(Exceptions::INVALID);
+    let _ = fpu.report(&env);
+    if is_loaded {
+        fpu.push(value);
     }
     Ok(())
 }
@@ -40,7 +50,7 @@ pub(super) fn load<L: Loadable>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> 
 pub(super) fn fld_sti(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let i = insn.number(0);
     let fpu = begin(cpu, insn)?;
-    if fpu.is_full() || !fpu.is_empty(i) {
+    if !fpu.is_empty(i) {
         push(fpu, fpu.st(i));
     } else if fpu.underflow() {
         fpu.push(F80::INDEFINITE);
@@ -123,6 +133,17 @@ pub(super) fn store_sti<const POPS: bool>(cpu: &mut Cpu, insn: &Insn) -> Result<
     Ok(())
 }
 
+/// The undocumented FSTPNCE: as FSTP, but an empty ST(0) is popped and nothing else.
+pub(super) fn fstpnce(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
+    if !cpu.state.fpu.is_empty(0) {
+        return store_sti::<true>(cpu, insn);
+    }
+    let fpu = begin(cpu, insn)?;
+    fpu.set_codes(StatusWord::C1, StatusWord::empty());
+    fpu.pop();
+    Ok(())
+}
+
 /// FXCH.
 pub(super) fn fxch(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let i = insn.number(1);
@@ -173,7 +194,7 @@ fn move_if(cpu: &mut Cpu, insn: &Insn, condition: Condition) -> Result<(), Exit>
         }
         return Ok(());
     }
-    fpu.set_codes(StatusWord::C1, StatusWord::empty());
+    // C1 stays, whatever the manual says.
     if holds {
         fpu.set_st(0, fpu.st(i));
     }
