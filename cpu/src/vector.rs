@@ -3,7 +3,6 @@
 //! An operation works on 128 bits at a time. MMX uses the low 64 of them, and wider
 //! registers are made of several such pieces, as the manual defines them.
 
-mod approximate;
 mod bytes;
 mod convert;
 mod float;

@@ -20,7 +20,7 @@ use std::fmt::Write;
 use encodings::{Encoding, encodings};
 use guest::Guest;
 use host::Host;
-use iced_x86::{Code, CpuidFeature};
+use iced_x86::{Code, CpuidFeature, Decoder, DecoderOptions, Instruction, Register};
 
 /// What an instruction starts from and leaves behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -232,7 +232,7 @@ fn approximations_are_near_those_of_the_host() {
     }
 }
 
-/// Prints cases in the form that `src/insn/vector/tests/recorded.txt` keeps.
+/// Prints cases in the form that `tests/vectors` keeps.
 #[test]
 #[ignore = "prints what this host does"]
 fn record() {
@@ -280,39 +280,84 @@ fn simplified(host: &Host, start: Registers) -> Registers {
     simple
 }
 
+/// A line of `tests/vectors`.
 fn line(encoding: &Encoding, start: &Registers, end: &Registers) -> String {
     let mut text = String::new();
     for byte in &encoding.bytes {
         let _ = write!(text, "{byte:02x} ");
     }
     text.push('|');
-    let nothing = Registers {
-        mxcsr: 0x1f80,
-        ..Registers::default()
+    let mut instruction = Instruction::default();
+    Decoder::new(64, &encoding.bytes, DecoderOptions::NONE).decode_out(&mut instruction);
+    let uses = |file: fn(Register) -> bool| {
+        (0..instruction.op_count()).any(|operand| file(instruction.op_register(operand)))
     };
-    describe(&mut text, start, &nothing);
+    // What is named here has a value of its own in every vector.
+    let mut name = |name: &str, value: u128| {
+        let _ = write!(text, " {name}={value:x}");
+    };
+    if uses(Register::is_xmm) {
+        name("xmm0", start.xmm[0]);
+        name("xmm1", start.xmm[1]);
+    }
+    if uses(Register::is_mm) {
+        name("mm0", start.mm[0].into());
+        name("mm1", start.mm[1].into());
+        name("ftw", 0xff);
+    }
+    if uses(Register::is_gpr) {
+        name("rax", start.rax.into());
+        name("rcx", start.rcx.into());
+    }
+    if encoding.in_memory {
+        name("rbx", 0x2000);
+        name("rdi", 0x2000);
+        let _ = write!(text, " [2000]={:032x}", start.memory[0]);
+    }
+    if start.mxcsr != 0x1f80 {
+        let _ = write!(text, " mxcsr={:x}", start.mxcsr);
+    }
+    flags(&mut text, start.flags, 0);
     text.push_str(" =>");
+    if end.has_faulted {
+        text.push_str(" #XM");
+    }
     describe(&mut text, end, start);
     text
 }
 
 /// Writes what differs.
-fn describe(text: &mut String, registers: &Registers, from: &Registers) {
+fn describe(text: &mut String, end: &Registers, start: &Registers) {
     let mut name = |name: &str, value: u128, old: u128| {
         if value != old {
             let _ = write!(text, " {name}={value:x}");
         }
     };
     for n in 0..2 {
-        name(["xmm0", "xmm1"][n], registers.xmm[n], from.xmm[n]);
-        name(["mm0", "mm1"][n], registers.mm[n].into(), from.mm[n].into());
-        name(["mem0", "mem16"][n], registers.memory[n], from.memory[n]);
+        name(["xmm0", "xmm1"][n], end.xmm[n], start.xmm[n]);
+        name(["mm0", "mm1"][n], end.mm[n].into(), start.mm[n].into());
     }
-    name("rax", registers.rax.into(), from.rax.into());
-    name("rcx", registers.rcx.into(), from.rcx.into());
-    name("mxcsr", registers.mxcsr.into(), from.mxcsr.into());
-    name("flags", registers.flags.into(), from.flags.into());
-    if registers.has_faulted {
-        text.push_str(" fault=xm");
+    name("rax", end.rax.into(), start.rax.into());
+    name("rcx", end.rcx.into(), start.rcx.into());
+    name("mxcsr", end.mxcsr.into(), start.mxcsr.into());
+    if end.memory[0] != start.memory[0] {
+        let _ = write!(text, " [2000]={:032x}", end.memory[0]);
+    }
+    flags(text, end.flags, start.flags);
+}
+
+/// Writes the flags that differ.
+fn flags(text: &mut String, flags: u64, from: u64) {
+    for (bit, name) in [
+        (0, "cf"),
+        (2, "pf"),
+        (4, "af"),
+        (6, "zf"),
+        (7, "sf"),
+        (11, "of"),
+    ] {
+        if (flags ^ from) >> bit & 1 != 0 {
+            let _ = write!(text, " {name}={}", flags >> bit & 1);
+        }
     }
 }

@@ -7,15 +7,13 @@ use crate::exception::{Exception, Exit};
 use crate::flags::{LazyFlags, sign_extend};
 use crate::float::Env;
 use crate::insn::Insn;
-use crate::rflags::Cr4;
+use crate::rflags::{Cr0, Cr4};
 use crate::vector::{
     ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, Lane, ShuffleOp, VectorBits,
     VectorOp, VectorShiftOp, extract, insert, order_flags, sign_mask,
 };
 use crate::verbs::{Bits, VectorVerbs, VectorWidth, Width};
 
-/// Status word: an unmasked x87 exception is pending.
-const ERROR_SUMMARY: u16 = 1 << 7;
 /// Status word: which register is the stack's top.
 const TOP: u16 = 7 << 11;
 
@@ -47,11 +45,11 @@ impl Cpu {
     /// #MF.
     #[inline(always)]
     pub(crate) fn check_pending_x87(&mut self) -> Result<(), Exit> {
-        if self.state.fpu.status & ERROR_SUMMARY == 0 {
-            Ok(())
-        } else {
-            Err(self.raise(Exception::X87FloatingPoint))
+        // With CR0.NE clear the board is told instead: see `Cpu::ferr`.
+        if self.state.fpu.is_pending() && self.state.cr0 & Cr0::NE.bits() != 0 {
+            return Err(self.raise(Exception::X87FloatingPoint));
         }
+        Ok(())
     }
 
     /// Marks all x87 registers in use, with the stack's top at zero (SDM 1, 9.5.1).

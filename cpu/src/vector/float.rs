@@ -2,10 +2,11 @@
 //!
 //! Every lane uses the same [`Env`], which then knows what the whole instruction raised.
 
-use super::approximate::{reciprocal, reciprocal_root};
 use super::convert::FloatWidth;
 use super::lanes::{map_dwords, map_qwords};
-use crate::float::{Comparison, Env, F32, F64, Predicate};
+use crate::float::{
+    Comparison, Env, F32, F64, Predicate, reciprocal_estimate, reciprocal_root_estimate,
+};
 use crate::rflags::Rflags;
 
 /// Which lanes an instruction computes, and in which format.
@@ -122,10 +123,20 @@ impl FloatUnaryOp {
                 |env, _, y| env.sqrt::<F32>(y),
                 |env, _, y| env.sqrt::<F64>(y),
             ),
-            Self::Reciprocal => lanes(shape, env, ab, |_, _, y| reciprocal(y), |_, _, y| y),
-            Self::ReciprocalRoot => {
-                lanes(shape, env, ab, |_, _, y| reciprocal_root(y), |_, _, y| y)
-            }
+            Self::Reciprocal => lanes(
+                shape,
+                env,
+                ab,
+                |_, _, y| reciprocal_estimate(y),
+                |_, _, y| y,
+            ),
+            Self::ReciprocalRoot => lanes(
+                shape,
+                env,
+                ab,
+                |_, _, y| reciprocal_root_estimate(y),
+                |_, _, y| y,
+            ),
         }
     }
 }

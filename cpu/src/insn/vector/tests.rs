@@ -1,8 +1,8 @@
-//! Tests as data, through both readers, and a check that no instruction is missing.
+//! Both readers on random states, and a check that no instruction is missing.
+//! `cpu/tests/vectors` and `cpu/tests/simd_host.rs` say what is right.
 
 mod encodings;
 mod harness;
-mod lines;
 
 use std::collections::BTreeSet;
 

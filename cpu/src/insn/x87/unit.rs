@@ -2,7 +2,7 @@
 //! last instruction and its operand (SDM 1, 8.1.8, 8.6 and 8.7).
 
 use crate::Cpu;
-use crate::exception::{Exception, Exit};
+use crate::exception::Exit;
 use crate::flags::mask;
 use crate::fpu::Fpu;
 use crate::insn::Insn;
@@ -24,10 +24,7 @@ impl Cpu {
 /// What a waiting instruction does first: #MF if an unmasked exception is pending.
 #[inline]
 pub(super) fn wait(cpu: &mut Cpu) -> Result<(), Exit> {
-    if cpu.state.fpu.is_pending() && cpu.state.cr0 & Cr0::NE.bits() != 0 {
-        return Err(cpu.raise(Exception::X87FloatingPoint));
-    }
-    Ok(())
+    cpu.check_pending_x87()
 }
 
 /// Notes which non-control instruction this is, once nothing can fault any more.

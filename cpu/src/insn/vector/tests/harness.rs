@@ -1,52 +1,20 @@
 //! A bare processor that runs single instructions through both readers.
 
-use std::sync::Arc;
-
-use rax_mmu::{LinearAddress, MmioSpace, Mmu, PhysicalAddress, PhysicalMemory};
+use rax_mmu::{LinearAddress, PhysicalAddress};
 
 use crate::exception::{Exception, Exit};
 use crate::insn::Insn;
-use crate::rflags::{Cr0, Cr4, Efer, Rflags};
-use crate::segment::{Attributes, SegmentRegister};
+use crate::rflags::{Cr0, Rflags};
 use crate::state::{CpuState, Gpr};
-use crate::{Cpu, Model, Platform, decode, ir};
+use crate::testing::{Bits, bare};
+use crate::{Cpu, decode, ir};
 
 const MEMORY: u64 = 0x10_000;
 const CODE: u64 = 0x1000;
 /// Where RBX and RDI point.
-pub(super) const DATA: u64 = 0x2000;
+const DATA: u64 = 0x2000;
 /// How much around there is compared.
 const WINDOW: usize = 64;
-
-/// Nothing outside.
-struct NoPlatform;
-
-impl MmioSpace for NoPlatform {
-    fn mmio_read(&mut self, _address: PhysicalAddress, bytes: &mut [u8]) {
-        bytes.fill(0xff);
-    }
-    fn mmio_write(&mut self, _address: PhysicalAddress, _bytes: &[u8]) {}
-}
-
-impl Platform for NoPlatform {
-    fn begin_access(&mut self, _instructions: u64) {}
-    fn port_read(&mut self, _port: u16, bytes: &mut [u8]) {
-        bytes.fill(0xff);
-    }
-    fn port_write(&mut self, _port: u16, _bytes: &[u8]) {}
-    fn interrupt_pending(&mut self) -> bool {
-        false
-    }
-    fn acknowledge_interrupt(&mut self) -> u8 {
-        0
-    }
-    fn clock_cycles(&mut self) -> u64 {
-        0
-    }
-    fn wants_attention(&self) -> bool {
-        false
-    }
-}
 
 /// A small random generator (xorshift64*).
 pub(super) struct Random(u64);
@@ -93,30 +61,19 @@ pub(super) struct Outcome {
 
 /// A processor and what it starts from.
 pub(super) struct Bench {
-    pub(super) cpu: Box<Cpu>,
+    cpu: Box<Cpu>,
     decoder: decode::Decoder,
-    pub(super) start: CpuState,
-    pub(super) memory: Vec<u8>,
+    start: CpuState,
+    memory: Vec<u8>,
 }
 
 impl Bench {
     pub(super) fn new() -> Self {
-        let memory = PhysicalMemory::new(MEMORY).unwrap();
-        memory.map_ram(PhysicalAddress(0), MEMORY).unwrap();
-        let model = Model::named("max").unwrap();
-        let mmu = Mmu::new(Arc::new(memory));
-        let mut cpu = Cpu::new(model, mmu, Box::new(NoPlatform));
-        // No paging: what is tested lies above it.
-        cpu.state.msrs.efer = (Efer::LME | Efer::LMA).bits();
-        cpu.state.cr0 = Cr0::PE.bits();
-        cpu.state.cr4 = (Cr4::OSFXSR | Cr4::OSXMMEXCPT).bits();
-        cpu.state.segments[SegmentRegister::Cs as usize].attributes |= Attributes::LONG;
+        let mut cpu = bare(Bits::Long64, MEMORY).unwrap();
+        cpu.state.cr0 |= Cr0::NE.bits();
         cpu.state.rip = CODE;
         cpu.state.set_gpr(Gpr::Rbx, DATA);
         cpu.state.set_gpr(Gpr::Rdi, DATA);
-        for register in &mut cpu.state.fpu.registers {
-            register.sign_exponent = 0xffff;
-        }
         let decoder = decode::Decoder::new(&cpu.model);
         let start = cpu.state.clone();
         Self {
