@@ -208,6 +208,8 @@ impl Decoder {
             || matches!(row, Some(row) if row.unit != Unit::None && !unit_is_on(mode, row.unit));
         insn.flags.set(InsnFlags::ENDS_BLOCK, ends);
         let Some(row) = row else {
+            // Nobody is to take it for what its bytes say.
+            insn.code = Code::INVALID;
             return insn;
         };
         operands(&mut insn, instruction, mode);
@@ -221,6 +223,7 @@ impl Decoder {
                 Meaning::Helper { handler, .. } => handler,
             }
         } else {
+            insn.code = Code::INVALID;
             unavailable(row.unit)
         };
         insn

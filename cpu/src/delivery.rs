@@ -7,6 +7,8 @@
 mod long;
 mod protected;
 mod real;
+#[cfg(test)]
+mod tests;
 
 use crate::Cpu;
 use crate::exception::{Exception, Exit, Severity};

@@ -94,7 +94,7 @@ pub struct Insn {
     pub immediate: u64,
     /// Added to base and index; counted from the block's start if RIP-relative.
     pub displacement: i64,
-    /// Which instruction it is.
+    /// Which instruction it is; INVALID if this processor does not have it, or not now.
     pub code: Code,
     /// Where the next instruction starts, in bytes from the block's start.
     pub next: u16,

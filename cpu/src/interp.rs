@@ -267,6 +267,7 @@ impl Interpreter {
             cpu.nmi_pending = false;
             cpu.state.activity = Activity::Running;
             cpu.state.nmi_blocked = true;
+            cpu.state.monitor = None;
             cpu.deliver_nmi();
             return true;
         }
@@ -278,6 +279,7 @@ impl Interpreter {
         }
         let vector = cpu.platform.acknowledge_interrupt();
         cpu.state.activity = Activity::Running;
+        cpu.state.monitor = None;
         cpu.statistics.interrupts += 1;
         cpu.deliver_interrupt(vector);
         true

@@ -261,7 +261,7 @@ impl Cpu {
             ),
             n::MTRR_VARIABLE_FIRST..=n::MTRR_VARIABLE_LAST => {
                 let index = (register - n::MTRR_VARIABLE_FIRST) as usize;
-                let fits = if index % 2 == 0 {
+                let fits = if index.is_multiple_of(2) {
                     value & (beyond | 0xf00) == 0 && is_memory_type(bytes[0])
                 } else {
                     value & (beyond | 0x7ff) == 0

@@ -1,5 +1,7 @@
 //! Segment registers, descriptors and their checks (SDM 3A, chapters 3 and 5).
 
+#[cfg(test)]
+pub(crate) mod fixture;
 pub(crate) mod load;
 pub(crate) mod stack;
 

@@ -4,6 +4,8 @@
 //! after belongs to the new task, which then takes the exception.
 
 mod image;
+#[cfg(test)]
+mod tests;
 
 use rax_mmu::{AccessKind, LinearAddress};
 

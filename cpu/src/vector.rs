@@ -4,6 +4,7 @@
 //! registers are made of several such pieces, as the manual defines them.
 
 mod approximate;
+mod bytes;
 mod convert;
 mod float;
 mod lanes;
@@ -146,17 +147,22 @@ impl VectorOp {
             Self::AndNot => !a & b,
             Self::Or => a | b,
             Self::Xor => a ^ b,
+            Self::Add(Lane::Byte) => bytes::add(a, b),
             Self::Add(lane) => each!(lane, a, b, |x, y| x.wrapping_add(y)),
+            Self::Sub(Lane::Byte) => bytes::sub(a, b),
             Self::Sub(lane) => each!(lane, a, b, |x, y| x.wrapping_sub(y)),
             Self::AddSigned(lane) => each_signed!(lane, a, b, |x, y| x.saturating_add(y)),
             Self::AddUnsigned(lane) => each!(lane, a, b, |x, y| x.saturating_add(y)),
             Self::SubSigned(lane) => each_signed!(lane, a, b, |x, y| x.saturating_sub(y)),
             Self::SubUnsigned(lane) => each!(lane, a, b, |x, y| x.saturating_sub(y)),
+            Self::Equal(Lane::Byte) => bytes::equal(a, b),
             Self::Equal(lane) => each!(lane, a, b, |x, y| if x == y { !0 } else { 0 }),
             Self::Greater(lane) => each_signed!(lane, a, b, |x, y| if x > y { -1 } else { 0 }),
             Self::MinSigned(lane) => each_signed!(lane, a, b, |x, y| x.min(y)),
+            Self::MinUnsigned(Lane::Byte) => bytes::min(a, b),
             Self::MinUnsigned(lane) => each!(lane, a, b, |x, y| x.min(y)),
             Self::MaxSigned(lane) => each_signed!(lane, a, b, |x, y| x.max(y)),
+            Self::MaxUnsigned(Lane::Byte) => bytes::max(a, b),
             Self::MaxUnsigned(lane) => each!(lane, a, b, |x, y| x.max(y)),
             Self::Average(lane) => each!(lane, a, b, |x, y| (x | y) - ((x ^ y) >> 1)),
             Self::MulLow(lane) => each!(lane, a, b, |x, y| x.wrapping_mul(y)),

@@ -142,6 +142,8 @@ impl Machine {
             self.memory
                 .load_image(PhysicalAddress(chunk.address), &chunk.bytes)?;
         }
+        // What firmware would have done before a loader runs.
+        self.cpu.init_memory_types(memory_map::LOW_LIMIT);
         match image.start {
             Start::ResetVector => {}
             Start::Protected32 {

@@ -11,7 +11,7 @@ const EBDA: u64 = 0x9_fc00;
 /// Where extended memory begins.
 const EXTENDED: u64 = 0x10_0000;
 /// RAM below 4 GiB ends here at the latest: devices live above.
-const LOW_LIMIT: u64 = 0xc000_0000;
+pub(crate) const LOW_LIMIT: u64 = 0xc000_0000;
 const FOUR_GIB: u64 = 1 << 32;
 /// The largest ROM that also appears below 1 MiB.
 const ROM_WINDOW: u64 = 0x2_0000;

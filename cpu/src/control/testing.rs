@@ -1,7 +1,6 @@
 //! A bare processor for unit tests: some RAM at zero, nothing else.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rax_mmu::{LinearAddress, MmioSpace, Mmu, PhysicalAddress, PhysicalMemory};
 
@@ -14,15 +13,14 @@ use crate::state::Gpr;
 use crate::{Cpu, Model, Platform};
 
 /// How much RAM there is.
-pub(crate) const RAM: u64 = 1 << 20;
+const RAM: u64 = 1 << 20;
 /// Where [`run`] puts code.
 pub(crate) const CODE: u64 = 0x1_0000;
 
 /// Ports echo what was last written to them; the clock counts up by one a look.
 #[derive(Debug, Default)]
-pub(crate) struct Ports {
-    pub(crate) last: u32,
-    pub(crate) log: Arc<AtomicU64>,
+struct Ports {
+    last: u32,
     clock: u64,
 }
 
@@ -36,13 +34,11 @@ impl MmioSpace for Ports {
 impl Platform for Ports {
     fn begin_access(&mut self, _instructions: u64) {}
     fn port_read(&mut self, port: u16, bytes: &mut [u8]) {
-        self.log.fetch_add(1, Ordering::Relaxed);
         let value = self.last.wrapping_add(u32::from(port)).to_le_bytes();
         self.last = self.last.wrapping_add(1);
         bytes.copy_from_slice(&value[..bytes.len()]);
     }
     fn port_write(&mut self, port: u16, bytes: &[u8]) {
-        self.log.fetch_add(1, Ordering::Relaxed);
         let mut value = [0; 4];
         value[..bytes.len()].copy_from_slice(bytes);
         self.last = u32::from_le_bytes(value) ^ u32::from(port) << 16;
@@ -62,12 +58,15 @@ impl Platform for Ports {
     }
 }
 
-/// A processor of a model, after reset.
+/// A processor of a model, after reset, with CS at [`CODE`].
 pub(crate) fn cpu(model: &str) -> Box<Cpu> {
     let memory = Arc::new(PhysicalMemory::new(RAM).unwrap());
     memory.map_ram(PhysicalAddress(0), RAM).unwrap();
     let model = Model::named(model).unwrap();
-    Cpu::new(model, Mmu::new(memory), Box::new(Ports::default()))
+    let mut cpu = Cpu::new(model, Mmu::new(memory), Box::new(Ports::default()));
+    cpu.state.segments[SegmentRegister::Cs as usize] = Segment::real_mode((CODE >> 4) as u16);
+    cpu.update_mode();
+    cpu
 }
 
 /// A processor in 32-bit protected mode with flat segments and no paging.
@@ -78,7 +77,8 @@ pub(crate) fn cpu32() -> Box<Cpu> {
     cpu.state.segments = [Segment::flat(0x10, data); 6];
     let code = Attributes::from_bits_retain(0xc09b);
     cpu.state.segments[SegmentRegister::Cs as usize] = Segment::flat(8, code);
-    cpu.state.gpr[4] = 0x8000;
+    cpu.state.set_gpr(Gpr::Rsp, 0x8000);
+    cpu.state.set_gpr(Gpr::Rdx, 0);
     cpu.update_mode();
     cpu
 }

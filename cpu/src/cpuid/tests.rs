@@ -77,3 +77,48 @@ fn fast_clocks_fit_leaf_15() {
     assert_eq!(denominator, 1);
     assert_eq!(u64::from(factor) * u64::from(crystal), 5_000_000_000);
 }
+
+/// Whatever needs only these features must have a row.
+#[test]
+fn what_is_announced_is_implemented() {
+    use CpuidFeature as F;
+    let announced = [
+        F::CPUID,
+        F::MSR,
+        F::TSC,
+        F::RDTSCP,
+        F::RDPMC,
+        F::RDPID,
+        F::INVPCID,
+        F::MONITOR,
+        F::SMAP,
+        F::PKU,
+        F::XSAVE,
+        F::XSAVEOPT,
+        F::FXSR,
+        F::CX8,
+        F::CMPXCHG16B,
+        F::CLFSH,
+        F::CLFLUSHOPT,
+        F::CLWB,
+        F::CLDEMOTE,
+        F::MULTIBYTENOP,
+        F::PREFETCHW,
+        F::PAUSE,
+        F::WBNOINVD,
+        F::BMI1,
+        F::BMI2,
+        F::ADX,
+        F::MOVBE,
+        F::POPCNT,
+        F::LZCNT,
+        F::CMOV,
+    ];
+    let max = Model::named("max").unwrap();
+    assert!(announced.iter().all(|&feature| max.has(feature)));
+    let missing: Vec<_> = iced_x86::Code::values()
+        .filter(|code| code.cpuid_features().iter().all(|f| announced.contains(f)))
+        .filter(|&code| !crate::insn::Table::implements(code))
+        .collect();
+    assert_eq!(missing, []);
+}

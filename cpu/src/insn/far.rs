@@ -3,6 +3,8 @@
 mod fast;
 mod jump;
 mod ret;
+#[cfg(test)]
+mod tests;
 
 use super::{Insn, Row, helper};
 use crate::Cpu;

@@ -2,6 +2,8 @@
 
 mod query;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use super::{Insn, Mem, Reg0, Row, helper};
 use crate::Cpu;

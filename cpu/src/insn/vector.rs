@@ -9,6 +9,9 @@ use super::{Insn, Slot};
 use crate::vector::{Lane, ShuffleOp, VectorOp, VectorShiftOp};
 use crate::verbs::{Bound, Dword, Operand, Qword, VectorVerbs, VectorWidth, Width, Word};
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use float::{
     arithmetic, compare, convert, from_integer, integers_from_mmx, order, root, to_integer, to_mmx,
 };

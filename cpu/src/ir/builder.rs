@@ -276,7 +276,9 @@ impl Verbs for Builder {
     }
 
     fn direct_target<W: Width>(&mut self, _insn: &Insn) -> Typed<Qword> {
-        Typed(self.push(Op::DirectTarget, W::BITS), PhantomData)
+        // The operation's width is the operand size; a target is an address.
+        let target = self.value::<W>(Op::DirectTarget);
+        self.zero_extend::<W, Qword>(target)
     }
 
     fn branch<W: Width>(&mut self, _insn: &Insn, condition: Bit) -> Result<(), Infallible> {

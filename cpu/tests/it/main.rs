@@ -2,4 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod case;
+mod no_panic;
+mod random;
 mod vectors;

@@ -153,26 +153,29 @@ pub(super) fn fill<W: Width>(cpu: &mut Cpu, insn: &Insn, most: u64, value: W::Bi
     Some(count)
 }
 
-/// The first of `elements` for which a repetition ends; all of them if none does.
-fn end_of<W: Width>(
+/// How many of `pairs` a repetition gets through, the one that ends it included.
+#[inline(always)]
+fn count_until_end<W: Width>(
     insn: &Insn,
-    elements: impl ExactSizeIterator<Item = (W::Bits, W::Bits)>,
-) -> Option<(u64, W::Bits, W::Bits)> {
+    mut pairs: impl ExactSizeIterator<Item = (W::Bits, W::Bits)>,
+) -> u64 {
     let while_equal = !insn.flags.contains(InsnFlags::REPNE);
-    let mut last = None;
-    for (number, (a, b)) in (1..).zip(elements) {
-        last = Some((number, a, b));
-        if (a == b) != while_equal {
-            break;
-        }
-    }
-    last
+    let all = pairs.len();
+    let end = pairs.position(|(a, b)| (a == b) != while_equal);
+    end.map_or(all, |index| index + 1) as u64
 }
 
+#[inline(always)]
 fn elements<W: Width>(bytes: &[u8]) -> impl ExactSizeIterator<Item = W::Bits> {
     bytes
         .chunks_exact(W::BYTES as usize)
         .map(W::Bits::from_guest_bytes)
+}
+
+/// The element that is the `count`th, from one.
+fn element<W: Width>(bytes: &[u8], count: u64) -> W::Bits {
+    let start = count.saturating_sub(1).saturating_mul(W::BYTES);
+    W::Bits::from_guest_bytes(bytes.get(start as usize..).unwrap_or_default())
 }
 
 /// CMPS; how many elements it compared, and the last two.
@@ -192,11 +195,18 @@ pub(super) fn compare<W: Width>(
     let (a, b) = (&mut a[..bytes as usize], &mut b[..bytes as usize]);
     read(cpu, first, a);
     read(cpu, second, b);
-    let pairs = elements::<W>(a).zip(elements::<W>(b));
-    let (count, a, b) = end_of::<W>(insn, pairs)?;
+    let all = bytes / W::BYTES;
+    let count = if !insn.flags.contains(InsnFlags::REPNE) && a == b {
+        all
+    } else {
+        count_until_end::<W>(insn, elements::<W>(a).zip(elements::<W>(b)))
+    };
+    if count == 0 {
+        return None;
+    }
     step_source::<W>(cpu, insn, count);
     step_destination::<W>(cpu, insn, count);
-    Some((count, a, b))
+    Some((count, element::<W>(a, count), element::<W>(b, count)))
 }
 
 /// SCAS; how many elements it looked at, and the last one.
@@ -216,7 +226,10 @@ pub(super) fn scan<W: Width>(
     let window = &mut window[..bytes as usize];
     read(cpu, host, window);
     let pairs = elements::<W>(window).map(|element| (wanted, element));
-    let (count, _, last) = end_of::<W>(insn, pairs)?;
+    let count = count_until_end::<W>(insn, pairs);
+    if count == 0 {
+        return None;
+    }
     step_destination::<W>(cpu, insn, count);
-    Some((count, last))
+    Some((count, element::<W>(window, count)))
 }
