@@ -20,15 +20,16 @@ fn codes(relation: Comparison) -> StatusWord {
     }
 }
 
-/// Compares ST(0) with `other`, None if that is empty. The relation holds even if it traps, as on
-/// hardware; the second answer is whether to pop.
+/// Compares ST(0) with `other`, None if that is empty. Hardware gives the relation even if it
+/// traps; the second answer is whether to pop.
 fn compare(fpu: &mut Fpu, other: Option<Source>, quiet_signals: bool) -> (Comparison, bool) {
     let Some(other) = other.filter(|_| !fpu.is_empty(0)) else {
         return (Comparison::Unordered, fpu.underflow());
     };
     let mut env = fpu.env();
     let relation = env.f80_compare(fpu.st(0), other, quiet_signals);
-    (relation, fpu.report(&env))
+    fpu.raise(env.reported());
+    (relation, !env.is_prevented())
 }
 
 fn pop(fpu: &mut Fpu, count: u8) {
@@ -40,8 +41,7 @@ fn pop(fpu: &mut Fpu, count: u8) {
 /// Compares into the condition codes, then pops.
 fn compare_codes(fpu: &mut Fpu, other: Option<Source>, quiet_signals: bool, pops: u8) {
     let (relation, is_done) = compare(fpu, other, quiet_signals);
-    let which = StatusWord::C0 | StatusWord::C2 | StatusWord::C3;
-    fpu.set_codes(which, codes(relation));
+    fpu.set_codes(StatusWord::CODES, codes(relation));
     if is_done {
         pop(fpu, pops);
     }
@@ -89,20 +89,15 @@ pub(super) fn ftst(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     Ok(())
 }
 
-/// FCOMI, FCOMIP, FUCOMI and FUCOMIP: the answer goes to RFLAGS.
+/// FCOMI, FCOMIP, FUCOMI and FUCOMIP: the answer goes to RFLAGS. C1 stays unless the stack is at
+/// fault, whatever the manual says; hardware settled it.
 pub(super) fn fcomi<const SIGNALS: bool, const POPS: u8>(
     cpu: &mut Cpu,
     insn: &Insn,
 ) -> Result<(), Exit> {
     let fpu = begin(cpu, insn)?;
     let other = register(fpu, insn.number(1));
-    let c1 = fpu.status & StatusWord::C1.bits();
-    let is_empty = other.is_none() || fpu.is_empty(0);
     let (relation, is_done) = compare(fpu, other, SIGNALS);
-    if !is_empty {
-        // C1 stays, whatever the manual says.
-        fpu.status |= c1;
-    }
     if is_done {
         pop(fpu, POPS);
     }

@@ -194,7 +194,7 @@ fn move_if(cpu: &mut Cpu, insn: &Insn, condition: Condition) -> Result<(), Exit>
         }
         return Ok(());
     }
-    // C1 stays, whatever the manual says.
+    // C1 stays, whatever the manual says; hardware settled it.
     if holds {
         fpu.set_st(0, fpu.st(i));
     }
