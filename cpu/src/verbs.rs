@@ -553,6 +553,9 @@ impl Flags<u64, u64> {
     }
 }
 
+/// What a place holds, and the place, found writable.
+pub type Located<V, W> = (<V as Verbs>::Value<W>, <V as Verbs>::Spot<W>);
+
 /// What an instruction may do.
 pub trait Verbs: Sized {
     /// A number now, or the name of a number later.
@@ -584,10 +587,7 @@ pub trait Verbs: Sized {
     ///
     /// # Errors
     /// When the write would fault.
-    fn modify<W: Width>(
-        &mut self,
-        operand: Operand<'_>,
-    ) -> Result<(Self::Value<W>, Self::Spot<W>), Self::Fault>;
+    fn modify<W: Width>(&mut self, operand: Operand<'_>) -> Result<Located<Self, W>, Self::Fault>;
     /// Writes to what [`Verbs::modify`] located.
     fn commit<W: Width>(&mut self, spot: Self::Spot<W>, value: Self::Value<W>);
     /// Reads beside the memory operand, `displacement` bytes further on.
@@ -607,7 +607,7 @@ pub trait Verbs: Sized {
         &mut self,
         insn: &Insn,
         displacement: Self::Value<Qword>,
-    ) -> Result<(Self::Value<W>, Self::Spot<W>), Self::Fault>;
+    ) -> Result<Located<Self, W>, Self::Fault>;
     /// The effective address of the memory operand: no segment, truncated to the address size.
     fn effective_address(&mut self, insn: &Insn) -> Self::Value<Qword>;
     /// Reads memory at an offset into a segment, truncated to the address size.
@@ -669,7 +669,7 @@ pub trait Verbs: Sized {
         is_signed: bool,
         dividend: (Self::Value<W>, Self::Value<W>),
         divisor: Self::Value<W>,
-    ) -> Result<(Self::Value<W>, Self::Value<W>), Self::Fault>;
+    ) -> Result<[Self::Value<W>; 2], Self::Fault>;
     /// Another width: truncated, or extended by zeros.
     fn zero_extend<A: Width, B: Width>(&mut self, value: Self::Value<A>) -> Self::Value<B>;
     /// Another width: truncated, or extended by the sign.
