@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rax_cpu::state::Gpr;
 use rax_cpu::testing::{Bits, bare};
-use rax_cpu::{Interpreter, Stop};
+use rax_cpu::{Engine, Interpreter, Stop};
 use rax_mmu::PhysicalAddress;
 
 /// A loop of arithmetic in registers: add, xor, rol, lea, cmp, jcc.
@@ -46,6 +46,7 @@ fn run(name: &str, code: &[u8]) {
             return;
         }
         cpu.state.rip = 0x1000;
+        cpu.state.set_gpr(Gpr::Rdx, u64::MAX);
         cpu.state.set_gpr(Gpr::Rsi, 0x10000);
         cpu.state.set_gpr(Gpr::Rdi, 0x20000);
         let mut interpreter = Interpreter::new(&cpu);

@@ -1,5 +1,7 @@
 //! The reader that acts: meanings carried out at once on the processor's state.
 
+mod vector;
+
 use rax_mmu::{HostAddress, LinearAddress};
 
 use crate::Cpu;

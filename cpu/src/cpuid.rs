@@ -1,55 +1,299 @@
-//! Processor models: what CPUID announces, and so what decodes (SDM 2A, CPUID).
+//! Processor models: what CPUID announces, and so what decodes and which control
+//! bits may be set (SDM 2A, CPUID; SDM 3A, 2.5).
+//!
+//! A model is a set of features. [`feature::TABLE`] says of each where CPUID shows
+//! it, which instructions need it, and which bits of CR4 and EFER come with it.
+
+mod feature;
+mod leaves;
+#[cfg(test)]
+mod tests;
 
 use iced_x86::{CpuidFeature, DecoderOptions};
 use rax_mmu::Controls;
 
-/// A processor model.
-#[derive(Clone, Debug)]
-pub struct Model {
+pub(crate) use feature::Feature;
+pub(crate) use leaves::{MICROCODE_REVISION, PKRU_OFFSET};
+
+/// The generations of processors, each with all that the one before has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Generation {
+    I486,
+    Pentium,
+    PentiumPro,
+    Pentium2,
+    Pentium3,
+    Pentium4,
+    X8664,
+    Max,
+}
+
+/// What distinguishes a model besides its features.
+struct Kind {
     name: &'static str,
+    generation: Generation,
+    /// Family, model and stepping.
+    signature: u32,
+    /// The greatest basic leaf.
+    basic_leaves: u32,
+    /// The greatest extended leaf; zero if there is none.
+    extended_leaves: u32,
+    physical_address_bits: u8,
+}
+
+/// The 64-bit models bear the signature of an in-order Atom, which like rax does not
+/// speculate: operating systems then know that they need no retpolines, no return
+/// thunks and no page-table isolation.
+const IN_ORDER: u32 = 0x0001_06ca;
+
+const KINDS: &[Kind] = &[
+    Kind {
+        name: "486",
+        generation: Generation::I486,
+        signature: 0x0480,
+        basic_leaves: 1,
+        extended_leaves: 0,
+        physical_address_bits: 32,
+    },
+    Kind {
+        name: "pentium",
+        generation: Generation::Pentium,
+        signature: 0x052c,
+        basic_leaves: 1,
+        extended_leaves: 0,
+        physical_address_bits: 32,
+    },
+    Kind {
+        name: "pentiumpro",
+        generation: Generation::PentiumPro,
+        signature: 0x0619,
+        basic_leaves: 2,
+        extended_leaves: 0,
+        physical_address_bits: 36,
+    },
+    Kind {
+        name: "pentium2",
+        generation: Generation::Pentium2,
+        signature: 0x0652,
+        basic_leaves: 2,
+        extended_leaves: 0,
+        physical_address_bits: 36,
+    },
+    Kind {
+        name: "pentium3",
+        generation: Generation::Pentium3,
+        signature: 0x0686,
+        basic_leaves: 2,
+        extended_leaves: 0,
+        physical_address_bits: 36,
+    },
+    Kind {
+        name: "pentium4",
+        generation: Generation::Pentium4,
+        signature: 0x0f29,
+        basic_leaves: 2,
+        extended_leaves: 0x8000_0004,
+        physical_address_bits: 36,
+    },
+    Kind {
+        name: "x86-64",
+        generation: Generation::X8664,
+        signature: IN_ORDER,
+        basic_leaves: 0x16,
+        extended_leaves: 0x8000_0008,
+        physical_address_bits: 40,
+    },
+    Kind {
+        name: "max",
+        generation: Generation::Max,
+        signature: IN_ORDER,
+        basic_leaves: 0x16,
+        extended_leaves: 0x8000_0008,
+        physical_address_bits: 40,
+    },
+];
+
+/// How fast the time-stamp counter counts unless the machine says otherwise.
+const DEFAULT_TSC_HZ: u64 = 1_000_000_000;
+
+/// A processor model.
+#[derive(Clone, Copy)]
+pub struct Model {
+    kind: &'static Kind,
+    features: u128,
+    tsc_hz: u64,
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model")
+            .field("name", &self.name())
+            .field("tsc_hz", &self.tsc_hz)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Model {
     /// Everything that is implemented.
     fn default() -> Self {
-        Self { name: "max" }
+        Self::named("max").expect("the last model of the table")
     }
 }
 
 impl Model {
+    /// The names of all models, oldest first. The last has everything.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        KINDS.iter().map(|kind| kind.name)
+    }
+
     /// The model of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        (name == "max").then_some(Self { name: "max" })
+        let kind = KINDS.iter().find(|kind| kind.name == name)?;
+        let features = feature::TABLE
+            .iter()
+            .filter(|row| row.since <= kind.generation)
+            .fold(0, |set, row| set | 1 << row.feature as u32);
+        Some(Self {
+            kind,
+            features,
+            tsc_hz: DEFAULT_TSC_HZ,
+        })
     }
 
     /// Its name.
     #[must_use]
     pub const fn name(&self) -> &'static str {
-        self.name
+        self.kind.name
     }
 
     /// Family, model and stepping, as EDX holds them after a reset.
     #[must_use]
     pub const fn signature(&self) -> u32 {
-        0x000a_0f00
+        self.kind.signature
+    }
+
+    /// How many times a second the time-stamp counter counts.
+    #[must_use]
+    pub const fn tsc_hz(&self) -> u64 {
+        self.tsc_hz
+    }
+
+    /// The same model with another clock, as the machine's
+    /// [`clock_cycles`](crate::Platform::clock_cycles) runs.
+    #[must_use]
+    pub const fn with_tsc_hz(self, tsc_hz: u64) -> Self {
+        Self { tsc_hz, ..self }
+    }
+
+    /// Width of a physical address in bits.
+    #[must_use]
+    pub const fn physical_address_bits(&self) -> u8 {
+        self.kind.physical_address_bits
+    }
+
+    /// Whether it has a feature.
+    #[must_use]
+    pub(crate) const fn supports(&self, feature: Feature) -> bool {
+        self.features >> feature as u32 & 1 != 0
+    }
+
+    /// Whether it is at least of this generation.
+    #[must_use]
+    pub(crate) fn is_since(&self, generation: Generation) -> bool {
+        self.kind.generation >= generation
+    }
+
+    /// Whether it has 64-bit mode.
+    #[must_use]
+    pub fn has_long_mode(&self) -> bool {
+        self.has(CpuidFeature::X64)
     }
 
     /// Whether instructions that need this feature decode.
     #[must_use]
-    pub fn has(&self, _feature: CpuidFeature) -> bool {
-        true
+    pub fn has(&self, feature: CpuidFeature) -> bool {
+        use CpuidFeature as F;
+        match feature {
+            // PAUSE is a NOP where it is not known.
+            F::INTEL8086
+            | F::INTEL186
+            | F::INTEL286
+            | F::INTEL386
+            | F::INTEL486
+            | F::CPUID
+            | F::PAUSE => true,
+            F::MULTIBYTENOP | F::RDPMC => self.is_since(Generation::PentiumPro),
+            _ => self.rows().any(|row| row.instructions.contains(&feature)),
+        }
     }
 
-    /// What iced-x86 is to accept.
+    /// What iced-x86 is to accept: a prefix that makes another instruction only
+    /// where that one is known, and reserved NOPs since the P6.
     #[must_use]
-    pub const fn decoder_options(&self) -> u32 {
-        DecoderOptions::NONE
+    pub fn decoder_options(&self) -> u32 {
+        let mut options = DecoderOptions::NONE;
+        let mut unless = |is_there: bool, option: u32| {
+            if !is_there {
+                options |= option;
+            }
+        };
+        unless(
+            !self.is_since(Generation::PentiumPro),
+            DecoderOptions::FORCE_RESERVED_NOP,
+        );
+        unless(
+            self.supports(Feature::Wbnoinvd),
+            DecoderOptions::NO_WBNOINVD,
+        );
+        unless(self.supports(Feature::Bmi1), DecoderOptions::NO_MPFX_0FBC);
+        unless(self.supports(Feature::Lzcnt), DecoderOptions::NO_MPFX_0FBD);
+        unless(
+            self.supports(Feature::LahfLm),
+            DecoderOptions::NO_LAHF_SAHF_64,
+        );
+        options
     }
 
     /// The paging features; the registers are filled in by the caller.
     #[must_use]
     pub fn paging(&self) -> Controls {
-        Controls::default()
+        Controls {
+            physical_address_bits: self.kind.physical_address_bits,
+            has_1gib_pages: self.supports(Feature::Pdpe1Gb),
+            has_pse36: self.supports(Feature::Pse36),
+            ..Controls::default()
+        }
+    }
+
+    /// The bits of CR4 that may be set.
+    #[must_use]
+    pub(crate) fn cr4_bits(&self) -> u64 {
+        let performance = if self.is_since(Generation::PentiumPro) {
+            crate::rflags::Cr4::PCE.bits()
+        } else {
+            0
+        };
+        self.rows()
+            .fold(performance, |bits, row| bits | row.cr4.bits())
+    }
+
+    /// The bits of EFER that exist.
+    #[must_use]
+    pub(crate) fn efer_bits(&self) -> u64 {
+        self.rows().fold(0, |bits, row| bits | row.efer.bits())
+    }
+
+    /// The state components that XCR0 may enable.
+    #[must_use]
+    pub(crate) fn xcr0_bits(&self) -> u64 {
+        self.rows().fold(0, |bits, row| bits | row.xcr0)
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &'static feature::Row> {
+        let features = self.features;
+        feature::TABLE
+            .iter()
+            .filter(move |row| features >> row.feature as u32 & 1 != 0)
     }
 }

@@ -79,7 +79,7 @@ impl Decoder {
             }
             let row = self.row(cpu.mode, last_error);
             let position = insns.len() as u8;
-            let insn = self.build(cpu.mode, position, (start, end), row);
+            let insn = self.build(cpu.mode, position, (start, &bytes[start..end]), row);
             let ends = insn.flags.contains(InsnFlags::ENDS_BLOCK);
             insns.push(insn);
             if ends {
@@ -142,7 +142,7 @@ impl Decoder {
             return Err(cpu.raise(Exception::GeneralProtection(0)));
         }
         let row = self.row(cpu.mode, error);
-        let insn = self.build(cpu.mode, 0, (0, length), row);
+        let insn = self.build(cpu.mode, 0, (0, &buffer[..length]), row);
         let second = next_page
             .filter(|_| length > head)
             .map(|page| (page, length - head));
@@ -179,10 +179,11 @@ impl Decoder {
         &self,
         mode: Mode,
         position: u8,
-        (start, end): (usize, usize),
+        (start, bytes): (usize, &[u8]),
         row: Option<&'static Row>,
     ) -> Insn {
         let instruction = &self.instruction;
+        let end = start + bytes.len();
         let mut insn = Insn {
             handler: undefined,
             immediate: 0,
@@ -198,7 +199,7 @@ impl Decoder {
             address_bits: mode.code_bits() as u8,
             stack_bits: mode.stack_bits() as u8,
             position,
-            length: (end - start) as u8,
+            length: bytes.len() as u8,
             immediate2: 0,
             flags: InsnFlags::empty(),
         };
@@ -212,7 +213,10 @@ impl Decoder {
             insn.code = Code::INVALID;
             return insn;
         };
-        operands(&mut insn, instruction, mode, start);
+        operands(&mut insn, instruction, mode);
+        if row.unit == Unit::X87 {
+            insn.immediate = x87_opcode(bytes);
+        }
         insn.handler = if unit_is_on(mode, row.unit) {
             match row.meaning {
                 Meaning::Shared { memory, .. } if insn.has_memory() => memory,
@@ -342,7 +346,7 @@ fn raise_unavailable(cpu: &mut Cpu, needs_sse: bool, needs_avx: bool) -> Exit {
     })
 }
 
-fn operands(insn: &mut Insn, instruction: &Instruction, mode: Mode, start: usize) {
+fn operands(insn: &mut Insn, instruction: &Instruction, mode: Mode) {
     insn.flags
         .set(InsnFlags::REP, instruction.has_repe_prefix());
     insn.flags
@@ -394,7 +398,16 @@ fn operands(insn: &mut Insn, instruction: &Instruction, mode: Mode, start: usize
             _ => memory_operand(insn, instruction, instruction.op_kind(operand), mode),
         }
     }
-    let _ = start;
+}
+
+/// What the x87 unit keeps of an opcode: three bits of the first byte, and ModRM (SDM 1, 8.1.9).
+fn x87_opcode(bytes: &[u8]) -> u64 {
+    // No prefix looks like an escape.
+    let escape = bytes.iter().position(|&byte| byte & 0xf8 == 0xd8);
+    match escape.and_then(|at| bytes.get(at..at + 2)) {
+        Some(&[escape, modrm]) => u64::from(escape & 7) << 8 | u64::from(modrm),
+        _ => 0,
+    }
 }
 
 const fn is_immediate(kind: OpKind) -> bool {

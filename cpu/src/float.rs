@@ -16,11 +16,15 @@ mod binary;
 mod compare;
 mod convert;
 mod env;
+mod estimate;
 mod f80;
 mod fast;
 mod number;
+#[cfg(test)]
+mod tests;
 
 pub use binary::{F16, F32, F64, Format};
 pub use compare::{Comparison, Predicate};
 pub use env::{Env, Exceptions, Precision, Rounding};
+pub use estimate::{reciprocal_estimate, reciprocal_root_estimate};
 pub use f80::{Class, Constant, F80, Remainder, Source};

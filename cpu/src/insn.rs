@@ -25,6 +25,7 @@ mod state_save;
 mod string;
 mod system;
 mod table;
+mod vector;
 mod x87;
 
 use iced_x86::Code;

@@ -4,11 +4,11 @@ mod blocks;
 mod one;
 
 use crate::Cpu;
-use crate::decode::Decoder;
+use crate::decode::{Decoder, LONGEST_BLOCK};
 use crate::exception::{Exception, Exit};
 use crate::insn::Insn;
 use crate::mode::Mode;
-use crate::processor::Departure;
+use crate::processor::{Departure, HISTORY};
 use crate::rflags::{Dr6, Rflags};
 use crate::segment::SegmentRegister;
 use crate::state::{Activity, Gpr, InterruptShadow};
@@ -30,6 +30,15 @@ pub enum Stop {
     Attention,
 }
 
+/// What carries out a processor's instructions.
+pub trait Engine {
+    /// Runs until exactly `until` instructions have retired since power-on, or
+    /// something needs the machine.
+    fn run(&mut self, cpu: &mut Cpu, until: u64) -> Stop;
+    /// Runs one instruction, or delivers one event.
+    fn step(&mut self, cpu: &mut Cpu) -> Stop;
+}
+
 /// Runs a processor by interpreting decoded blocks.
 pub struct Interpreter {
     decoder: Decoder,
@@ -46,34 +55,6 @@ impl Interpreter {
         }
     }
 
-    /// Runs until `until` instructions have retired since power-on, or something
-    /// needs the machine.
-    pub fn run(&mut self, cpu: &mut Cpu, until: u64) -> Stop {
-        cpu.request_attention();
-        let mut next = None;
-        loop {
-            if cpu.state.instructions >= cpu.slice_end {
-                next = None;
-                match self.attend(cpu, until) {
-                    Attended::Stop(stop) => return stop,
-                    Attended::Again => continue,
-                    Attended::Run => {}
-                }
-            }
-            let id = match next {
-                Some(id) => id,
-                None => match self.find(cpu) {
-                    Ok(id) => id,
-                    Err(_) => {
-                        self.fault(cpu);
-                        continue;
-                    }
-                },
-            };
-            next = self.enter(cpu, id);
-        }
-    }
-
     /// Runs one block; gives the next one if a link names it.
     #[inline(always)]
     fn enter(&mut self, cpu: &mut Cpu, id: BlockId) -> Option<BlockId> {
@@ -84,6 +65,7 @@ impl Interpreter {
             .mode
             .truncate_ip(rip.wrapping_add(u64::from(block.bytes)));
         cpu.departure = Departure::FallThrough;
+        cpu.history[cpu.statistics.blocks as usize % HISTORY] = rip;
         cpu.statistics.blocks += 1;
         let Some((first, rest)) = block.insns.split_first() else {
             unreachable!("a block has at least one instruction");
@@ -219,6 +201,10 @@ impl Interpreter {
         cpu.position = 0;
         cpu.state.interrupt_shadow = InterruptShadow::None;
         cpu.debug_hits = 0;
+        // Delivery counts as an instruction: a handler that faults at its first one
+        // must not stop the guest's time.
+        cpu.state.instructions += 1;
+        cpu.statistics.faults += 1;
         cpu.deliver_exception(exception);
         cpu.request_attention();
     }
@@ -247,7 +233,10 @@ impl Interpreter {
         if cpu.state.instructions >= until {
             return Attended::Stop(Stop::Budget);
         }
-        let careful = cpu.mode.contains(Mode::SINGLE)
+        // A block must not run past `until`, so the last few go one by one.
+        let room = until - cpu.state.instructions;
+        let careful = room < LONGEST_BLOCK as u64
+            || cpu.mode.contains(Mode::SINGLE)
             || cpu.state.interrupt_shadow != InterruptShadow::None
             || cpu.state.system_flags.contains(Rflags::RF)
             || cpu.debug_hits != 0;
@@ -255,7 +244,7 @@ impl Interpreter {
             self.step(cpu);
             return Attended::Again;
         }
-        cpu.slice_end = until;
+        cpu.slice_end = until - LONGEST_BLOCK as u64 + 1;
         Attended::Run
     }
 
@@ -278,6 +267,7 @@ impl Interpreter {
             cpu.nmi_pending = false;
             cpu.state.activity = Activity::Running;
             cpu.state.nmi_blocked = true;
+            cpu.state.monitor = None;
             cpu.deliver_nmi();
             return true;
         }
@@ -289,6 +279,7 @@ impl Interpreter {
         }
         let vector = cpu.platform.acknowledge_interrupt();
         cpu.state.activity = Activity::Running;
+        cpu.state.monitor = None;
         cpu.statistics.interrupts += 1;
         cpu.deliver_interrupt(vector);
         true
@@ -317,13 +308,13 @@ impl Interpreter {
             self.fault(cpu);
             return;
         };
-        let retired = cpu.state.instructions;
         cpu.state.interrupt_shadow = InterruptShadow::None;
         cpu.state.system_flags.remove(Rflags::RF);
         cpu.restore_rf_on_fault = before.contains(Rflags::RF);
+        let faults = cpu.statistics.faults;
         self.enter(cpu, id);
         cpu.restore_rf_on_fault = false;
-        if cpu.state.instructions == retired {
+        if cpu.statistics.faults != faults {
             return;
         }
         // Single-step counts if TF was set before the instruction (SDM 3B, 18.3.1.4).
@@ -340,6 +331,42 @@ impl Interpreter {
             }
             cpu.deliver_exception(Exception::Debug { status });
             cpu.request_attention();
+        }
+    }
+}
+
+impl Engine for Interpreter {
+    fn run(&mut self, cpu: &mut Cpu, until: u64) -> Stop {
+        cpu.request_attention();
+        let mut next = None;
+        loop {
+            if cpu.state.instructions >= cpu.slice_end {
+                next = None;
+                match self.attend(cpu, until) {
+                    Attended::Stop(stop) => return stop,
+                    Attended::Again => continue,
+                    Attended::Run => {}
+                }
+            }
+            let id = match next {
+                Some(id) => id,
+                None => match self.find(cpu) {
+                    Ok(id) => id,
+                    Err(_) => {
+                        self.fault(cpu);
+                        continue;
+                    }
+                },
+            };
+            next = self.enter(cpu, id);
+        }
+    }
+
+    fn step(&mut self, cpu: &mut Cpu) -> Stop {
+        let until = cpu.state.instructions + 1;
+        match self.attend(cpu, until) {
+            Attended::Stop(stop) => stop,
+            Attended::Again | Attended::Run => Stop::Budget,
         }
     }
 }

@@ -4,11 +4,13 @@ mod builder;
 mod eval;
 mod op;
 mod print;
+mod vector;
 mod verify;
 
 pub use builder::Builder;
 pub use eval::eval;
 pub use op::{Bit, Block, Name, Op, Place};
+pub use vector::VectorStep;
 pub use verify::{Defect, verify};
 
 use crate::insn::{Insn, Meaning, Table};

@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 mod acts;
+mod control;
 pub mod cpuid;
+mod debug;
 pub mod decode;
 mod delivery;
 pub mod exception;
@@ -20,6 +22,7 @@ pub mod mode;
 mod msr;
 pub mod platform;
 mod processor;
+mod report;
 pub mod rflags;
 pub mod segment;
 pub mod state;
@@ -31,7 +34,7 @@ pub mod verbs;
 
 pub use cpuid::Model;
 pub use exception::Exception;
-pub use interp::{Interpreter, Stop};
+pub use interp::{Engine, Interpreter, Stop};
 pub use platform::Platform;
 pub use processor::Cpu;
 pub use state::CpuState;

@@ -505,12 +505,6 @@ impl Cpu {
         self.state.msrs.efer & crate::rflags::Efer::LMA.bits() != 0
     }
 
-    /// The stack pointer, truncated to the stack's size.
-    #[inline(always)]
-    pub(crate) fn stack_pointer(&self, bits: u8) -> u64 {
-        self.state.gpr(Gpr::Rsp) & mask(u32::from(bits))
-    }
-
     /// Sets the part of RSP that the stack's size covers.
     #[inline(always)]
     pub(crate) fn set_stack_pointer(&mut self, bits: u8, pointer: u64) {

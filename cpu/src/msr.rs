@@ -1,1 +1,353 @@
-//! Model-specific registers: reads, writes and their checks (SDM 4).
+//! Model-specific registers: reads, writes and their checks (SDM 4, chapter 2).
+
+#[cfg(test)]
+mod tests;
+
+use crate::Cpu;
+use crate::cpuid::{Feature, Generation, MICROCODE_REVISION};
+use crate::exception::{Exception, Exit};
+use crate::insn::Insn;
+use crate::segment::SegmentRegister;
+
+/// The registers by their numbers.
+mod number {
+    pub(super) const P5_MC_ADDR: u32 = 0x0;
+    pub(super) const P5_MC_TYPE: u32 = 0x1;
+    pub(super) const TIME_STAMP_COUNTER: u32 = 0x10;
+    pub(super) const PLATFORM_ID: u32 = 0x17;
+    pub(super) const APIC_BASE: u32 = 0x1b;
+    pub(super) const EBL_CR_POWERON: u32 = 0x2a;
+    pub(super) const TSC_ADJUST: u32 = 0x3b;
+    pub(super) const BIOS_UPDT_TRIG: u32 = 0x79;
+    pub(super) const BIOS_SIGN_ID: u32 = 0x8b;
+    pub(super) const MTRRCAP: u32 = 0xfe;
+    pub(super) const ARCH_CAPABILITIES: u32 = 0x10a;
+    pub(super) const SYSENTER_CS: u32 = 0x174;
+    pub(super) const SYSENTER_ESP: u32 = 0x175;
+    pub(super) const SYSENTER_EIP: u32 = 0x176;
+    pub(super) const MCG_CAP: u32 = 0x179;
+    pub(super) const MCG_STATUS: u32 = 0x17a;
+    pub(super) const MISC_ENABLE: u32 = 0x1a0;
+    pub(super) const DEBUGCTL: u32 = 0x1d9;
+    pub(super) const MTRR_VARIABLE_FIRST: u32 = 0x200;
+    pub(super) const MTRR_VARIABLE_LAST: u32 = 0x20f;
+    pub(super) const MTRR_FIX64K_00000: u32 = 0x250;
+    pub(super) const MTRR_FIX16K_80000: u32 = 0x258;
+    pub(super) const MTRR_FIX16K_A0000: u32 = 0x259;
+    pub(super) const MTRR_FIX4K_FIRST: u32 = 0x268;
+    pub(super) const MTRR_FIX4K_LAST: u32 = 0x26f;
+    pub(super) const PAT: u32 = 0x277;
+    pub(super) const MTRR_DEF_TYPE: u32 = 0x2ff;
+    pub(super) const EFER: u32 = 0xc000_0080;
+    pub(super) const STAR: u32 = 0xc000_0081;
+    pub(super) const LSTAR: u32 = 0xc000_0082;
+    pub(super) const CSTAR: u32 = 0xc000_0083;
+    pub(super) const FMASK: u32 = 0xc000_0084;
+    pub(super) const FS_BASE: u32 = 0xc000_0100;
+    pub(super) const GS_BASE: u32 = 0xc000_0101;
+    pub(super) const KERNEL_GS_BASE: u32 = 0xc000_0102;
+    pub(super) const TSC_AUX: u32 = 0xc000_0103;
+}
+
+/// IA32_MTRRCAP: eight variable ranges, fixed ranges, write-combining.
+const MTRRCAP_VALUE: u64 = 0x508;
+/// IA32_ARCH_CAPABILITIES: what does not speculate has none of the flaws of those
+/// that do. RDCL_NO, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO,
+/// SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO.
+const FLAWLESS: u64 = 1 << 0
+    | 1 << 3
+    | 1 << 4
+    | 1 << 5
+    | 1 << 6
+    | 1 << 8
+    | 1 << 13
+    | 1 << 14
+    | 1 << 15
+    | 1 << 20
+    | 1 << 24
+    | 1 << 26
+    | 1 << 27
+    | 1 << 62;
+/// IA32_MISC_ENABLE: fast strings, MONITOR, leaf limit and XD disable may be written.
+const MISC_ENABLE_WRITABLE: u64 = 1 << 0 | 1 << 18 | 1 << 22 | 1 << 34;
+/// IA32_MISC_ENABLE: no branch trace store, no precise event sampling.
+const MISC_ENABLE_FIXED: u64 = 1 << 11 | 1 << 12;
+/// IA32_DEBUGCTL: LBR and BTF.
+const DEBUGCTL_BITS: u64 = 3;
+
+/// What a register number says of a write or read.
+enum Outcome<T> {
+    Done(T),
+    /// The register is there, but not for this value.
+    Refused,
+    /// There is no such register.
+    Unknown,
+}
+
+use Outcome::{Done, Refused, Unknown};
+
+/// Memory types that a range register may hold: UC, WC, WT, WP, WB.
+const fn is_memory_type(kind: u8) -> bool {
+    matches!(kind, 0 | 1 | 4 | 5 | 6)
+}
+
+/// Those, and UC- for the PAT.
+const fn is_pat_type(kind: u8) -> bool {
+    is_memory_type(kind) || kind == 7
+}
+
+/// The place of a fixed-range register among the eleven.
+const fn fixed_range(register: u32) -> Option<usize> {
+    match register {
+        number::MTRR_FIX64K_00000 => Some(0),
+        number::MTRR_FIX16K_80000 => Some(1),
+        number::MTRR_FIX16K_A0000 => Some(2),
+        number::MTRR_FIX4K_FIRST..=number::MTRR_FIX4K_LAST => {
+            Some((register - number::MTRR_FIX4K_FIRST) as usize + 3)
+        }
+        _ => None,
+    }
+}
+
+impl Cpu {
+    /// The time-stamp counter at this instruction.
+    pub(crate) fn time_stamp(&mut self, insn: &Insn) -> u64 {
+        self.note_position(insn);
+        self.begin_access();
+        let clock = self.platform.clock_cycles();
+        clock.wrapping_add(self.state.msrs.tsc_offset)
+    }
+
+    /// Reads a model-specific register, as RDMSR does at CPL 0.
+    ///
+    /// # Errors
+    /// #GP(0) if there is none of this number.
+    pub(crate) fn read_msr(&mut self, insn: &Insn, register: u32) -> Result<u64, Exit> {
+        if register == number::TIME_STAMP_COUNTER && self.model.supports(Feature::Tsc) {
+            return Ok(self.time_stamp(insn));
+        }
+        match self.plain_msr(register) {
+            Done(value) => Ok(value),
+            Refused | Unknown => {
+                self.report_unknown_msr(register, "read");
+                Err(self.raise(Exception::GeneralProtection(0)))
+            }
+        }
+    }
+
+    /// Writes a model-specific register, as WRMSR does at CPL 0.
+    ///
+    /// # Errors
+    /// #GP(0) if there is none of this number, or it cannot hold the value.
+    pub(crate) fn write_msr(&mut self, insn: &Insn, register: u32, value: u64) -> Result<(), Exit> {
+        match register {
+            number::EFER if self.model.efer_bits() != 0 => return self.write_efer(value),
+            number::TIME_STAMP_COUNTER if self.model.supports(Feature::Tsc) => {
+                let now = self.time_stamp(insn);
+                let msrs = &mut self.state.msrs;
+                msrs.tsc_offset = msrs.tsc_offset.wrapping_add(value.wrapping_sub(now));
+                return Ok(());
+            }
+            _ => {}
+        }
+        let outcome = match self.write_range_msr(register, value) {
+            Unknown => self.write_plain_msr(register, value),
+            outcome => outcome,
+        };
+        match outcome {
+            Done(()) => Ok(()),
+            Refused => Err(self.raise(Exception::GeneralProtection(0))),
+            Unknown => {
+                self.report_unknown_msr(register, "write");
+                Err(self.raise(Exception::GeneralProtection(0)))
+            }
+        }
+    }
+
+    #[cold]
+    fn report_unknown_msr(&mut self, register: u32, what: &str) {
+        if self.unknown_msrs.insert(register) {
+            log::debug!("#GP: {what} of MSR {register:#x}, which this processor lacks");
+        }
+    }
+
+    /// Which feature a register comes with; none if it is always there.
+    fn is_there(&self, register: u32) -> bool {
+        use number as n;
+        let model = &self.model;
+        let since = |generation| model.is_since(generation);
+        match register {
+            n::P5_MC_ADDR | n::P5_MC_TYPE => model.supports(Feature::Mce),
+            n::SYSENTER_CS | n::SYSENTER_ESP | n::SYSENTER_EIP => model.supports(Feature::Sep),
+            n::MCG_CAP | n::MCG_STATUS => model.supports(Feature::Mca),
+            n::PAT => model.supports(Feature::Pat),
+            n::TSC_ADJUST => model.supports(Feature::TscAdjust),
+            n::ARCH_CAPABILITIES => model.supports(Feature::ArchCapabilities),
+            n::EFER => model.efer_bits() != 0,
+            n::STAR | n::LSTAR | n::CSTAR | n::FMASK => model.supports(Feature::Syscall),
+            n::FS_BASE | n::GS_BASE | n::KERNEL_GS_BASE => model.supports(Feature::Lm),
+            n::TSC_AUX => model.supports(Feature::Rdtscp),
+            n::MISC_ENABLE => since(Generation::Pentium4),
+            n::PLATFORM_ID
+            | n::APIC_BASE
+            | n::EBL_CR_POWERON
+            | n::BIOS_UPDT_TRIG
+            | n::BIOS_SIGN_ID
+            | n::DEBUGCTL => since(Generation::PentiumPro),
+            n::MTRRCAP | n::MTRR_DEF_TYPE | n::MTRR_VARIABLE_FIRST..=n::MTRR_VARIABLE_LAST => {
+                model.supports(Feature::Mtrr)
+            }
+            _ => fixed_range(register).is_some() && model.supports(Feature::Mtrr),
+        }
+    }
+
+    fn plain_msr(&self, register: u32) -> Outcome<u64> {
+        use number as n;
+        if !self.is_there(register) {
+            return Unknown;
+        }
+        let msrs = &self.state.msrs;
+        let base = |segment| self.state.segment(segment).base;
+        Done(match register {
+            n::P5_MC_ADDR | n::P5_MC_TYPE | n::PLATFORM_ID | n::EBL_CR_POWERON => 0,
+            // No banks: nothing that could break is emulated.
+            n::MCG_CAP => 0,
+            n::MCG_STATUS => msrs.mcg_status,
+            n::APIC_BASE => msrs.apic_base,
+            n::TSC_ADJUST => msrs.tsc_offset,
+            n::BIOS_SIGN_ID => msrs.bios_sign_id,
+            n::MTRRCAP => MTRRCAP_VALUE,
+            n::ARCH_CAPABILITIES => FLAWLESS,
+            n::SYSENTER_CS => msrs.sysenter_cs,
+            n::SYSENTER_ESP => msrs.sysenter_esp,
+            n::SYSENTER_EIP => msrs.sysenter_eip,
+            n::MISC_ENABLE => msrs.misc_enable | MISC_ENABLE_FIXED,
+            n::DEBUGCTL => msrs.debugctl,
+            n::PAT => msrs.pat,
+            n::MTRR_DEF_TYPE => msrs.mtrr_def_type,
+            n::EFER => msrs.efer,
+            n::STAR => msrs.star,
+            n::LSTAR => msrs.lstar,
+            n::CSTAR => msrs.cstar,
+            n::FMASK => msrs.fmask,
+            n::FS_BASE => base(SegmentRegister::Fs),
+            n::GS_BASE => base(SegmentRegister::Gs),
+            n::KERNEL_GS_BASE => msrs.kernel_gs_base,
+            n::TSC_AUX => msrs.tsc_aux,
+            n::MTRR_VARIABLE_FIRST..=n::MTRR_VARIABLE_LAST => {
+                msrs.mtrr_variable[(register - n::MTRR_VARIABLE_FIRST) as usize]
+            }
+            _ => match fixed_range(register) {
+                Some(index) => msrs.mtrr_fixed[index],
+                None => return Unknown,
+            },
+        })
+    }
+
+    /// PAT and MTRRs, whose values have types in them.
+    fn write_range_msr(&mut self, register: u32, value: u64) -> Outcome<()> {
+        use number as n;
+        if !self.is_there(register) {
+            return Unknown;
+        }
+        let bytes = value.to_le_bytes();
+        let beyond = !0 << self.model.physical_address_bits();
+        let msrs = &mut self.state.msrs;
+        let (place, fits) = match register {
+            n::PAT => (&mut msrs.pat, bytes.iter().all(|&kind| is_pat_type(kind))),
+            n::MTRR_DEF_TYPE => (
+                &mut msrs.mtrr_def_type,
+                value & !0xcff == 0 && is_memory_type(bytes[0]),
+            ),
+            n::MTRR_VARIABLE_FIRST..=n::MTRR_VARIABLE_LAST => {
+                let index = (register - n::MTRR_VARIABLE_FIRST) as usize;
+                let fits = if index.is_multiple_of(2) {
+                    value & (beyond | 0xf00) == 0 && is_memory_type(bytes[0])
+                } else {
+                    value & (beyond | 0x7ff) == 0
+                };
+                (&mut msrs.mtrr_variable[index], fits)
+            }
+            _ => match fixed_range(register) {
+                Some(index) => (
+                    &mut msrs.mtrr_fixed[index],
+                    bytes.iter().all(|&kind| is_memory_type(kind)),
+                ),
+                None => return Unknown,
+            },
+        };
+        if !fits {
+            return Refused;
+        }
+        *place = value;
+        Done(())
+    }
+
+    fn write_plain_msr(&mut self, register: u32, value: u64) -> Outcome<()> {
+        use number as n;
+        if !self.is_there(register) {
+            return Unknown;
+        }
+        let is_canonical = match register {
+            n::FS_BASE | n::GS_BASE | n::KERNEL_GS_BASE | n::LSTAR | n::CSTAR => {
+                self.is_canonical(value)
+            }
+            n::SYSENTER_ESP | n::SYSENTER_EIP => self.is_canonical(value),
+            _ => true,
+        };
+        if !is_canonical {
+            return Refused;
+        }
+        let only = |bits: u64| value & !bits == 0;
+        let msrs = &mut self.state.msrs;
+        match register {
+            n::P5_MC_ADDR | n::P5_MC_TYPE | n::EBL_CR_POWERON | n::BIOS_UPDT_TRIG => {}
+            // CPUID will put the revision there.
+            n::BIOS_SIGN_ID => msrs.bios_sign_id = value,
+            n::MCG_STATUS if only(0) => msrs.mcg_status = 0,
+            // There is no local APIC to be moved or enabled.
+            n::APIC_BASE if value == msrs.apic_base => {}
+            n::TSC_ADJUST => msrs.tsc_offset = value,
+            n::SYSENTER_CS => msrs.sysenter_cs = value & 0xffff_ffff,
+            n::SYSENTER_ESP => msrs.sysenter_esp = value,
+            n::SYSENTER_EIP => msrs.sysenter_eip = value,
+            n::MISC_ENABLE if only(MISC_ENABLE_WRITABLE | MISC_ENABLE_FIXED) => {
+                msrs.misc_enable = value & MISC_ENABLE_WRITABLE;
+            }
+            n::DEBUGCTL if only(DEBUGCTL_BITS) => msrs.debugctl = value,
+            n::STAR => msrs.star = value,
+            n::LSTAR => msrs.lstar = value,
+            n::CSTAR => msrs.cstar = value,
+            n::FMASK if only(0xffff_ffff) => msrs.fmask = value,
+            n::TSC_AUX if only(0xffff_ffff) => msrs.tsc_aux = value,
+            n::KERNEL_GS_BASE => msrs.kernel_gs_base = value,
+            n::FS_BASE => self.state.segments[SegmentRegister::Fs as usize].base = value,
+            n::GS_BASE => self.state.segments[SegmentRegister::Gs as usize].base = value,
+            _ => return Refused,
+        }
+        Done(())
+    }
+
+    /// Loads the microcode's revision where CPUID leaf 1 puts it.
+    pub(crate) fn sign_microcode(&mut self) {
+        self.state.msrs.bios_sign_id = MICROCODE_REVISION << 32;
+    }
+
+    /// Sets the memory type range registers as a PC's firmware does: write-back but
+    /// for the adapters below 1 MiB and the devices below 4 GiB.
+    ///
+    /// `devices` is where the hole below 4 GiB begins, a power of two below 4 GiB.
+    pub fn init_memory_types(&mut self, devices: u64) {
+        let bits = self.model.physical_address_bits();
+        let mask = u64::MAX >> (64 - u32::from(bits.clamp(32, 52)));
+        let size = (1u64 << 32).wrapping_sub(devices);
+        let msrs = &mut self.state.msrs;
+        msrs.mtrr_fixed = [0x0505_0505_0505_0505; 11];
+        msrs.mtrr_fixed[..2].fill(0x0606_0606_0606_0606);
+        msrs.mtrr_fixed[2] = 0;
+        msrs.mtrr_variable = [0; 16];
+        msrs.mtrr_variable[0] = devices & mask & !0xfff;
+        msrs.mtrr_variable[1] = size.wrapping_neg() & mask & !0xfff | 0x800;
+        msrs.mtrr_def_type = 0xc06;
+    }
+}

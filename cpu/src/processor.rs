@@ -8,6 +8,7 @@ use crate::exception::{Exception, Exit};
 use crate::insn::Insn;
 use crate::mode::Mode;
 use crate::platform::Platform;
+use crate::rflags::{Cr0, Cr4, Efer, Rflags};
 use crate::state::CpuState;
 use crate::statistics::Statistics;
 
@@ -32,6 +33,9 @@ pub(crate) struct SlowSpot {
     pub(crate) first_bytes: u8,
     pub(crate) second: PhysicalAddress,
 }
+
+/// How many blocks back the processor remembers where it was.
+pub(crate) const HISTORY: usize = 16;
 
 /// An x86-64 processor.
 #[repr(C)]
@@ -69,6 +73,10 @@ pub struct Cpu {
     pub(crate) restore_rf_on_fault: bool,
     /// The instruction just stepped takes no single-step trap of its own (SYSCALL, INT).
     pub(crate) single_step_suppressed: bool,
+    /// Model-specific registers the guest has tried in vain, each logged once.
+    pub(crate) unknown_msrs: std::collections::BTreeSet<u32>,
+    /// RIP of the last blocks entered, a ring indexed by the count of blocks.
+    pub(crate) history: [u64; HISTORY],
     /// Counts for whoever asks.
     pub statistics: Statistics,
 }
@@ -95,6 +103,8 @@ impl Cpu {
             slow_spot: SlowSpot::default(),
             restore_rf_on_fault: false,
             single_step_suppressed: false,
+            unknown_msrs: std::collections::BTreeSet::new(),
+            history: [0; HISTORY],
             statistics: Statistics::default(),
         });
         cpu.update_mode();
@@ -205,6 +215,28 @@ impl Cpu {
     #[inline(always)]
     pub(crate) const fn block_rip(&self) -> u64 {
         self.state.gpr(crate::state::Gpr::BlockRip)
+    }
+
+    /// Protected mode as a boot protocol wants it; segments are the caller's to set.
+    pub fn enter_protected_mode(&mut self) {
+        self.state.cr0 = (Cr0::PE | Cr0::ET).bits();
+        self.update_mode();
+    }
+
+    /// 64-bit paging on top of protected mode, with the level-4 table at `page_tables`.
+    pub fn enter_long_mode(&mut self, page_tables: u64) {
+        self.state.cr3 = page_tables;
+        self.state.cr4 |= Cr4::PAE.bits();
+        self.state.msrs.efer |= (Efer::LME | Efer::LMA).bits();
+        self.state.cr0 |= Cr0::PG.bits();
+        self.mmu.flush_all();
+        self.update_mode();
+    }
+
+    /// Whether an interrupt can end a halt; without, only a reset can.
+    #[must_use]
+    pub const fn can_be_woken(&self) -> bool {
+        self.state.system_flags.contains(Rflags::IF) || self.nmi_pending
     }
 
     /// Asserts the NMI pin's edge.

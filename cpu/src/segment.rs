@@ -1,5 +1,10 @@
 //! Segment registers, descriptors and their checks (SDM 3A, chapters 3 and 5).
 
+#[cfg(test)]
+pub(crate) mod fixture;
+pub(crate) mod load;
+pub(crate) mod stack;
+
 use bitflags::bitflags;
 
 /// A segment register, in encoding order.

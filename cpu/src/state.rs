@@ -254,8 +254,8 @@ impl CpuState {
             dr: [0, 0, 0, 0, 0, 0, 0xffff_0ff0, 0x400],
             msrs: Msrs {
                 pat: 0x0007_0406_0007_0406,
-                apic_base: 0xfee0_0900,
-                misc_enable: 1,
+                apic_base: 0xfee0_0100,
+                misc_enable: 0x4_0001,
                 ..Msrs::default()
             },
             fpu: Fpu::default(),

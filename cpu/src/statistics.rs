@@ -19,6 +19,8 @@ pub struct Statistics {
     pub invalidated_blocks: u64,
     /// External interrupts delivered.
     pub interrupts: u64,
+    /// Exceptions that cut an instruction short.
+    pub faults: u64,
     /// Exceptions delivered, by vector.
     pub exceptions: [u64; 32],
 }

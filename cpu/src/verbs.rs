@@ -4,6 +4,8 @@
 //! down for the compiler. Order inside a meaning: read, locate what will be
 //! written, compute, commit, flags. What can fault comes before what cannot be undone.
 
+mod vector;
+
 use rax_mmu::Word as MemoryWord;
 
 use crate::flags::{Condition, LazyFlags, mask, sign_extend};
@@ -11,6 +13,8 @@ use crate::insn::Insn;
 use crate::rflags::Rflags;
 use crate::segment::SegmentRegister;
 use crate::state::Gpr;
+
+pub use vector::{Bound, M64, VectorVerbs, VectorWidth, X128};
 
 /// What a row of the instruction table fills in: a width, a slot or a condition.
 pub trait Parameter: Copy + 'static {

@@ -29,6 +29,12 @@ impl ExitRequest {
         Self::default()
     }
 
+    /// Whether a status was asked for and not taken.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.word.load(Ordering::Acquire) != 0
+    }
+
     /// The exit status asked for, if one was since the last call.
     #[must_use]
     pub fn take(&self) -> Option<u32> {

@@ -24,6 +24,7 @@
 //! | [`ide`] | one ATA channel on the ISA bus, PIO |
 //! | [`port92`] | system control port A: fast A20 and fast reset |
 //! | [`reset_control`] | the reset control register (CF9h) |
+//! | [`power_off`] | the register by which a guest without ACPI switches the machine off |
 //! | [`debug_exit`] | the register by which a test guest ends the run |
 //! | [`debug_console`] | the byte sink at 402h and E9h |
 //!
@@ -47,6 +48,7 @@ pub mod ide;
 pub mod pic;
 pub mod pit;
 pub mod port92;
+pub mod power_off;
 pub mod reset_control;
 pub mod rtc;
 pub mod serial;
@@ -64,6 +66,7 @@ pub use irq_line::{IrqLine, IrqLines};
 pub use pic::PicPair;
 pub use pit::Pit;
 pub use port92::Port92;
+pub use power_off::{PowerOff, PowerOffRequest};
 pub use reset_control::ResetControl;
 pub use rtc::Rtc;
 pub use serial::Serial;

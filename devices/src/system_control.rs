@@ -52,6 +52,12 @@ impl SystemLines {
         self.wires.a20.load(Ordering::Acquire) != 0
     }
 
+    /// Whether a reset was asked for and not taken.
+    #[must_use]
+    pub fn reset_requested(&self) -> bool {
+        self.wires.reset.load(Ordering::Acquire) != 0
+    }
+
     /// The strongest reset asked for since this was last called.
     #[must_use]
     pub fn take_reset_request(&self) -> Option<ResetKind> {

@@ -17,4 +17,4 @@ pub use disk::{Access, RawDisk};
 pub use error::HostError;
 pub use inbox::{Arrivals, Inbox, Quit};
 pub use output::{FinishOutput, Output};
-pub use terminal::{RawMode, handle_signals, read_stdin, restore_terminal};
+pub use terminal::{RawMode, handle_signals, message, read_stdin, restore_terminal};

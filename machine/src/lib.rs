@@ -1,5 +1,27 @@
-//! The PC: which chips, at which addresses, on which wires.
+//! The PC: which chips, at which addresses, on which wires; how it boots and runs.
+//!
+//! [`Machine`] is a PC as a value: build it from a [`Config`], then
+//! [`Machine::run`] it. The `rax` command is a thin layer over this.
 #![forbid(unsafe_code)]
+
+pub mod board;
+mod bus;
 pub mod cli;
+pub mod clock;
 pub mod host;
 pub mod load;
+mod machine;
+pub mod memory_map;
+pub mod ports;
+pub mod run;
+pub mod stats;
+pub mod watch;
+
+pub use board::{Board, Fittings};
+pub use machine::{Boot, BuildError, Config, Machine};
+pub use run::{End, Pace, Watcher};
+
+/// Says something to the person at the terminal, never on standard output.
+pub(crate) fn say(text: &str) {
+    host::message(text);
+}

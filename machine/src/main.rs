@@ -1,2 +1,252 @@
 //! The `rax` command.
-fn main() {}
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use rax_cpu::Model;
+use rax_devices::{Console, Disk};
+use rax_machine::cli::{self, ClockSource, Command, Engine, RunOptions, SerialOption};
+use rax_machine::host::{
+    FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawDisk, RawMode, SilentConsole,
+    StdioConsole, file_console, file_sink, handle_signals, message, read_stdin,
+};
+use rax_machine::load::{self, BootRequest, InputFile, LoadError, Module, Role};
+use rax_machine::watch::Trace;
+use rax_machine::{Boot, BuildError, Config, End, Fittings, Machine, Pace, memory_map, stats};
+
+/// The start of virtual time's calendar: 2024-01-01, so that a run repeats on any day.
+const VIRTUAL_START: i64 = 1_704_067_200;
+
+/// Why a run could not start.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error("cannot write the trace to '{path}'; check the path after --trace")]
+    Trace {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Host(error) => error.exit_code(),
+            Self::Load(_) | Self::Build(_) | Self::Trace { .. } => 2,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error")).init();
+    // The last model has everything; it is the default, which is named first.
+    let mut models: Vec<_> = Model::names().collect();
+    models.reverse();
+    let options = match cli::parse(&models) {
+        Ok(Command::Run(options)) => options,
+        Err(stop) => {
+            use std::io::Write;
+            let text = stop.text.trim_end();
+            // Nobody to tell if even this fails.
+            let _ = if stop.code == 0 {
+                writeln!(std::io::stdout(), "{text}")
+            } else {
+                writeln!(std::io::stderr(), "{text}")
+            };
+            return ExitCode::from(stop.code);
+        }
+    };
+    match run(&options) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            message(&chain(&failure));
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// An error and what caused it, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+/// Everything on the host's side that lives as long as the run.
+#[derive(Default)]
+struct HostEnds {
+    inbox: Inbox,
+    door: Option<InputDoor>,
+    outputs: Vec<FinishOutput>,
+    uses_stdio: bool,
+}
+
+fn run(options: &RunOptions) -> Result<u8, Failure> {
+    let model = Model::named(&options.cpu).unwrap_or_default();
+    let boot = boot(options, &model)?;
+    let mut ends = HostEnds::default();
+    let fittings = fittings(options, &mut ends)?;
+    let mut machine = Machine::new(Config {
+        ram: options.memory_bytes,
+        model,
+        boot,
+        fittings,
+    })?;
+    if options.engine == Engine::Jit {
+        match rax_jit::Jit::new(&machine.cpu) {
+            Ok(jit) => machine.set_engine(Box::new(jit)),
+            Err(why) => message(&format!("--engine jit: {why}; interpreting instead")),
+        }
+    }
+    let mut watcher = match &options.trace {
+        Some(path) => Trace::to_file(path).map_err(|source| Failure::Trace {
+            path: path.display().to_string(),
+            source,
+        })?,
+        None => Trace::default(),
+    };
+
+    handle_signals(&ends.inbox)?;
+    let raw = if ends.uses_stdio {
+        RawMode::enter()?
+    } else {
+        None
+    };
+    if ends.uses_stdio {
+        read_stdin(&ends.inbox)?;
+    }
+    let pace = Pace {
+        clock: options.clock,
+        timeout: options.timeout,
+        max_instructions: options.max_instructions,
+        no_reboot: options.no_reboot,
+        inbox: ends.inbox,
+        door: ends.door,
+    };
+    let start = Instant::now();
+    let end = machine.run(&pace, &mut watcher);
+    let elapsed = start.elapsed();
+    // Whatever the guest wrote is out before anything is said.
+    drop(ends.outputs);
+    drop(raw);
+    if options.stats {
+        message(&format!("statistics\n{}", stats::text(&machine, elapsed)));
+    }
+    if let Err(source) = watcher.finish() {
+        let path = options
+            .trace
+            .as_ref()
+            .map_or(String::new(), |path| path.display().to_string());
+        return Err(Failure::Trace { path, source });
+    }
+    Ok(exit_code(end, machine.cpu.state.instructions))
+}
+
+/// What the machine starts with.
+fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
+    let Some(kernel) = &options.kernel else {
+        return Ok(Boot::Rom(rax_test_roms::self_check()));
+    };
+    let memory = options.memory_bytes;
+    let kernel = InputFile::read(kernel, Role::Kernel, memory)?;
+    let modules = options
+        .initrds
+        .iter()
+        .map(|initrd| Module::read(initrd, memory))
+        .collect::<Result<Vec<_>, _>>()?;
+    let image = load::load(&BootRequest {
+        kernel: &kernel,
+        modules: &modules,
+        command_line: &options.append,
+        memory: &memory_map::ranges(memory),
+        rsdp: None,
+        has_vga: false,
+        has_long_mode: model.has_long_mode(),
+    })?;
+    Ok(Boot::Image(image))
+}
+
+/// What is plugged into the board, and the host's side of it.
+fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failure> {
+    let mut fittings = Fittings {
+        debug_exit: options.debug_exit,
+        ..Fittings::default()
+    };
+    fittings.start_time = match options.clock {
+        ClockSource::Real => i64::try_from(HostClock::unix_seconds()).unwrap_or(VIRTUAL_START),
+        ClockSource::Virtual => VIRTUAL_START,
+    };
+    for serial in &options.serial {
+        let console: Box<dyn Console> = match serial {
+            SerialOption::Stdio => {
+                let (console, door, finish) = StdioConsole::split(&ends.inbox)?;
+                ends.door = Some(door);
+                ends.outputs.push(finish);
+                ends.uses_stdio = true;
+                Box::new(console)
+            }
+            SerialOption::File(path) => {
+                let (console, finish) = file_console(path, "--serial", &ends.inbox)?;
+                ends.outputs.push(finish);
+                Box::new(console)
+            }
+            SerialOption::None => Box::new(SilentConsole::default()),
+        };
+        fittings.serial.push(console);
+    }
+    for disk in &options.disks {
+        let disk: Box<dyn Disk> = Box::new(RawDisk::open(&disk.path, disk.access)?);
+        fittings.disks.push(disk);
+    }
+    if let Some(path) = &options.debugcon {
+        let (sink, finish) = file_sink(path, "--debugcon", &ends.inbox)?;
+        ends.outputs.push(finish);
+        fittings.debug_console = Some(Box::new(sink));
+    }
+    Ok(fittings)
+}
+
+/// What `rax` ends with; see `rax run --help`.
+fn exit_code(end: End, instructions: u64) -> u8 {
+    match end {
+        End::PowerOff | End::Reset | End::Quit(Quit::Key) => 0,
+        End::TripleFault => 3,
+        End::Status(status) => status as u8,
+        End::Timeout => {
+            message(&format!(
+                "the time is up, after {instructions} instructions"
+            ));
+            124
+        }
+        End::Instructions => {
+            message(&format!(
+                "stopped after {instructions} instructions, as --max-instructions says"
+            ));
+            124
+        }
+        End::Quit(Quit::Signal) => {
+            message("ended by a signal");
+            1
+        }
+        End::Host(error) => {
+            message(&chain(&error));
+            error.exit_code()
+        }
+        End::Build(error) => {
+            message(&chain(&error));
+            1
+        }
+    }
+}

@@ -526,6 +526,28 @@ impl PhysicalMemory {
         self.dma_write(address, bytes, true)
     }
 
+    /// Makes RAM read as zeros again.
+    ///
+    /// # Errors
+    /// Something else is in the way; what came before it is clear.
+    pub fn clear(&self, address: PhysicalAddress, bytes: u64) -> Result<(), NotRam> {
+        const ZEROS: [u8; 4096] = [0; 4096];
+        let mut done = 0;
+        while done < bytes {
+            let at = PhysicalAddress(address.0.wrapping_add(done));
+            let size = (bytes - done).min(ZEROS.len() as u64);
+            // Pages that were never written read as zeros, and shall not be committed.
+            let mut content = [0; ZEROS.len()];
+            let content = &mut content[..size as usize];
+            self.ram_read(at, content)?;
+            if content.iter().any(|&byte| byte != 0) {
+                self.ram_write(at, &ZEROS[..size as usize])?;
+            }
+            done += size;
+        }
+        Ok(())
+    }
+
     /// Takes all dirty pages, by physical address, and cleans them.
     ///
     /// Processors drop their write tags at [`crate::Mmu::sync_map`].

@@ -309,31 +309,31 @@ impl Env {
 
     #[cold]
     #[inline(never)]
-    fn soft_add<F: Format>(&mut self, a: F::Bits, b: F::Bits) -> F::Bits {
+    pub(super) fn soft_add<F: Format>(&mut self, a: F::Bits, b: F::Bits) -> F::Bits {
         self.binary::<F>(a, b, number::sum)
     }
 
     #[cold]
     #[inline(never)]
-    fn soft_sub<F: Format>(&mut self, a: F::Bits, b: F::Bits) -> F::Bits {
+    pub(super) fn soft_sub<F: Format>(&mut self, a: F::Bits, b: F::Bits) -> F::Bits {
         self.binary::<F>(a, b, number::difference)
     }
 
     #[cold]
     #[inline(never)]
-    fn soft_mul<F: Format>(&mut self, a: F::Bits, b: F::Bits) -> F::Bits {
+    pub(super) fn soft_mul<F: Format>(&mut self, a: F::Bits, b: F::Bits) -> F::Bits {
         self.binary::<F>(a, b, number::product)
     }
 
     #[cold]
     #[inline(never)]
-    fn soft_div<F: Format>(&mut self, a: F::Bits, b: F::Bits) -> F::Bits {
+    pub(super) fn soft_div<F: Format>(&mut self, a: F::Bits, b: F::Bits) -> F::Bits {
         self.binary::<F>(a, b, number::quotient)
     }
 
     #[cold]
     #[inline(never)]
-    fn soft_sqrt<F: Format>(&mut self, a: F::Bits) -> F::Bits {
+    pub(super) fn soft_sqrt<F: Format>(&mut self, a: F::Bits) -> F::Bits {
         let x = self.operand::<F>(a);
         if let Some(nan) = self.propagate::<F>(&[(x, a)]) {
             return nan;
@@ -345,13 +345,10 @@ impl Env {
         self.pack::<F>(exact)
     }
 
-    /// `a * b + c` with one rounding. Negate `a` or `c` first for the other forms (VFMSUB, VFNMADD, ...), but not a NaN:
-    /// see [`Env::fused`].
-    pub fn mul_add<F: Format>(&mut self, a: F::Bits, b: F::Bits, c: F::Bits) -> F::Bits {
-        self.fused::<F>([a, b, c], false, false)
-    }
-
-    /// `±(a * b) ± c` with one rounding; a NaN among the operands keeps its sign.
+    /// `±(a * b) ± c` with one rounding. A NaN keeps its sign, and the first of them wins.
+    ///
+    /// The order is that of the manual's formula: SRC1, SRC3, SRC2 for the 132 forms, SRC2, SRC1, SRC3 for 213, and
+    /// SRC2, SRC3, SRC1 for 231 (settled on hardware).
     pub fn fused<F: Format>(
         &mut self,
         [a, b, c]: [F::Bits; 3],

@@ -47,6 +47,17 @@ pub(super) fn order(a: &Operand, b: &Operand) -> Comparison {
     }
 }
 
+/// An integer that orders zeros, normal numbers and infinities as they are; none for the rest,
+/// which have more to say.
+#[inline]
+fn rank<F: Format>(bits: F::Bits) -> Option<i64> {
+    let magnitude = F::to_u64(bits) & !F::SIGN;
+    let is_plain = magnitude == 0 || (magnitude > F::FRACTION && magnitude <= F::INFINITY);
+    let rank = magnitude as i64;
+    let is_negative = F::to_u64(bits) & F::SIGN != 0;
+    is_plain.then_some(if is_negative { -rank } else { rank })
+}
+
 /// A predicate of CMPPS and VCMPPS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Predicate(u8);
@@ -108,7 +119,22 @@ impl Predicate {
 
 impl Env {
     /// Compares; a signalling NaN raises IE, a quiet one only if `quiet_signals` (COMISS does, UCOMISS does not).
+    #[inline]
     pub fn compare<F: Format>(
+        &mut self,
+        a: F::Bits,
+        b: F::Bits,
+        quiet_signals: bool,
+    ) -> Comparison {
+        if let (Some(x), Some(y)) = (rank::<F>(a), rank::<F>(b)) {
+            return x.cmp(&y).into();
+        }
+        self.soft_compare::<F>(a, b, quiet_signals)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn soft_compare<F: Format>(
         &mut self,
         a: F::Bits,
         b: F::Bits,
@@ -153,9 +179,11 @@ impl Env {
 
     /// What DAZ makes of an operand that passes through.
     fn without_denormal<F: Format>(&self, bits: F::Bits) -> F::Bits {
-        match self.operand::<F>(bits).kind {
-            Kind::Zero => F::from_u64(F::to_u64(bits) & F::SIGN),
-            _ => bits,
+        let encoding = F::to_u64(bits);
+        if self.denormals_are_zero && F::HAS_DENORMAL_CONTROLS && encoding & F::INFINITY == 0 {
+            F::from_u64(encoding & F::SIGN)
+        } else {
+            bits
         }
     }
 }

@@ -26,6 +26,13 @@ impl Env {
         if !self.accept(&[x]) {
             return To::from_u64(To::INDEFINITE);
         }
+        if x.is_denormal
+            && !To::HAS_DENORMAL_CONTROLS
+            && !self.masks.contains(Exceptions::UNDERFLOW)
+        {
+            // VCVTPS2PH of a denormal with underflow unmasked reports PE even for a power of two (hardware).
+            self.raise(Exceptions::PRECISION);
+        }
         self.pack::<To>(exact)
     }
 

@@ -3,8 +3,11 @@
 mod arithmetic;
 mod constant;
 mod convert;
+mod logarithm;
 mod remainder;
 mod scale;
+mod trigonometry;
+mod wide;
 
 pub use constant::Constant;
 pub use remainder::Remainder;
@@ -298,6 +301,18 @@ impl Env {
         }
     }
 
+    /// Encodes the result of a transcendental instruction. Hardware calls it inexact (and underflowing, if denormal)
+    /// even where it is exact, as the logarithm of a power of two is.
+    fn f80_pack_inexact(&mut self, exact: Exact) -> F80 {
+        if let Exact::Finite(number) = exact {
+            self.raise(Exceptions::PRECISION);
+            if number.exponent < MIN_EXPONENT && number.significand & 1 == 0 {
+                self.raise(Exceptions::UNDERFLOW);
+            }
+        }
+        self.f80_pack_to(exact, Precision::Extended)
+    }
+
     fn f80_pack_number(&mut self, number: &Number, bits: u32) -> F80 {
         let Number {
             sign,
@@ -322,6 +337,17 @@ impl Env {
                 return greatest(sign, self.rounded_up, bits);
             }
             delivered -= WRAP;
+        }
+        // Only FSCALE gets here with an exponent that wrapping does not bring back; hardware ignores RC then.
+        if !(MIN_EXPONENT..=BIAS).contains(&delivered) {
+            self.raise(Exceptions::PRECISION);
+            self.rounded_up = delivered > BIAS;
+            let (field, significand) = if self.rounded_up {
+                (MAX_FIELD, INTEGER)
+            } else {
+                (0, 0)
+            };
+            return F80::new(sign, field, significand);
         }
         if rounded.inexact {
             self.raise(Exceptions::PRECISION);

@@ -263,30 +263,21 @@ pub(super) fn root(a: &Operand) -> Exact {
     }
 }
 
-/// Digit by digit: 66 bits of the root and a sticky bit.
+/// 64 bits of the root, the bit after them, and a sticky bit. The number has at most 64 significand bits.
 fn root_finite(a: &Number) -> Number {
-    const DIGITS: u32 = 66;
     let odd = a.exponent & 1 != 0;
-    let mut radicand = if odd {
+    let radicand = if odd {
         a.significand
     } else {
         a.significand >> 1
     };
-    let (mut root, mut rest) = (0u128, 0u128);
-    for _ in 0..DIGITS {
-        rest = (rest << 2) | (radicand >> 126);
-        radicand <<= 2;
-        let trial = (root << 2) | 1;
-        root <<= 1;
-        if rest >= trial {
-            rest -= trial;
-            root |= 1;
-        }
-    }
-    let significand = (root << (128 - DIGITS)) | u128::from(rest != 0);
+    let root = radicand.isqrt();
+    let rest = radicand - root * root;
+    // (root + ½)² = root² + root + ¼, so a tie cannot be.
+    let tail = u128::from(rest > root) << 63 | u128::from(rest != 0);
     Number {
         sign: false,
         exponent: a.exponent >> 1,
-        significand,
+        significand: root << 64 | tail,
     }
 }

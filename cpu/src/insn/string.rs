@@ -1,5 +1,280 @@
-//! String instructions (SDM 1, 5.1.8), with and without REP.
+//! String instructions (SDM 1, 5.1.8): MOVS, STOS, LODS, CMPS, SCAS and the REP
+//! prefixes.
+//!
+//! A repeated instruction runs a bounded number of iterations and is then executed
+//! again, so that interrupts find it between two of them with its registers advanced.
+//! Runs upwards through RAM pages that are in the TLB go in bulk.
 
-use super::Row;
+mod bulk;
+#[cfg(test)]
+mod tests;
 
-pub(super) const ROWS: &[Row] = &[];
+use rax_mmu::LinearAddress;
+
+use super::{Insn, InsnFlags, Row, helper};
+use crate::Cpu;
+use crate::exception::Exit;
+use crate::flags::mask;
+use crate::mode::Mode;
+use crate::rflags::Rflags;
+use crate::segment::SegmentRegister;
+use crate::state::Gpr;
+use crate::verbs::{Bits, Byte, Dword, Flags, Qword, Verbs, Width, Word};
+
+pub(super) const ROWS: &[Row] = &[
+    helper!(Movsb_m8_m8, movs::<Byte>),
+    helper!(Movsw_m16_m16, movs::<Word>),
+    helper!(Movsd_m32_m32, movs::<Dword>),
+    helper!(Movsq_m64_m64, movs::<Qword>),
+    helper!(Stosb_m8_AL, stos::<Byte>),
+    helper!(Stosw_m16_AX, stos::<Word>),
+    helper!(Stosd_m32_EAX, stos::<Dword>),
+    helper!(Stosq_m64_RAX, stos::<Qword>),
+    helper!(Lodsb_AL_m8, lods::<Byte>),
+    helper!(Lodsw_AX_m16, lods::<Word>),
+    helper!(Lodsd_EAX_m32, lods::<Dword>),
+    helper!(Lodsq_RAX_m64, lods::<Qword>),
+    helper!(Cmpsb_m8_m8, cmps::<Byte>),
+    helper!(Cmpsw_m16_m16, cmps::<Word>),
+    helper!(Cmpsd_m32_m32, cmps::<Dword>),
+    helper!(Cmpsq_m64_m64, cmps::<Qword>),
+    helper!(Scasb_AL_m8, scas::<Byte>),
+    helper!(Scasw_AX_m16, scas::<Word>),
+    helper!(Scasd_EAX_m32, scas::<Dword>),
+    helper!(Scasq_RAX_m64, scas::<Qword>),
+];
+
+/// Most iterations before the engine looks up.
+const MOST_ITERATIONS: u64 = 8192;
+
+/// What a repeated instruction does after an iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// The next one.
+    GoOn,
+    /// The next one, after the engine has looked up.
+    Pause,
+    /// Nothing: REPE or REPNE has found its end.
+    Stop,
+}
+
+/// Runs `once` as the prefixes say. It is told how many iterations it may do, and says
+/// how many it did, with the index registers already advanced.
+///
+/// # Errors
+/// What `once` raises, with all earlier iterations done; [`Exit::Again`] before the end.
+#[inline(always)]
+pub(super) fn repeat(
+    cpu: &mut Cpu,
+    insn: &Insn,
+    mut once: impl FnMut(&mut Cpu, &Insn, u64) -> Result<(u64, Again), Exit>,
+) -> Result<(), Exit> {
+    if !insn.flags.intersects(InsnFlags::REP | InsnFlags::REPNE) {
+        return once(cpu, insn, 1).map(|_| ());
+    }
+    let mut left = cpu.state.gpr(Gpr::Rcx) & mask(u32::from(insn.address_bits));
+    if left == 0 {
+        return Ok(());
+    }
+    let mut budget = if cpu.mode.contains(Mode::SINGLE) {
+        1
+    } else {
+        MOST_ITERATIONS
+    };
+    loop {
+        let (done, again) = once(cpu, insn, left.min(budget))?;
+        left = left.saturating_sub(done);
+        budget = budget.saturating_sub(done);
+        set_index(cpu, insn, Gpr::Rcx, left);
+        if left == 0 || again == Again::Stop {
+            return Ok(());
+        }
+        if budget == 0 || again == Again::Pause {
+            return Err(interrupt(cpu));
+        }
+    }
+}
+
+/// Between two iterations: a breakpoint on the instruction has stopped it already, if
+/// it was to (SDM 3B, 18.3.1.1).
+fn interrupt(cpu: &mut Cpu) -> Exit {
+    if cpu.state.dr[7] & 0xff != 0 {
+        cpu.state.system_flags.insert(Rflags::RF);
+    }
+    Exit::Again
+}
+
+/// After an element: the engine looks up if a device or code was written.
+#[inline(always)]
+const fn look_up(cpu: &Cpu) -> Again {
+    if cpu.leave { Again::Pause } else { Again::GoOn }
+}
+
+/// Sets the part of RCX, RSI or RDI that the address size covers.
+#[inline(always)]
+fn set_index(cpu: &mut Cpu, insn: &Insn, register: Gpr, value: u64) {
+    let value = match insn.address_bits {
+        64 => value,
+        32 => value & 0xffff_ffff,
+        _ => cpu.state.gpr(register) & !0xffff | value & 0xffff,
+    };
+    cpu.state.set_gpr(register, value);
+}
+
+#[inline(always)]
+fn step<W: Width>(cpu: &mut Cpu, insn: &Insn, register: Gpr, count: u64) {
+    let bytes = count.wrapping_mul(W::BYTES);
+    let old = cpu.state.gpr(register);
+    let new = if cpu.state.system_flags.contains(Rflags::DF) {
+        old.wrapping_sub(bytes)
+    } else {
+        old.wrapping_add(bytes)
+    };
+    set_index(cpu, insn, register, new);
+}
+
+/// Moves RSI on by so many elements.
+#[inline(always)]
+pub(super) fn step_source<W: Width>(cpu: &mut Cpu, insn: &Insn, count: u64) {
+    step::<W>(cpu, insn, Gpr::Rsi, count);
+}
+
+/// Moves RDI on by so many elements.
+#[inline(always)]
+pub(super) fn step_destination<W: Width>(cpu: &mut Cpu, insn: &Insn, count: u64) {
+    step::<W>(cpu, insn, Gpr::Rdi, count);
+}
+
+/// The linear address of `size` bytes at RSI or RDI.
+#[inline(always)]
+fn address(
+    cpu: &mut Cpu,
+    insn: &Insn,
+    (segment, register): (SegmentRegister, Gpr),
+    size: u64,
+    write: bool,
+) -> Result<LinearAddress, Exit> {
+    let offset = cpu.state.gpr(register) & mask(u32::from(insn.address_bits));
+    let is_plain = matches!(
+        segment,
+        SegmentRegister::Ds | SegmentRegister::Es | SegmentRegister::Ss
+    );
+    if is_plain && cpu.mode.intersects(Mode::CODE64 | Mode::FLAT) {
+        return Ok(LinearAddress(offset));
+    }
+    cpu.segmented_address(segment, offset, size, write)
+}
+
+/// Where the element to be read is: the segment may be overridden.
+///
+/// # Errors
+/// #GP or #SS when segmentation forbids it.
+#[inline(always)]
+pub(super) fn source<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<LinearAddress, Exit> {
+    address(cpu, insn, (insn.segment, Gpr::Rsi), W::BYTES, false)
+}
+
+/// Where the element in ES is.
+///
+/// # Errors
+/// #GP when segmentation forbids it.
+#[inline(always)]
+pub(super) fn destination<W: Width>(
+    cpu: &mut Cpu,
+    insn: &Insn,
+    write: bool,
+) -> Result<LinearAddress, Exit> {
+    address(cpu, insn, (SegmentRegister::Es, Gpr::Rdi), W::BYTES, write)
+}
+
+#[inline(always)]
+fn load_source<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<W::Bits, Exit> {
+    let from = source::<W>(cpu, insn)?;
+    cpu.load_linear(insn, insn.segment, from)
+}
+
+#[inline(always)]
+fn load_destination<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<W::Bits, Exit> {
+    let from = destination::<W>(cpu, insn, false)?;
+    cpu.load_linear(insn, SegmentRegister::Es, from)
+}
+
+#[inline(always)]
+fn store_destination<W: Width>(cpu: &mut Cpu, insn: &Insn, value: W::Bits) -> Result<(), Exit> {
+    let to = destination::<W>(cpu, insn, true)?;
+    cpu.store_linear(insn, SegmentRegister::Es, to, value)
+}
+
+fn movs<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
+    repeat(cpu, insn, |cpu, insn, most| {
+        if let Some(done) = bulk::copy::<W>(cpu, insn, most) {
+            return Ok((done, Again::GoOn));
+        }
+        let value = load_source::<W>(cpu, insn)?;
+        store_destination::<W>(cpu, insn, value)?;
+        step_source::<W>(cpu, insn, 1);
+        step_destination::<W>(cpu, insn, 1);
+        Ok((1, look_up(cpu)))
+    })
+}
+
+fn stos<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
+    let value = cpu.gpr::<W>(Gpr::Rax);
+    repeat(cpu, insn, |cpu, insn, most| {
+        if let Some(done) = bulk::fill::<W>(cpu, insn, most, value) {
+            return Ok((done, Again::GoOn));
+        }
+        store_destination::<W>(cpu, insn, value)?;
+        step_destination::<W>(cpu, insn, 1);
+        Ok((1, look_up(cpu)))
+    })
+}
+
+fn lods<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
+    repeat(cpu, insn, |cpu, insn, _| {
+        let value = load_source::<W>(cpu, insn)?;
+        cpu.set_gpr::<W>(Gpr::Rax, value);
+        step_source::<W>(cpu, insn, 1);
+        Ok((1, look_up(cpu)))
+    })
+}
+
+/// Sets the flags as CMP does, and says what REPE or REPNE makes of them.
+#[inline(always)]
+fn compare<W: Width>(cpu: &mut Cpu, insn: &Insn, a: W::Bits, b: W::Bits) -> Again {
+    let difference = W::Bits::truncate(a.widen().wrapping_sub(b.widen()));
+    cpu.flags::<W>(Flags::Sub { a, b, difference });
+    let goes_on_while_equal = !insn.flags.contains(InsnFlags::REPNE);
+    if (a == b) == goes_on_while_equal {
+        look_up(cpu)
+    } else {
+        Again::Stop
+    }
+}
+
+/// CMPS: the source operand minus the one in ES.
+fn cmps<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
+    repeat(cpu, insn, |cpu, insn, most| {
+        if let Some((done, a, b)) = bulk::compare::<W>(cpu, insn, most) {
+            return Ok((done, compare::<W>(cpu, insn, a, b)));
+        }
+        let a = load_source::<W>(cpu, insn)?;
+        let b = load_destination::<W>(cpu, insn)?;
+        step_source::<W>(cpu, insn, 1);
+        step_destination::<W>(cpu, insn, 1);
+        Ok((1, compare::<W>(cpu, insn, a, b)))
+    })
+}
+
+/// SCAS: the accumulator minus the operand in ES.
+fn scas<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
+    let a = cpu.gpr::<W>(Gpr::Rax);
+    repeat(cpu, insn, |cpu, insn, most| {
+        if let Some((done, b)) = bulk::scan::<W>(cpu, insn, most, a) {
+            return Ok((done, compare::<W>(cpu, insn, a, b)));
+        }
+        let b = load_destination::<W>(cpu, insn)?;
+        step_destination::<W>(cpu, insn, 1);
+        Ok((1, compare::<W>(cpu, insn, a, b)))
+    })
+}

@@ -1,5 +1,187 @@
-//! x87 floating point (SDM 1, 5.2).
+//! x87 floating point (SDM 1, 5.2 and chapter 8).
+//!
+//! Undocumented encodings that processors execute as aliases have rows of their own.
 
-use super::Row;
+mod arith;
+mod compare;
+mod control;
+mod data;
+mod environment;
+mod memory;
+mod transcendental;
+mod unit;
 
-pub(super) const ROWS: &[Row] = &[];
+use super::{Row, Unit, helper};
+use arith::{Add, Div, DivReversed, Mul, Sub, SubReversed, st0_memory, st0_sti, sti_st0};
+use compare::{fcom, fcom_memory, fcomi, fcompp};
+use data::{load, store, store_sti};
+use memory::{
+    Decimal, Double, Extended, Long, Quad, Short, Single, TruncatedLong, TruncatedQuad,
+    TruncatedShort,
+};
+
+/// A row for an instruction that raises #NM while CR0.EM or CR0.TS is set.
+macro_rules! x87 {
+    ($code:ident, $function:expr) => {
+        helper!($code, $function).needs(Unit::X87)
+    };
+}
+
+pub(super) const ROWS: &[Row] = &[
+    x87!(Fadd_m32fp, st0_memory::<Add, Single>),
+    x87!(Fadd_m64fp, st0_memory::<Add, Double>),
+    x87!(Fiadd_m16int, st0_memory::<Add, Short>),
+    x87!(Fiadd_m32int, st0_memory::<Add, Long>),
+    x87!(Fadd_st0_sti, st0_sti::<Add>),
+    x87!(Fadd_sti_st0, sti_st0::<Add, false>),
+    x87!(Faddp_sti_st0, sti_st0::<Add, true>),
+    x87!(Fmul_m32fp, st0_memory::<Mul, Single>),
+    x87!(Fmul_m64fp, st0_memory::<Mul, Double>),
+    x87!(Fimul_m16int, st0_memory::<Mul, Short>),
+    x87!(Fimul_m32int, st0_memory::<Mul, Long>),
+    x87!(Fmul_st0_sti, st0_sti::<Mul>),
+    x87!(Fmul_sti_st0, sti_st0::<Mul, false>),
+    x87!(Fmulp_sti_st0, sti_st0::<Mul, true>),
+    x87!(Fsub_m32fp, st0_memory::<Sub, Single>),
+    x87!(Fsub_m64fp, st0_memory::<Sub, Double>),
+    x87!(Fisub_m16int, st0_memory::<Sub, Short>),
+    x87!(Fisub_m32int, st0_memory::<Sub, Long>),
+    x87!(Fsub_st0_sti, st0_sti::<Sub>),
+    x87!(Fsub_sti_st0, sti_st0::<Sub, false>),
+    x87!(Fsubp_sti_st0, sti_st0::<Sub, true>),
+    x87!(Fsubr_m32fp, st0_memory::<SubReversed, Single>),
+    x87!(Fsubr_m64fp, st0_memory::<SubReversed, Double>),
+    x87!(Fisubr_m16int, st0_memory::<SubReversed, Short>),
+    x87!(Fisubr_m32int, st0_memory::<SubReversed, Long>),
+    x87!(Fsubr_st0_sti, st0_sti::<SubReversed>),
+    x87!(Fsubr_sti_st0, sti_st0::<SubReversed, false>),
+    x87!(Fsubrp_sti_st0, sti_st0::<SubReversed, true>),
+    x87!(Fdiv_m32fp, st0_memory::<Div, Single>),
+    x87!(Fdiv_m64fp, st0_memory::<Div, Double>),
+    x87!(Fidiv_m16int, st0_memory::<Div, Short>),
+    x87!(Fidiv_m32int, st0_memory::<Div, Long>),
+    x87!(Fdiv_st0_sti, st0_sti::<Div>),
+    x87!(Fdiv_sti_st0, sti_st0::<Div, false>),
+    x87!(Fdivp_sti_st0, sti_st0::<Div, true>),
+    x87!(Fdivr_m32fp, st0_memory::<DivReversed, Single>),
+    x87!(Fdivr_m64fp, st0_memory::<DivReversed, Double>),
+    x87!(Fidivr_m16int, st0_memory::<DivReversed, Short>),
+    x87!(Fidivr_m32int, st0_memory::<DivReversed, Long>),
+    x87!(Fdivr_st0_sti, st0_sti::<DivReversed>),
+    x87!(Fdivr_sti_st0, sti_st0::<DivReversed, false>),
+    x87!(Fdivrp_sti_st0, sti_st0::<DivReversed, true>),
+    x87!(Fsqrt, arith::fsqrt),
+    x87!(Frndint, arith::frndint),
+    x87!(Fscale, arith::fscale),
+    x87!(Fprem, arith::remainder::<false>),
+    x87!(Fprem1, arith::remainder::<true>),
+    x87!(Fxtract, arith::fxtract),
+    x87!(Fsin, transcendental::fsin),
+    x87!(Fcos, transcendental::fcos),
+    x87!(Fsincos, transcendental::fsincos),
+    x87!(Fptan, transcendental::fptan),
+    x87!(Fpatan, transcendental::fpatan),
+    x87!(F2xm1, transcendental::f2xm1),
+    x87!(Fyl2x, transcendental::fyl2x),
+    x87!(Fyl2xp1, transcendental::fyl2xp1),
+    // Loads and stores.
+    x87!(Fld_m32fp, load::<Single>),
+    x87!(Fld_m64fp, load::<Double>),
+    x87!(Fld_m80fp, load::<Extended>),
+    x87!(Fild_m16int, load::<Short>),
+    x87!(Fild_m32int, load::<Long>),
+    x87!(Fild_m64int, load::<Quad>),
+    x87!(Fbld_m80bcd, load::<Decimal>),
+    x87!(Fld_sti, data::fld_sti),
+    x87!(Fld1, data::fld1),
+    x87!(Fldl2t, data::fldl2t),
+    x87!(Fldl2e, data::fldl2e),
+    x87!(Fldpi, data::fldpi),
+    x87!(Fldlg2, data::fldlg2),
+    x87!(Fldln2, data::fldln2),
+    x87!(Fldz, data::fldz),
+    x87!(Fst_m32fp, store::<Single, false>),
+    x87!(Fst_m64fp, store::<Double, false>),
+    x87!(Fstp_m32fp, store::<Single, true>),
+    x87!(Fstp_m64fp, store::<Double, true>),
+    x87!(Fstp_m80fp, store::<Extended, true>),
+    x87!(Fist_m16int, store::<Short, false>),
+    x87!(Fist_m32int, store::<Long, false>),
+    x87!(Fistp_m16int, store::<Short, true>),
+    x87!(Fistp_m32int, store::<Long, true>),
+    x87!(Fistp_m64int, store::<Quad, true>),
+    x87!(Fisttp_m16int, store::<TruncatedShort, true>),
+    x87!(Fisttp_m32int, store::<TruncatedLong, true>),
+    x87!(Fisttp_m64int, store::<TruncatedQuad, true>),
+    x87!(Fbstp_m80bcd, store::<Decimal, true>),
+    x87!(Fst_sti, store_sti::<false>),
+    x87!(Fstp_sti, store_sti::<true>),
+    x87!(Fstp_sti_DFD0, store_sti::<true>),
+    x87!(Fstp_sti_DFD8, store_sti::<true>),
+    x87!(Fstpnce_sti, data::fstpnce),
+    x87!(Fxch_st0_sti, data::fxch),
+    x87!(Fxch_st0_sti_DDC8, data::fxch),
+    x87!(Fxch_st0_sti_DFC8, data::fxch),
+    x87!(Fchs, data::fchs),
+    x87!(Fabs, data::fabs),
+    x87!(Fcmovb_st0_sti, data::fcmovb),
+    x87!(Fcmove_st0_sti, data::fcmove),
+    x87!(Fcmovbe_st0_sti, data::fcmovbe),
+    x87!(Fcmovu_st0_sti, data::fcmovu),
+    x87!(Fcmovnb_st0_sti, data::fcmovnb),
+    x87!(Fcmovne_st0_sti, data::fcmovne),
+    x87!(Fcmovnbe_st0_sti, data::fcmovnbe),
+    x87!(Fcmovnu_st0_sti, data::fcmovnu),
+    // Comparisons.
+    x87!(Fcom_m32fp, fcom_memory::<Single, 0>),
+    x87!(Fcom_m64fp, fcom_memory::<Double, 0>),
+    x87!(Fcomp_m32fp, fcom_memory::<Single, 1>),
+    x87!(Fcomp_m64fp, fcom_memory::<Double, 1>),
+    x87!(Ficom_m16int, fcom_memory::<Short, 0>),
+    x87!(Ficom_m32int, fcom_memory::<Long, 0>),
+    x87!(Ficomp_m16int, fcom_memory::<Short, 1>),
+    x87!(Ficomp_m32int, fcom_memory::<Long, 1>),
+    x87!(Fcom_st0_sti, fcom::<true, 0>),
+    x87!(Fcom_st0_sti_DCD0, fcom::<true, 0>),
+    x87!(Fcomp_st0_sti, fcom::<true, 1>),
+    x87!(Fcomp_st0_sti_DCD8, fcom::<true, 1>),
+    x87!(Fcomp_st0_sti_DED0, fcom::<true, 1>),
+    x87!(Fucom_st0_sti, fcom::<false, 0>),
+    x87!(Fucomp_st0_sti, fcom::<false, 1>),
+    x87!(Fcompp, fcompp::<true>),
+    x87!(Fucompp, fcompp::<false>),
+    x87!(Fcomi_st0_sti, fcomi::<true, 0>),
+    x87!(Fcomip_st0_sti, fcomi::<true, 1>),
+    x87!(Fucomi_st0_sti, fcomi::<false, 0>),
+    x87!(Fucomip_st0_sti, fcomi::<false, 1>),
+    x87!(Ftst, compare::ftst),
+    x87!(Fxam, compare::fxam),
+    // Control.
+    x87!(Fnop, control::fnop),
+    x87!(Fneni, control::ignored),
+    x87!(Fndisi, control::ignored),
+    x87!(Fnsetpm, control::ignored),
+    x87!(Fninit, control::fninit),
+    x87!(Fnclex, control::fnclex),
+    x87!(Fldcw_m2byte, control::fldcw),
+    x87!(Fnstcw_m2byte, control::fnstcw),
+    x87!(Fnstsw_m2byte, control::fnstsw),
+    x87!(Fnstsw_AX, control::fnstsw_ax),
+    x87!(Fincstp, control::turn::<1>),
+    x87!(Fdecstp, control::turn::<7>),
+    x87!(Ffree_sti, control::ffree::<false>),
+    x87!(Ffreep_sti, control::ffree::<true>),
+    x87!(Fldenv_m14byte, environment::fldenv::<14>),
+    x87!(Fldenv_m28byte, environment::fldenv::<28>),
+    x87!(Fnstenv_m14byte, environment::fnstenv::<14>),
+    x87!(Fnstenv_m28byte, environment::fnstenv::<28>),
+    x87!(Frstor_m94byte, environment::frstor::<14>),
+    x87!(Frstor_m108byte, environment::frstor::<28>),
+    x87!(Fnsave_m94byte, environment::fnsave::<14>),
+    x87!(Fnsave_m108byte, environment::fnsave::<28>),
+    // Executed whatever CR0.EM says.
+    helper!(Wait, control::fwait),
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Records verbs as operations.
 
+mod vector;
+
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
@@ -20,6 +22,12 @@ pub struct Builder {
 /// A name whose width is known to the compiler.
 #[derive(Debug)]
 pub struct Typed<W>(Name, PhantomData<W>);
+
+impl<W> Typed<W> {
+    const fn new(name: Name) -> Self {
+        Self(name, PhantomData)
+    }
+}
 
 impl<W> Clone for Typed<W> {
     fn clone(&self) -> Self {

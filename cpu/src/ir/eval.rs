@@ -1,5 +1,7 @@
 //! The slow, obvious meaning of the IR: what every back end must agree with.
 
+mod vector;
+
 use rax_mmu::HostAddress;
 
 use super::op::{Bit, Block, Name, Op};
@@ -30,27 +32,35 @@ pub fn eval(block: &Block, cpu: &mut Cpu) -> Result<(), Exit> {
         let Some(insn) = insn else {
             unreachable!("the verifier rejects a block that does not begin");
         };
+        if let Op::Vector(step) = op {
+            evaluation.values[position] = evaluation.vector(step, width, insn)?;
+            continue;
+        }
         let value = match width {
             8 => evaluation.step::<Byte>(op, insn),
             16 => evaluation.step::<Word16>(op, insn),
             32 => evaluation.step::<Dword>(op, insn),
             _ => evaluation.step::<Qword>(op, insn),
         }?;
-        evaluation.values[position] =
-            value & mask(width.max(1)) | if width == 0 { value } else { 0 };
+        let value = value & mask(width.max(1)) | if width == 0 { value } else { 0 };
+        evaluation.values[position] = u128::from(value);
     }
     Ok(())
 }
 
 struct Evaluation<'a> {
     cpu: &'a mut Cpu,
-    values: Vec<u64>,
+    values: Vec<u128>,
     remainder: u64,
     place: Option<HostAddress>,
 }
 
 impl Evaluation<'_> {
     fn get(&self, name: Name) -> u64 {
+        self.wide(name) as u64
+    }
+
+    fn wide(&self, name: Name) -> u128 {
         self.values[name.0 as usize]
     }
 
@@ -156,6 +166,7 @@ impl Evaluation<'_> {
                 self.cpu.branch::<W>(insn, holds)?;
                 0
             }
+            Op::Vector(_) => unreachable!("vector steps go their own way"),
             Op::Call(function) => {
                 function(self.cpu, insn)?;
                 0

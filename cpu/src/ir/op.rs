@@ -1,8 +1,9 @@
 //! What the IR is made of.
 //!
 //! Values are named by the position of the operation that makes them. Widths are
-//! 8, 16, 32 or 64 bits; a value is zero above its width.
+//! 8, 16, 32 or 64 bits, of vectors 64 or 128; a value is zero above its width.
 
+use super::vector::VectorStep;
 use crate::flags::Condition;
 use crate::insn::{HelperFn, Insn};
 use crate::segment::SegmentRegister;
@@ -108,6 +109,8 @@ pub enum Op {
     Jump(Name),
     /// Goes to the encoded target if the condition holds.
     Branch(Bit),
+    /// Works on vectors.
+    Vector(VectorStep),
     /// Calls the interpreter's function, before which all state must be in place.
     Call(HelperFn),
 }

@@ -2,7 +2,7 @@
 //!
 //! 1. The first operation is [`Op::Begin`] of instruction 0; numbers rise by one.
 //! 2. An operand names an earlier operation that makes a value.
-//! 3. Widths are 8, 16, 32 or 64; operands of one operation have its width, counts
+//! 3. Widths are 8, 16, 32 or 64, of vectors 64 or 128; operands of one operation have its width, counts
 //!    8 bits, addresses 64, truth values 1.
 //! 4. [`Op::Commit`] names an [`Op::Locate`] of its own instruction and width, and
 //!    each place is committed at most once.
@@ -77,7 +77,8 @@ impl Law<'_> {
                 return Err(3);
             }
         }
-        if makes_value(op) && !matches!(width, 1 | 8 | 16 | 32 | 64) {
+        let wide = matches!(op, Op::Vector(_)) && width == 128;
+        if makes_value(op) && !wide && !matches!(width, 1 | 8 | 16 | 32 | 64) {
             return Err(3);
         }
         match op {
@@ -141,6 +142,7 @@ fn operands(op: Op, width: u32) -> Vec<(Name, u32)> {
         Op::Select(condition, yes, no) => vec![(condition.0, 1), (yes, width), (no, width)],
         Op::Branch(condition) => vec![(condition.0, 1)],
         Op::Flags(flags) => flag_operands(flags, width),
+        Op::Vector(step) => step.operands(width),
     }
 }
 
@@ -154,6 +156,9 @@ fn flag_operands(flags: Flags<Name, Name>, width: u32) -> Vec<(Name, u32)> {
 }
 
 const fn makes_value(op: Op) -> bool {
+    if let Op::Vector(step) = op {
+        return step.makes_value();
+    }
     !matches!(
         op,
         Op::Begin(_)
@@ -172,6 +177,9 @@ const fn makes_value(op: Op) -> bool {
 }
 
 const fn can_fault(op: Op) -> bool {
+    if let Op::Vector(step) = op {
+        return step.can_fault();
+    }
     matches!(
         op,
         Op::Load(_)
@@ -187,6 +195,9 @@ const fn can_fault(op: Op) -> bool {
 }
 
 const fn changes(op: Op) -> bool {
+    if let Op::Vector(step) = op {
+        return step.changes();
+    }
     matches!(
         op,
         Op::WriteGpr(..)

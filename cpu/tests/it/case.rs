@@ -45,10 +45,13 @@ impl<'a> Case<'a> {
             after: Vec::new(),
             exception: None,
         };
-        match after.trim().strip_prefix('#') {
-            Some(_) => case.exception = Some(after.trim()),
-            None => case.after = pairs(after)?,
-        }
+        let (exception, after) = match after.trim().split_once(' ') {
+            Some((first, rest)) if first.starts_with('#') => (Some(first), rest),
+            None if after.trim().starts_with('#') => (Some(after.trim()), ""),
+            _ => (None, after),
+        };
+        case.exception = exception;
+        case.after = pairs(after)?;
         Ok(case)
     }
 }

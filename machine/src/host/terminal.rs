@@ -113,6 +113,20 @@ pub fn read_stdin(inbox: &Inbox) -> Result<(), HostError> {
         .map_err(|source| HostError::Thread { source })
 }
 
+/// Says something to the person at the terminal: on standard error, whatever
+/// state the terminal is in. A standard error that is closed is no failure.
+pub fn message(text: &str) {
+    let text = text.trim_end();
+    let raw = crossterm::terminal::is_raw_mode_enabled().unwrap_or(false);
+    let text = if raw {
+        text.replace('\n', "\r\n")
+    } else {
+        text.to_owned()
+    };
+    let end = if raw { "\r\n" } else { "\n" };
+    let _ = io::stderr().write_all(format!("rax: {text}{end}").as_bytes());
+}
+
 fn pass_keys(keys: &mut Keys, bytes: &[u8], inbox: &Inbox) {
     let mut input = Vec::with_capacity(bytes.len());
     for byte in bytes {

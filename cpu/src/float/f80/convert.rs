@@ -52,13 +52,21 @@ impl Env {
                 return F::from_u64(with_sign::<F>(x.sign, F::INFINITY | F::QUIET | fraction));
             }
         };
-        self.pack_without_flush::<F>(exact)
-    }
-
-    fn pack_without_flush<F: Format>(&mut self, exact: Exact) -> F::Bits {
-        let flush_to_zero = std::mem::replace(&mut self.flush_to_zero, false);
-        let bits = self.pack::<F>(exact);
-        self.flush_to_zero = flush_to_zero;
+        // What the store itself raises, so that an unmasked overflow or underflow, which stores nothing, can drop PE.
+        let before = self.raised;
+        let mut store = Self {
+            flush_to_zero: false,
+            raised: Exceptions::empty(),
+            ..*self
+        };
+        let bits = store.pack::<F>(exact);
+        let stops = Exceptions::OVERFLOW | Exceptions::UNDERFLOW;
+        if store.raised.difference(self.masks).intersects(stops) {
+            store.raised = store.raised.intersection(stops);
+            store.rounded_up = false;
+        }
+        self.raised = before | store.raised;
+        self.rounded_up = store.rounded_up;
         bits
     }
 

@@ -49,7 +49,8 @@ impl Env {
             } else {
                 Exact::Zero(x.sign)
             };
-            return whole(self.f80_pack_to(exact, Precision::Extended));
+            // Nothing is computed, so nothing underflows.
+            return whole(Self::default().f80_pack(exact));
         };
         let division = divide(&dividend, &divisor, to_nearest);
         let exact = if division.rest == 0 {

@@ -1,0 +1,287 @@
+//! MMX and SSE carried out at once.
+
+use rax_mmu::LinearAddress;
+
+use crate::Cpu;
+use crate::exception::{Exception, Exit};
+use crate::flags::{LazyFlags, sign_extend};
+use crate::float::Env;
+use crate::insn::Insn;
+use crate::rflags::{Cr0, Cr4};
+use crate::vector::{
+    ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, Lane, ShuffleOp, VectorBits,
+    VectorOp, VectorShiftOp, extract, insert, order_flags, sign_mask,
+};
+use crate::verbs::{Bits, VectorVerbs, VectorWidth, Width};
+
+/// Status word: which register is the stack's top.
+const TOP: u16 = 7 << 11;
+
+impl Cpu {
+    /// Records what a SIMD instruction raised, and traps what is not masked (SDM 1, 11.5.2).
+    #[inline(always)]
+    fn settle(&mut self, env: &Env) -> Result<(), Exit> {
+        self.state.mxcsr |= u32::from(env.reported().bits());
+        if env.unmasked().is_empty() {
+            Ok(())
+        } else {
+            Err(self.raise_simd())
+        }
+    }
+
+    #[cold]
+    fn raise_simd(&mut self) -> Exit {
+        let handled = self.state.cr4 & Cr4::OSXMMEXCPT.bits() != 0;
+        self.raise(if handled {
+            Exception::SimdFloatingPoint
+        } else {
+            Exception::InvalidOpcode
+        })
+    }
+
+    /// #MF if an x87 exception is pending, as WAIT and every MMX instruction find out.
+    ///
+    /// # Errors
+    /// #MF.
+    #[inline(always)]
+    pub(crate) fn check_pending_x87(&mut self) -> Result<(), Exit> {
+        // With CR0.NE clear the board is told instead: see `Cpu::ferr`.
+        if self.state.fpu.is_pending() && self.state.cr0 & Cr0::NE.bits() != 0 {
+            return Err(self.raise(Exception::X87FloatingPoint));
+        }
+        Ok(())
+    }
+
+    /// Marks all x87 registers in use, with the stack's top at zero (SDM 1, 9.5.1).
+    #[inline(always)]
+    pub(crate) const fn enter_mmx(&mut self) {
+        self.state.fpu.in_use = 0xff;
+        self.state.fpu.status &= !TOP;
+    }
+
+    /// The environment that MXCSR asks for.
+    #[inline(always)]
+    const fn simd(&self) -> Env {
+        Env::from_mxcsr(self.state.mxcsr)
+    }
+
+    /// The linear address of a vector in memory.
+    ///
+    /// # Errors
+    /// When segmentation forbids it; #GP(0) if it must be aligned and is not.
+    #[inline(always)]
+    pub(crate) fn vector_address<L: VectorWidth>(
+        &mut self,
+        insn: &Insn,
+        effective: u64,
+        (is_aligned, write): (bool, bool),
+    ) -> Result<LinearAddress, Exit> {
+        let address = self.address_of(insn, effective, L::BYTES, write)?;
+        if is_aligned && address.0 & (L::BYTES - 1) != 0 {
+            return Err(self.raise(Exception::GeneralProtection(0)));
+        }
+        Ok(address)
+    }
+}
+
+impl VectorVerbs for Cpu {
+    type Vector<L: VectorWidth> = L::Bits;
+
+    #[inline(always)]
+    fn begin<L: VectorWidth>(&mut self) -> Result<(), Exit> {
+        if L::IS_MMX {
+            self.check_pending_x87()
+        } else {
+            Ok(())
+        }
+    }
+
+    #[inline(always)]
+    fn finish<L: VectorWidth>(&mut self) {
+        if L::IS_MMX {
+            self.enter_mmx();
+        }
+    }
+
+    #[inline(always)]
+    fn vector<L: VectorWidth>(&mut self, number: usize) -> L::Bits {
+        if L::IS_MMX {
+            let register = self.state.fpu.registers[number & 7];
+            return L::Bits::from_low(u128::from(register.significand));
+        }
+        let quads = self.state.vectors[number & 15].0;
+        L::Bits::from_low(u128::from(quads[0]) | u128::from(quads[1]) << 64)
+    }
+
+    #[inline(always)]
+    fn set_vector<L: VectorWidth>(&mut self, number: usize, value: L::Bits) {
+        let low = value.low();
+        if L::IS_MMX {
+            let register = &mut self.state.fpu.registers[number & 7];
+            register.significand = low as u64;
+            register.sign_exponent = 0xffff;
+            return;
+        }
+        let quads = &mut self.state.vectors[number & 15].0;
+        quads[0] = low as u64;
+        quads[1] = (low >> 64) as u64;
+    }
+
+    #[inline(always)]
+    fn load_vector<L: VectorWidth>(
+        &mut self,
+        insn: &Insn,
+        is_aligned: bool,
+    ) -> Result<L::Bits, Exit> {
+        let effective = self.raw_effective_address(insn);
+        let address = self.vector_address::<L>(insn, effective, (is_aligned, false))?;
+        self.load_linear(insn, insn.segment, address)
+    }
+
+    #[inline(always)]
+    fn store_vector<L: VectorWidth>(
+        &mut self,
+        insn: &Insn,
+        is_aligned: bool,
+        value: L::Bits,
+    ) -> Result<(), Exit> {
+        let effective = self.raw_effective_address(insn);
+        let address = self.vector_address::<L>(insn, effective, (is_aligned, true))?;
+        self.store_linear(insn, insn.segment, address, value)
+    }
+
+    #[inline(always)]
+    fn widen<W: Width, L: VectorWidth>(&mut self, value: W::Bits) -> L::Bits {
+        L::Bits::from_low(u128::from(value.widen()))
+    }
+
+    #[inline(always)]
+    fn extract<L: VectorWidth, W: Width>(&mut self, vector: L::Bits, index: u8) -> W::Bits {
+        W::Bits::truncate(extract(L::BITS, W::BITS, vector.low(), u32::from(index)))
+    }
+
+    #[inline(always)]
+    fn insert<L: VectorWidth, W: Width>(
+        &mut self,
+        vector: L::Bits,
+        index: u8,
+        value: W::Bits,
+    ) -> L::Bits {
+        let index = u32::from(index);
+        L::Bits::from_low(insert(L::BITS, W::BITS, vector.low(), index, value.widen()))
+    }
+
+    #[inline(always)]
+    fn sign_mask<L: VectorWidth, W: Width>(&mut self, lane: Lane, vector: L::Bits) -> W::Bits {
+        W::Bits::truncate(u64::from(sign_mask(L::BITS, lane, vector.low())))
+    }
+
+    #[inline(always)]
+    fn vector_binary<L: VectorWidth>(&mut self, op: VectorOp, a: L::Bits, b: L::Bits) -> L::Bits {
+        a.map2(b, |a, b| op.apply(L::BITS, a, b))
+    }
+
+    #[inline(always)]
+    fn shuffle<L: VectorWidth>(
+        &mut self,
+        op: ShuffleOp,
+        a: L::Bits,
+        b: L::Bits,
+        immediate: u8,
+    ) -> L::Bits {
+        a.map2(b, |a, b| op.apply(a, b, immediate))
+    }
+
+    #[inline(always)]
+    fn vector_shift<L: VectorWidth>(
+        &mut self,
+        op: VectorShiftOp,
+        value: L::Bits,
+        count: u64,
+    ) -> L::Bits {
+        value.map(|value| op.apply(value, count))
+    }
+
+    #[inline(always)]
+    fn float<L: VectorWidth>(
+        &mut self,
+        op: FloatOp,
+        shape: FloatShape,
+        a: L::Bits,
+        b: L::Bits,
+    ) -> Result<L::Bits, Exit> {
+        let mut env = self.simd();
+        let result = a.map2(b, |a, b| op.apply(shape, &mut env, a, b));
+        self.settle(&env)?;
+        Ok(result)
+    }
+
+    #[inline(always)]
+    fn float_unary<L: VectorWidth>(
+        &mut self,
+        op: FloatUnaryOp,
+        shape: FloatShape,
+        a: L::Bits,
+        b: L::Bits,
+    ) -> Result<L::Bits, Exit> {
+        let mut env = self.simd();
+        let result = a.map2(b, |a, b| op.apply(shape, &mut env, a, b));
+        self.settle(&env)?;
+        Ok(result)
+    }
+
+    #[inline(always)]
+    fn float_order<L: VectorWidth>(
+        &mut self,
+        width: FloatWidth,
+        quiet_signals: bool,
+        a: L::Bits,
+        b: L::Bits,
+    ) -> Result<(), Exit> {
+        let mut env = self.simd();
+        let flags = order_flags(width, &mut env, (a.low(), b.low()), quiet_signals);
+        self.settle(&env)?;
+        self.state.flags = LazyFlags::from_status(flags);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn convert<L: VectorWidth>(
+        &mut self,
+        op: ConvertOp,
+        a: L::Bits,
+        b: L::Bits,
+    ) -> Result<L::Bits, Exit> {
+        let mut env = self.simd();
+        let result = L::Bits::from_low(op.apply(&mut env, a.low(), b.low()));
+        self.settle(&env)?;
+        Ok(result)
+    }
+
+    #[inline(always)]
+    fn integer_to_float<L: VectorWidth, W: Width>(
+        &mut self,
+        width: FloatWidth,
+        a: L::Bits,
+        value: W::Bits,
+    ) -> Result<L::Bits, Exit> {
+        let mut env = self.simd();
+        let value = sign_extend(W::BITS, value.widen()).cast_signed();
+        let result = L::Bits::from_low(width.from_integer(&mut env, a.low(), value));
+        self.settle(&env)?;
+        Ok(result)
+    }
+
+    #[inline(always)]
+    fn float_to_integer<L: VectorWidth, W: Width>(
+        &mut self,
+        width: FloatWidth,
+        truncate: bool,
+        value: L::Bits,
+    ) -> Result<W::Bits, Exit> {
+        let mut env = self.simd();
+        let result = width.to_integer(&mut env, W::BITS, value.low(), truncate);
+        self.settle(&env)?;
+        Ok(W::Bits::truncate(result))
+    }
+}

@@ -1,0 +1,174 @@
+//! The CPUID instruction's leaves (SDM 2A, CPUID).
+
+use super::{Feature, Generation, feature};
+use crate::Cpu;
+use crate::mode::Mode;
+use crate::rflags::Cr4;
+
+/// What leaf 1 leaves in IA32_BIOS_SIGN_ID.
+pub(crate) const MICROCODE_REVISION: u64 = 0x219;
+/// Where PKRU lies in an XSAVE area of standard format: after room for AVX's state.
+pub(crate) const PKRU_OFFSET: u32 = 832;
+const PKRU_SIZE: u32 = 8;
+const VENDOR: &[u8; 12] = b"GenuineIntel";
+const BRAND: &[u8; 48] =
+    b"rax virtual processor\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+/// IA32_MISC_ENABLE: leaves above 2 are hidden; MONITOR works; NX is hidden.
+const LIMIT_LEAVES: u64 = 1 << 22;
+const MONITOR_ENABLED: u64 = 1 << 18;
+const NX_DISABLED: u64 = 1 << 34;
+
+fn text(bytes: &[u8], at: usize) -> u32 {
+    let mut four = [0; 4];
+    four.copy_from_slice(&bytes[at..at + 4]);
+    u32::from_le_bytes(four)
+}
+
+impl Cpu {
+    /// What CPUID gives: EAX, EBX, ECX and EDX.
+    #[must_use]
+    pub fn cpuid(&self, leaf: u32, subleaf: u32) -> [u32; 4] {
+        let kind = self.model.kind;
+        let mut most = kind.basic_leaves;
+        if self.state.msrs.misc_enable & LIMIT_LEAVES != 0 {
+            most = most.min(2);
+        }
+        // A leaf beyond the last one gives the last basic one.
+        let leaf = if leaf <= most || (0x8000_0000..=kind.extended_leaves).contains(&leaf) {
+            leaf
+        } else {
+            most
+        };
+        let mut registers = self.leaf(leaf, subleaf, most);
+        for row in self.model.rows() {
+            let word = row.word;
+            if word.leaf == leaf && word.subleaf == subleaf_of(leaf, subleaf) {
+                registers[word.register] |= 1 << row.bit;
+            }
+        }
+        self.dynamic_features(leaf, &mut registers);
+        registers
+    }
+
+    fn leaf(&self, leaf: u32, subleaf: u32, most: u32) -> [u32; 4] {
+        let kind = self.model.kind;
+        match leaf {
+            0 => [most, text(VENDOR, 0), text(VENDOR, 8), text(VENDOR, 4)],
+            1 => {
+                let flush_line = if self.model.supports(Feature::Clfsh) {
+                    8 << 8
+                } else {
+                    0
+                };
+                [kind.signature, flush_line, 0, 0]
+            }
+            // Old: TLBs and caches by descriptors. New: "ask leaf 4".
+            2 if self.model.is_since(Generation::Pentium4) => [0x005b_5001, 0xff, 0, 0],
+            2 => [0x0302_0101, 0, 0, 0x0c04_0843],
+            4 => cache(subleaf),
+            5 if self.model.supports(Feature::Monitor) => [64, 64, 0, 0],
+            7 if subleaf == 0 => [0; 4],
+            0xd if self.model.supports(Feature::Xsave) => self.extended_state(subleaf),
+            0x15 => self.clock(),
+            0x16 => {
+                let mhz = (self.model.tsc_hz / 1_000_000).min(0xffff) as u32;
+                [mhz, mhz, 100, 0]
+            }
+            0x8000_0000 => [kind.extended_leaves, 0, 0, 0],
+            0x8000_0002..=0x8000_0004 => {
+                let at = (leaf - 0x8000_0002) as usize * 16;
+                [0, 4, 8, 12].map(|n| text(BRAND, at + n))
+            }
+            // L2: 1 MiB, 8-way, lines of 64 bytes.
+            0x8000_0006 => [0, 0, 0x0400_6040, 0],
+            0x8000_0008 => {
+                let linear = if self.model.supports(Feature::La57) {
+                    57
+                } else {
+                    48
+                };
+                [u32::from(kind.physical_address_bits) | linear << 8, 0, 0, 0]
+            }
+            _ => [0; 4],
+        }
+    }
+
+    /// Features that follow the control registers.
+    fn dynamic_features(&self, leaf: u32, registers: &mut [u32; 4]) {
+        let cr4 = Cr4::from_bits_retain(self.state.cr4);
+        let misc_enable = self.state.msrs.misc_enable;
+        match leaf {
+            1 => {
+                if cr4.contains(Cr4::OSXSAVE) {
+                    registers[2] |= 1 << 27;
+                }
+                if misc_enable & MONITOR_ENABLED == 0 {
+                    registers[2] &= !(1 << 3);
+                }
+            }
+            7 if cr4.contains(Cr4::PKE) && self.model.supports(Feature::Pku) => {
+                registers[2] |= 1 << 4;
+            }
+            0x8000_0001 => {
+                // Intel's SYSCALL exists in 64-bit mode only.
+                if !self.mode().contains(Mode::CODE64) {
+                    registers[3] &= !(1 << 11);
+                }
+                if misc_enable & NX_DISABLED != 0 {
+                    registers[3] &= !(1 << 20);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Leaf 0Dh: sizes and places of the XSAVE components.
+    fn extended_state(&self, subleaf: u32) -> [u32; 4] {
+        let all = self.model.xcr0_bits();
+        let size = |components: u64| {
+            if components & 0x200 == 0 {
+                576
+            } else {
+                PKRU_OFFSET + PKRU_SIZE
+            }
+        };
+        match subleaf {
+            0 => [
+                all as u32,
+                size(self.state.xcr0),
+                size(all),
+                (all >> 32) as u32,
+            ],
+            9 if all & 0x200 != 0 => [PKRU_SIZE, PKRU_OFFSET, 0, 0],
+            _ => [0; 4],
+        }
+    }
+
+    /// Leaf 15h: the counter's rate as a multiple of a crystal's.
+    fn clock(&self) -> [u32; 4] {
+        let factor = (self.model.tsc_hz >> 32) + 1;
+        [1, factor as u32, (self.model.tsc_hz / factor) as u32, 0]
+    }
+}
+
+/// The subleaf that features are looked up by: leaves without subleaves ignore ECX.
+const fn subleaf_of(leaf: u32, subleaf: u32) -> u32 {
+    match leaf {
+        4 | 7 | 0xb | 0xd => subleaf,
+        _ => 0,
+    }
+}
+
+/// Leaf 4: 32 KiB of each L1 and 1 MiB of L2, all 8-way with lines of 64 bytes, of
+/// one processor.
+const fn cache(subleaf: u32) -> [u32; 4] {
+    const GEOMETRY: u32 = 7 << 22 | 63;
+    match subleaf {
+        0 => [0x121, GEOMETRY, 63, 0],
+        1 => [0x122, GEOMETRY, 63, 0],
+        2 => [0x143, GEOMETRY, 2047, 0],
+        _ => [0; 4],
+    }
+}
+
+const _: () = assert!(feature::TABLE.len() <= 128);

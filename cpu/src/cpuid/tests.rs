@@ -1,0 +1,124 @@
+use iced_x86::CpuidFeature;
+
+use super::{Feature, Model};
+use crate::control::testing::cpu;
+
+#[test]
+fn every_name_is_a_model_and_nothing_else_is() {
+    assert!(Model::names().all(|name| Model::named(name).is_some()));
+    assert_eq!(Model::names().last(), Some("max"));
+    assert!(Model::named("pentium9").is_none());
+    assert!(Model::named("").is_none());
+}
+
+#[test]
+fn models_grow() {
+    let has = |name: &str, feature| Model::named(name).is_some_and(|m| m.has(feature));
+    assert!(has("486", CpuidFeature::FPU387));
+    assert!(!has("486", CpuidFeature::CX8));
+    assert!(has("pentium", CpuidFeature::TSC));
+    assert!(!has("pentium", CpuidFeature::CMOV));
+    assert!(has("pentium2", CpuidFeature::MMX));
+    assert!(!has("pentium2", CpuidFeature::SSE));
+    assert!(has("pentium4", CpuidFeature::SSE2));
+    assert!(!has("pentium4", CpuidFeature::X64));
+    assert!(has("x86-64", CpuidFeature::SYSCALL));
+    assert!(!has("x86-64", CpuidFeature::BMI1));
+    assert!(has("max", CpuidFeature::ADX));
+    for absent in [CpuidFeature::SSE3, CpuidFeature::AVX, CpuidFeature::SMM] {
+        assert!(!has("max", absent), "{absent:?}");
+    }
+}
+
+#[test]
+fn cpuid_announces_vendor_brand_and_features() {
+    let cpu = cpu("max");
+    let [most, b, c, d] = cpu.cpuid(0, 0);
+    assert_eq!(most, 0x16);
+    let vendor: Vec<u8> = [b, d, c].iter().flat_map(|r| r.to_le_bytes()).collect();
+    assert_eq!(vendor, b"GenuineIntel");
+    let brand: Vec<u8> = (0x8000_0002..=0x8000_0004)
+        .flat_map(|leaf| cpu.cpuid(leaf, 0))
+        .flat_map(u32::to_le_bytes)
+        .collect();
+    assert!(brand.starts_with(b"rax virtual processor\0"));
+    let [_, _, ecx, edx] = cpu.cpuid(1, 0);
+    assert_eq!(edx & (1 << 9), 0, "no APIC");
+    assert_eq!(edx & (1 << 28), 0, "no HTT");
+    assert_eq!(ecx & 1, 0, "no SSE3");
+    assert_eq!(ecx >> 31, 0, "no hypervisor");
+    assert_ne!(edx & (1 << 26), 0, "SSE2");
+    assert_eq!(cpu.cpuid(0x4000_0000, 0), cpu.cpuid(0x16, 0));
+    assert_eq!(cpu.cpuid(7, 1), [0; 4]);
+    assert_eq!(cpu.cpuid(0xd, 0), [0x203, 576, 840, 0]);
+    assert_eq!(cpu.cpuid(0xd, 9), [8, 832, 0, 0]);
+    assert_eq!(cpu.cpuid(0xd, 1)[0], 1);
+    assert_eq!(cpu.cpuid(0x15, 0), [1, 1, 1_000_000_000, 0]);
+}
+
+#[test]
+fn control_bits_follow_features() {
+    let old = Model::named("486").unwrap();
+    assert_eq!(old.cr4_bits(), 3);
+    assert_eq!(old.efer_bits(), 0);
+    let pentium = Model::named("pentium").unwrap();
+    assert_eq!(pentium.cr4_bits(), 0x5f);
+    let max = Model::named("max").unwrap();
+    assert_eq!(max.efer_bits(), 0xd01);
+    assert_eq!(max.xcr0_bits(), 0x203);
+    assert!(max.supports(Feature::La57));
+}
+
+#[test]
+fn fast_clocks_fit_leaf_15() {
+    let mut cpu = cpu("max");
+    cpu.model = cpu.model.with_tsc_hz(5_000_000_000);
+    let [denominator, factor, crystal, _] = cpu.cpuid(0x15, 0);
+    assert_eq!(denominator, 1);
+    assert_eq!(u64::from(factor) * u64::from(crystal), 5_000_000_000);
+}
+
+/// Whatever needs only these features must have a row.
+#[test]
+fn what_is_announced_is_implemented() {
+    use CpuidFeature as F;
+    let announced = [
+        F::CPUID,
+        F::MSR,
+        F::TSC,
+        F::RDTSCP,
+        F::RDPMC,
+        F::RDPID,
+        F::INVPCID,
+        F::MONITOR,
+        F::SMAP,
+        F::PKU,
+        F::XSAVE,
+        F::XSAVEOPT,
+        F::FXSR,
+        F::CX8,
+        F::CMPXCHG16B,
+        F::CLFSH,
+        F::CLFLUSHOPT,
+        F::CLWB,
+        F::CLDEMOTE,
+        F::MULTIBYTENOP,
+        F::PREFETCHW,
+        F::PAUSE,
+        F::WBNOINVD,
+        F::BMI1,
+        F::BMI2,
+        F::ADX,
+        F::MOVBE,
+        F::POPCNT,
+        F::LZCNT,
+        F::CMOV,
+    ];
+    let max = Model::named("max").unwrap();
+    assert!(announced.iter().all(|&feature| max.has(feature)));
+    let missing: Vec<_> = iced_x86::Code::values()
+        .filter(|code| code.cpuid_features().iter().all(|f| announced.contains(f)))
+        .filter(|&code| !crate::insn::Table::implements(code))
+        .collect();
+    assert_eq!(missing, []);
+}

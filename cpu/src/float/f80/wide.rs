@@ -1,0 +1,308 @@
+//! Arithmetic in 128 significand bits, truncated: enough to round a transcendental result to 64 bits.
+
+use super::super::number::{Exact, Number, TOP, shift_right_sticky};
+
+/// A number or zero (significand 0): `significand * 2^(exponent - 127)`, normalised.
+///
+/// Results are within a few units of the last of 128 bits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wide {
+    pub(super) sign: bool,
+    pub(super) exponent: i32,
+    significand: u128,
+}
+
+/// The natural logarithm of two.
+pub(super) const LN_2: Wide = Wide::positive(-1, 0xb172_17f7_d1cf_79ab_c9e3_b398_03f2_f6af);
+/// The binary logarithm of e.
+pub(super) const LOG2_E: Wide = Wide::positive(0, 0xb8aa_3b29_5c17_f0bb_be87_fed0_691d_3e88);
+/// Pi.
+pub(super) const PI: Wide = Wide::positive(1, 0xc90f_daa2_2168_c234_c4c6_628b_80dc_1cd1);
+/// One.
+pub(super) const ONE: Wide = Wide::positive(0, TOP);
+/// The arc tangents of one to eight eighths.
+const ATAN_EIGHTHS: [Wide; 8] = [
+    Wide::positive(-4, 0xfead_d4d5_617b_6e32_c897_989f_3e88_8ef7),
+    Wide::positive(-3, 0xfadb_afc9_6406_eb15_6dc7_9ef5_f7a2_17e5),
+    Wide::positive(-2, 0xb7b0_ca0f_26f7_8473_8aa3_2122_dcfe_4483),
+    Wide::positive(-2, 0xed63_382b_0dda_7b45_6fe4_45ec_bc3a_8d03),
+    Wide::positive(-1, 0x8f00_5d5e_f7f5_9f9b_5c83_5e16_65c4_3747),
+    Wide::positive(-1, 0xa4bc_7d19_34f7_0924_19a8_7f2a_457d_ac9e),
+    Wide::positive(-1, 0xb805_3e2b_c231_9e73_cb2d_a552_10a4_443d),
+    Wide::positive(-1, 0xc90f_daa2_2168_c234_c4c6_628b_80dc_1cd1),
+];
+
+impl Wide {
+    pub(super) const ZERO: Self = Self {
+        sign: false,
+        exponent: 0,
+        significand: 0,
+    };
+
+    const fn positive(exponent: i32, significand: u128) -> Self {
+        Self {
+            sign: false,
+            exponent,
+            significand,
+        }
+    }
+
+    pub(super) const fn of(number: &Number) -> Self {
+        Self {
+            sign: number.sign,
+            exponent: number.exponent,
+            significand: number.significand,
+        }
+    }
+
+    /// `magnitude * 2^scale`.
+    pub(super) const fn scaled(sign: bool, magnitude: u128, scale: i32) -> Self {
+        if magnitude == 0 {
+            return Self::ZERO;
+        }
+        let Number {
+            exponent,
+            significand,
+            ..
+        } = Number::normalised(sign, scale + 127, magnitude);
+        Self {
+            sign,
+            exponent,
+            significand,
+        }
+    }
+
+    pub(super) const fn integer(value: i32) -> Self {
+        Self::scaled(value < 0, value.unsigned_abs() as u128, 0)
+    }
+
+    pub(super) const fn is_zero(&self) -> bool {
+        self.significand == 0
+    }
+
+    /// As a result that is known not to be exact: its lowest bit is sticky.
+    pub(super) const fn inexact(self) -> Exact {
+        if self.is_zero() {
+            return Exact::Zero(self.sign);
+        }
+        Exact::Finite(Number {
+            sign: self.sign,
+            exponent: self.exponent,
+            significand: self.significand | 1,
+        })
+    }
+
+    /// As a result that may be exact.
+    pub(super) const fn exact(self) -> Exact {
+        let Self {
+            sign,
+            exponent,
+            significand,
+        } = self;
+        if significand == 0 {
+            Exact::Zero(sign)
+        } else {
+            Exact::Finite(Number {
+                sign,
+                exponent,
+                significand,
+            })
+        }
+    }
+
+    pub(super) const fn negated(self) -> Self {
+        Self {
+            sign: !self.sign,
+            ..self
+        }
+    }
+
+    pub(super) const fn abs(self) -> Self {
+        Self {
+            sign: false,
+            ..self
+        }
+    }
+
+    /// Times a power of two.
+    pub(super) const fn shifted(self, by: i32) -> Self {
+        Self {
+            exponent: self.exponent + by,
+            ..self
+        }
+    }
+
+    /// Whether the magnitude is less than another's.
+    pub(super) const fn is_smaller(&self, other: &Self) -> bool {
+        self.is_zero() && !other.is_zero()
+            || !other.is_zero()
+                && (self.exponent < other.exponent
+                    || self.exponent == other.exponent && self.significand < other.significand)
+    }
+
+    pub(super) const fn plus(self, other: Self) -> Self {
+        if self.is_zero() {
+            return other;
+        }
+        if other.is_zero() {
+            return self;
+        }
+        let (large, small) = if self.is_smaller(&other) {
+            (other, self)
+        } else {
+            (self, other)
+        };
+        let high = large.significand >> 1;
+        let low = shift_right_sticky(
+            small.significand >> 1,
+            (large.exponent - small.exponent) as u32,
+        );
+        let total = if large.sign == small.sign {
+            high + low
+        } else {
+            high - low
+        };
+        Self::scaled(large.sign, total, large.exponent - 126)
+    }
+
+    pub(super) const fn minus(self, other: Self) -> Self {
+        self.plus(other.negated())
+    }
+
+    pub(super) const fn times(self, other: Self) -> Self {
+        let sign = self.sign != other.sign;
+        let high = high_product(self.significand, other.significand);
+        Self::scaled(sign, high, self.exponent + other.exponent - 126)
+    }
+
+    /// Divided by a small integer.
+    pub(super) const fn over_integer(self, divisor: u32) -> Self {
+        let quotient = self.significand / divisor as u128;
+        // The quotient has lost as many bits as the divisor has; get them from what is left over.
+        let shift = quotient.leading_zeros();
+        let rest = ((self.significand % divisor as u128) << shift) / divisor as u128;
+        Self::scaled(
+            self.sign,
+            quotient << shift | rest,
+            self.exponent - 127 - shift as i32,
+        )
+    }
+
+    /// Divided by a number other than zero, bit by bit. The lowest bit is sticky.
+    pub(super) fn over(self, other: Self) -> Self {
+        let sign = self.sign != other.sign;
+        if self.is_zero() {
+            return Self { sign, ..Self::ZERO };
+        }
+        let divisor = other.significand;
+        let mut rest = self.significand;
+        let mut exponent = self.exponent - other.exponent;
+        // The remainder is less than the divisor, so doubling it overflows by one bit at most.
+        let mut carry = false;
+        if rest < divisor {
+            carry = rest & TOP != 0;
+            rest <<= 1;
+            exponent -= 1;
+        }
+        let mut quotient = 0u128;
+        for _ in 0..128 {
+            quotient <<= 1;
+            if carry || rest >= divisor {
+                rest = rest.wrapping_sub(divisor);
+                quotient |= 1;
+            }
+            carry = rest & TOP != 0;
+            rest <<= 1;
+        }
+        Self {
+            sign,
+            exponent,
+            significand: quotient | u128::from(carry || rest != 0),
+        }
+    }
+
+    /// `e^self - 1` for magnitudes up to one.
+    pub(super) fn exp_minus_1(self) -> Self {
+        self.series(self, |k| k + 1)
+    }
+
+    /// The inverse hyperbolic tangent, for magnitudes up to a half.
+    pub(super) fn atanh(self) -> Self {
+        self.odd_powers(self.times(self))
+    }
+
+    /// The arc tangent of a number from 0 to 1.
+    pub(super) fn atan(self) -> Self {
+        // The nearest eighth, whose arc tangent is known; the rest is at most a sixteenth.
+        let eighths = self.eighths();
+        let Some(base) = eighths
+            .checked_sub(1)
+            .and_then(|index| ATAN_EIGHTHS.get(index))
+        else {
+            return self.small_atan();
+        };
+        let eighth = Self::scaled(false, eighths as u128, -3);
+        base.plus(
+            self.minus(eighth)
+                .over(ONE.plus(self.times(eighth)))
+                .small_atan(),
+        )
+    }
+
+    fn small_atan(self) -> Self {
+        self.odd_powers(self.times(self).negated())
+    }
+
+    fn eighths(&self) -> usize {
+        match self.exponent {
+            -4..=0 => ((self.significand >> (127 - 4 - self.exponent)) as usize).div_ceil(2),
+            _ => 0,
+        }
+    }
+
+    /// The sine, for magnitudes up to one.
+    pub(super) fn sin(self) -> Self {
+        self.series(self.times(self).negated(), |k| 2 * k * (2 * k + 1))
+    }
+
+    /// The cosine, for magnitudes up to one.
+    pub(super) fn cos(self) -> Self {
+        ONE.series(self.times(self).negated(), |k| 2 * k * (2 * k - 1))
+    }
+
+    /// `self + self*step/d(1) + self*step^2/(d(1)*d(2)) + ...`
+    fn series(self, step: Self, divisor: impl Fn(u32) -> u32) -> Self {
+        let (mut sum, mut term) = (self, self);
+        for k in 1.. {
+            term = term.times(step).over_integer(divisor(k));
+            if term.is_zero() || term.exponent < sum.exponent - 130 {
+                // The first of the terms still shows as a sticky bit.
+                return if k == 1 { sum.plus(term) } else { sum };
+            }
+            sum = sum.plus(term);
+        }
+        sum
+    }
+
+    /// `self * (1 + square/3 + square^2/5 + ...)`
+    fn odd_powers(self, square: Self) -> Self {
+        let (mut sum, mut power) = (self, self);
+        for k in 1.. {
+            power = power.times(square);
+            if power.is_zero() || power.exponent < sum.exponent - 132 {
+                return if k == 1 { sum.plus(power) } else { sum };
+            }
+            sum = sum.plus(power.over_integer(2 * k + 1));
+        }
+        sum
+    }
+}
+
+/// The upper half of the 256-bit product.
+const fn high_product(a: u128, b: u128) -> u128 {
+    const LOW: u128 = u64::MAX as u128;
+    let (a1, a0, b1, b0) = (a >> 64, a & LOW, b >> 64, b & LOW);
+    let middle = a1 * b0 + ((a0 * b0) >> 64);
+    let lower = a0 * b1 + (middle & LOW);
+    a1 * b1 + (middle >> 64) + (lower >> 64)
+}

@@ -1,0 +1,235 @@
+//! Many iterations at once: as far as both pages are RAM in the first-level TLB, and
+//! no segment limit or wrap of the address size comes in between.
+//!
+//! Nothing here can fault; where bulk work is not possible, none is done, and one
+//! iteration in the plain way fills the TLB or finds the fault.
+
+use rax_mmu::{HostAddress, LinearAddress, PAGE_SIZE, View, Word as MemoryWord};
+
+use super::{address, step_destination, step_source};
+use crate::Cpu;
+use crate::flags::mask;
+use crate::insn::{Insn, InsnFlags};
+use crate::mode::Mode;
+use crate::rflags::Rflags;
+use crate::segment::SegmentRegister;
+use crate::state::Gpr;
+use crate::verbs::Width;
+
+/// Fewer iterations are not worth the effort.
+const LEAST: u64 = 4;
+/// How much is compared or scanned at a time.
+const WINDOW: usize = 256;
+const PAGE: usize = PAGE_SIZE as usize;
+
+/// Upwards, undisturbed, and enough of it.
+#[inline(always)]
+fn is_worthwhile(cpu: &Cpu, most: u64) -> bool {
+    most >= LEAST
+        && !cpu.state.system_flags.contains(Rflags::DF)
+        && !cpu.mode.contains(Mode::SINGLE)
+        && cpu.view != View::Careful
+}
+
+/// How many of `bytes` at an index register lie in one page, before the address size
+/// wraps and within the segment; and where they begin.
+#[inline(always)]
+fn span(
+    cpu: &mut Cpu,
+    insn: &Insn,
+    (segment, register): (SegmentRegister, Gpr),
+    bytes: u64,
+    write: bool,
+) -> Option<(LinearAddress, u64)> {
+    let most = mask(u32::from(insn.address_bits));
+    let room = (most - (cpu.state.gpr(register) & most)).saturating_add(1);
+    let place = (segment, register);
+    let start = address(cpu, insn, place, 1, write).ok();
+    let bytes = start.map(|start| bytes.min(room).min(PAGE_SIZE - start.offset()));
+    let fits = bytes.is_some_and(|bytes| address(cpu, insn, place, bytes, write).is_ok());
+    if !fits {
+        // The plain way finds out which element it is that faults.
+        cpu.exception = None;
+        return None;
+    }
+    start.zip(bytes)
+}
+
+fn source_span(cpu: &mut Cpu, insn: &Insn, bytes: u64) -> Option<(HostAddress, u64)> {
+    let (start, bytes) = span(cpu, insn, (insn.segment, Gpr::Rsi), bytes, false)?;
+    Some((cpu.mmu.probe_read::<u8>(cpu.view, start)?, bytes))
+}
+
+fn destination_span(
+    cpu: &mut Cpu,
+    insn: &Insn,
+    bytes: u64,
+    write: bool,
+) -> Option<(HostAddress, u64)> {
+    let (start, bytes) = span(cpu, insn, (SegmentRegister::Es, Gpr::Rdi), bytes, write)?;
+    let host = if write {
+        cpu.mmu.probe_write::<u8>(cpu.view, start)?
+    } else {
+        cpu.mmu.probe_read::<u8>(cpu.view, start)?
+    };
+    Some((host, bytes))
+}
+
+/// Reads RAM that a probe found.
+#[inline(always)]
+fn read(cpu: &Cpu, host: HostAddress, bytes: &mut [u8]) {
+    let ram = cpu.mmu.memory().ram();
+    ram.read(host.0.wrapping_sub(ram.base().0), bytes);
+}
+
+/// Writes RAM that a probe found writable.
+#[inline(always)]
+fn write(cpu: &Cpu, host: HostAddress, bytes: &[u8]) {
+    let ram = cpu.mmu.memory().ram();
+    ram.write(host.0.wrapping_sub(ram.base().0), bytes);
+}
+
+/// MOVS; how many elements it moved.
+#[inline]
+pub(super) fn copy<W: Width>(cpu: &mut Cpu, insn: &Insn, most: u64) -> Option<u64> {
+    if !is_worthwhile(cpu, most) {
+        return None;
+    }
+    let (from, bytes) = source_span(cpu, insn, most.saturating_mul(W::BYTES))?;
+    let (to, bytes) = destination_span(cpu, insn, bytes, true)?;
+    let count = bytes / W::BYTES;
+    if count < LEAST {
+        return None;
+    }
+    let bytes = (count * W::BYTES) as usize;
+    let distance = to.0.wrapping_sub(from.0);
+    if (1..bytes as u64).contains(&distance) {
+        // What is read was written by an earlier iteration.
+        for offset in (0..bytes as u64).step_by(W::BYTES as usize) {
+            let value: W::Bits = cpu.mmu.ram_load(from.wrapping_add(offset));
+            cpu.mmu.ram_store(to.wrapping_add(offset), value);
+        }
+    } else if bytes <= WINDOW {
+        transfer::<WINDOW>(cpu, from, to, bytes);
+    } else {
+        transfer::<PAGE>(cpu, from, to, bytes);
+    }
+    step_source::<W>(cpu, insn, count);
+    step_destination::<W>(cpu, insn, count);
+    Some(count)
+}
+
+fn transfer<const ROOM: usize>(cpu: &Cpu, from: HostAddress, to: HostAddress, bytes: usize) {
+    let mut buffer = [0; ROOM];
+    let buffer = &mut buffer[..bytes];
+    read(cpu, from, buffer);
+    write(cpu, to, buffer);
+}
+
+/// STOS; how many elements it stored.
+#[inline]
+pub(super) fn fill<W: Width>(cpu: &mut Cpu, insn: &Insn, most: u64, value: W::Bits) -> Option<u64> {
+    if !is_worthwhile(cpu, most) {
+        return None;
+    }
+    let (to, bytes) = destination_span(cpu, insn, most.saturating_mul(W::BYTES), true)?;
+    let count = bytes / W::BYTES;
+    if count < LEAST {
+        return None;
+    }
+    let bytes = count * W::BYTES;
+    let mut element = [0; 8];
+    let element = &mut element[..W::BYTES as usize];
+    value.to_guest_bytes(element);
+    if element.iter().all(|&byte| byte == element[0]) {
+        let ram = cpu.mmu.memory().ram();
+        ram.fill(to.0.wrapping_sub(ram.base().0), bytes, element[0]);
+    } else {
+        for offset in (0..bytes).step_by(W::BYTES as usize) {
+            cpu.mmu.ram_store(to.wrapping_add(offset), value);
+        }
+    }
+    step_destination::<W>(cpu, insn, count);
+    Some(count)
+}
+
+/// How many of `pairs` a repetition gets through, the one that ends it included.
+#[inline(always)]
+fn count_until_end<W: Width>(
+    insn: &Insn,
+    mut pairs: impl ExactSizeIterator<Item = (W::Bits, W::Bits)>,
+) -> u64 {
+    let while_equal = !insn.flags.contains(InsnFlags::REPNE);
+    let all = pairs.len();
+    let end = pairs.position(|(a, b)| (a == b) != while_equal);
+    end.map_or(all, |index| index + 1) as u64
+}
+
+#[inline(always)]
+fn elements<W: Width>(bytes: &[u8]) -> impl ExactSizeIterator<Item = W::Bits> {
+    bytes
+        .chunks_exact(W::BYTES as usize)
+        .map(W::Bits::from_guest_bytes)
+}
+
+/// The element that is the `count`th, from one.
+fn element<W: Width>(bytes: &[u8], count: u64) -> W::Bits {
+    let start = count.saturating_sub(1).saturating_mul(W::BYTES);
+    W::Bits::from_guest_bytes(bytes.get(start as usize..).unwrap_or_default())
+}
+
+/// CMPS; how many elements it compared, and the last two.
+#[inline]
+pub(super) fn compare<W: Width>(
+    cpu: &mut Cpu,
+    insn: &Insn,
+    most: u64,
+) -> Option<(u64, W::Bits, W::Bits)> {
+    if !is_worthwhile(cpu, most) {
+        return None;
+    }
+    let bytes = most.saturating_mul(W::BYTES).min(WINDOW as u64);
+    let (first, bytes) = source_span(cpu, insn, bytes)?;
+    let (second, bytes) = destination_span(cpu, insn, bytes, false)?;
+    let (mut a, mut b) = ([0; WINDOW], [0; WINDOW]);
+    let (a, b) = (&mut a[..bytes as usize], &mut b[..bytes as usize]);
+    read(cpu, first, a);
+    read(cpu, second, b);
+    let all = bytes / W::BYTES;
+    let count = if !insn.flags.contains(InsnFlags::REPNE) && a == b {
+        all
+    } else {
+        count_until_end::<W>(insn, elements::<W>(a).zip(elements::<W>(b)))
+    };
+    if count == 0 {
+        return None;
+    }
+    step_source::<W>(cpu, insn, count);
+    step_destination::<W>(cpu, insn, count);
+    Some((count, element::<W>(a, count), element::<W>(b, count)))
+}
+
+/// SCAS; how many elements it looked at, and the last one.
+#[inline]
+pub(super) fn scan<W: Width>(
+    cpu: &mut Cpu,
+    insn: &Insn,
+    most: u64,
+    wanted: W::Bits,
+) -> Option<(u64, W::Bits)> {
+    if !is_worthwhile(cpu, most) {
+        return None;
+    }
+    let bytes = most.saturating_mul(W::BYTES).min(WINDOW as u64);
+    let (host, bytes) = destination_span(cpu, insn, bytes, false)?;
+    let mut window = [0; WINDOW];
+    let window = &mut window[..bytes as usize];
+    read(cpu, host, window);
+    let pairs = elements::<W>(window).map(|element| (wanted, element));
+    let count = count_until_end::<W>(insn, pairs);
+    if count == 0 {
+        return None;
+    }
+    step_destination::<W>(cpu, insn, count);
+    Some((count, element::<W>(window, count)))
+}

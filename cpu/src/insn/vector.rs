@@ -1,0 +1,202 @@
+//! The meanings that MMX and SSE share (SDM 1, chapters 9 to 11), and how rows bind them.
+
+mod float;
+mod helper;
+mod mov;
+pub(super) mod rows;
+
+use super::{Insn, Slot};
+use crate::vector::{Lane, ShuffleOp, VectorOp, VectorShiftOp};
+use crate::verbs::{Bound, Dword, Operand, Qword, VectorVerbs, VectorWidth, Width, Word};
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use float::{
+    arithmetic, compare, convert, from_integer, integers_from_mmx, order, root, to_integer, to_mmx,
+};
+pub(super) use helper::{emms, ldmxcsr, maskmov, stmxcsr};
+pub(super) use mov::{
+    from_gpr, from_mmx, load_high, load_low, mmx_from, move_from, move_high_to_low, move_low,
+    move_to, store_high, store_low, to_gpr,
+};
+
+/// A row whose meaning is given a constant, then widths and slots: for registers, and for memory.
+macro_rules! bound_row {
+    (
+        $code:ident, $unit:ident, $meaning:ident, $type:ty = $value:expr,
+        [$($register:ty),*], [$($memory:ty),*]
+    ) => {{
+        #[derive(Clone, Copy)]
+        struct Constant;
+        impl $crate::verbs::Parameter for Constant {}
+        impl $crate::verbs::Bound<$type> for Constant {
+            const VALUE: $type = $value;
+        }
+        $crate::insn::vector::slot_row!(
+            $code, $unit, $meaning, [Constant $(, $register)*], [Constant $(, $memory)*]
+        )
+    }};
+}
+pub(super) use bound_row;
+
+/// A row whose meaning is given widths and slots: for registers, and for memory.
+macro_rules! slot_row {
+    ($code:ident, $unit:ident, $meaning:ident, [$($register:ty),*], [$($memory:ty),*]) => {
+        $crate::insn::Row::shared(
+            iced_x86::Code::$code,
+            $crate::insn::both!($meaning $(, $register)*),
+            $crate::insn::both!($meaning $(, $memory)*),
+        )
+        .needs($crate::insn::Unit::$unit)
+    };
+}
+pub(super) use slot_row;
+
+/// The register or memory operand in a slot; in memory an SSE vector must be aligned.
+#[inline(always)]
+fn source<V: VectorVerbs, L: VectorWidth, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<V::Vector<L>, V::Fault> {
+    match S::of(insn) {
+        Operand::Gpr(register, _) => Ok(v.vector::<L>(register.index())),
+        Operand::Memory(insn) => v.load_vector::<L>(insn, !L::IS_MMX),
+        Operand::Immediate(_) => unreachable!("no immediate is a vector"),
+    }
+}
+
+/// As [`source`], but only the lowest lane is read from memory, which need not be aligned.
+#[inline(always)]
+fn low_source<V: VectorVerbs, L: VectorWidth, W: Width, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<V::Vector<L>, V::Fault> {
+    match S::of(insn) {
+        Operand::Gpr(register, _) => Ok(v.vector::<L>(register.index())),
+        memory => {
+            let low = v.read::<W>(memory)?;
+            Ok(v.widen::<W, L>(low))
+        }
+    }
+}
+
+/// Two vectors of integers, the first replaced.
+#[inline(always)]
+pub(super) fn packed<V: VectorVerbs, O: Bound<VectorOp>, L: VectorWidth, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    v.begin::<L>()?;
+    let b = source::<V, L, S>(v, insn)?;
+    let a = v.vector::<L>(insn.number(0));
+    let result = v.vector_binary::<L>(O::VALUE, a, b);
+    v.set_vector::<L>(insn.number(0), result);
+    v.finish::<L>();
+    Ok(())
+}
+
+/// PUNPCKLxx of MMX: only half of the operand is read from memory.
+#[inline(always)]
+pub(super) fn packed_half<V: VectorVerbs, O: Bound<VectorOp>, L: VectorWidth, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    v.begin::<L>()?;
+    let b = low_source::<V, L, Dword, S>(v, insn)?;
+    let a = v.vector::<L>(insn.number(0));
+    let result = v.vector_binary::<L>(O::VALUE, a, b);
+    v.set_vector::<L>(insn.number(0), result);
+    v.finish::<L>();
+    Ok(())
+}
+
+/// A shift by the low 64 bits of a vector.
+#[inline(always)]
+pub(super) fn shift<V: VectorVerbs, O: Bound<VectorShiftOp>, L: VectorWidth, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    v.begin::<L>()?;
+    let counts = source::<V, L, S>(v, insn)?;
+    let count = v.extract::<L, Qword>(counts, 0);
+    let value = v.vector::<L>(insn.number(0));
+    let result = v.vector_shift::<L>(O::VALUE, value, count);
+    v.set_vector::<L>(insn.number(0), result);
+    v.finish::<L>();
+    Ok(())
+}
+
+/// A shift by an immediate.
+#[inline(always)]
+pub(super) fn shift_by<V: VectorVerbs, O: Bound<VectorShiftOp>, L: VectorWidth>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    v.begin::<L>()?;
+    let count = v.constant::<Qword>(insn.immediate & 0xff);
+    let value = v.vector::<L>(insn.number(0));
+    let result = v.vector_shift::<L>(O::VALUE, value, count);
+    v.set_vector::<L>(insn.number(0), result);
+    v.finish::<L>();
+    Ok(())
+}
+
+/// Lanes chosen by an immediate.
+#[inline(always)]
+pub(super) fn shuffle<V: VectorVerbs, O: Bound<ShuffleOp>, L: VectorWidth, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    v.begin::<L>()?;
+    let b = source::<V, L, S>(v, insn)?;
+    let a = v.vector::<L>(insn.number(0));
+    let result = v.shuffle::<L>(O::VALUE, a, b, insn.immediate as u8);
+    v.set_vector::<L>(insn.number(0), result);
+    v.finish::<L>();
+    Ok(())
+}
+
+/// PMOVMSKB and its kin: the sign bits to a general register.
+#[inline(always)]
+pub(super) fn signs<V: VectorVerbs, O: Bound<Lane>, L: VectorWidth, D: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    v.begin::<L>()?;
+    let vector = v.vector::<L>(insn.number(1));
+    let mask = v.sign_mask::<L, Dword>(O::VALUE, vector);
+    v.write::<Dword>(D::of(insn), mask)?;
+    v.finish::<L>();
+    Ok(())
+}
+
+/// PINSRW.
+#[inline(always)]
+pub(super) fn insert_word<V: VectorVerbs, L: VectorWidth, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    v.begin::<L>()?;
+    let word = v.read::<Word>(S::of(insn))?;
+    let vector = v.vector::<L>(insn.number(0));
+    let result = v.insert::<L, Word>(vector, insn.immediate as u8, word);
+    v.set_vector::<L>(insn.number(0), result);
+    v.finish::<L>();
+    Ok(())
+}
+
+/// PEXTRW.
+#[inline(always)]
+pub(super) fn extract_word<V: VectorVerbs, L: VectorWidth, D: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    v.begin::<L>()?;
+    let vector = v.vector::<L>(insn.number(1));
+    let word = v.extract::<L, Word>(vector, insn.immediate as u8);
+    let wide = v.zero_extend::<Word, Dword>(word);
+    v.write::<Dword>(D::of(insn), wide)?;
+    v.finish::<L>();
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! Floating-point arithmetic, comparisons and conversions (SDM 1, 10.4.1 and 11.4.1).
+
+use super::{low_source, source};
+use crate::insn::{Insn, Slot};
+use crate::vector::{ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth};
+use crate::verbs::{Bound, Dword, M64, Operand, Qword, VectorVerbs, Width, X128};
+
+/// The second operand: all of it, or its lowest lane.
+#[inline(always)]
+fn operand<V: VectorVerbs, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+    shape: FloatShape,
+) -> Result<V::Vector<X128>, V::Fault> {
+    match shape {
+        FloatShape::PackedSingle | FloatShape::PackedDouble => source::<V, X128, S>(v, insn),
+        FloatShape::ScalarSingle => low_source::<V, X128, Dword, S>(v, insn),
+        FloatShape::ScalarDouble => low_source::<V, X128, Qword, S>(v, insn),
+    }
+}
+
+/// Two operands, the first replaced.
+#[inline(always)]
+pub(in crate::insn) fn arithmetic<V: VectorVerbs, O: Bound<(FloatOp, FloatShape)>, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let (op, shape) = O::VALUE;
+    let b = operand::<V, S>(v, insn, shape)?;
+    let a = v.vector::<X128>(insn.number(0));
+    let result = v.float::<X128>(op, shape, a, b)?;
+    v.set_vector::<X128>(insn.number(0), result);
+    Ok(())
+}
+
+/// SQRTPS, RCPPS, RSQRTPS and their kin.
+#[inline(always)]
+pub(in crate::insn) fn root<V: VectorVerbs, O: Bound<(FloatUnaryOp, FloatShape)>, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let (op, shape) = O::VALUE;
+    let b = operand::<V, S>(v, insn, shape)?;
+    let a = v.vector::<X128>(insn.number(0));
+    let result = v.float_unary::<X128>(op, shape, a, b)?;
+    v.set_vector::<X128>(insn.number(0), result);
+    Ok(())
+}
+
+/// CMPPS and its kin.
+#[inline(always)]
+pub(in crate::insn) fn compare<V: VectorVerbs, O: Bound<FloatShape>, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let b = operand::<V, S>(v, insn, O::VALUE)?;
+    let a = v.vector::<X128>(insn.number(0));
+    let result = v.float_compare::<X128>(insn.immediate as u8, O::VALUE, a, b)?;
+    v.set_vector::<X128>(insn.number(0), result);
+    Ok(())
+}
+
+/// COMISS, UCOMISS and their kin; the constant says whether a quiet NaN raises IE.
+#[inline(always)]
+pub(in crate::insn) fn order<V: VectorVerbs, O: Bound<(FloatWidth, bool)>, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let (width, quiet_signals) = O::VALUE;
+    let b = scalar::<V, S>(v, insn, width)?;
+    let a = v.vector::<X128>(insn.number(0));
+    v.float_order::<X128>(width, quiet_signals, a, b)
+}
+
+#[inline(always)]
+fn scalar<V: VectorVerbs, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+    width: FloatWidth,
+) -> Result<V::Vector<X128>, V::Fault> {
+    match width {
+        FloatWidth::Single => low_source::<V, X128, Dword, S>(v, insn),
+        FloatWidth::Double => low_source::<V, X128, Qword, S>(v, insn),
+    }
+}
+
+/// How much of its operand a conversion reads.
+#[inline(always)]
+fn converted<V: VectorVerbs, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+    op: ConvertOp,
+) -> Result<V::Vector<X128>, V::Fault> {
+    match op {
+        ConvertOp::DoublesToSingles
+        | ConvertOp::DwordsToSingles
+        | ConvertOp::SinglesToDwords { .. }
+        | ConvertOp::DoublesToDwords { .. } => source::<V, X128, S>(v, insn),
+        ConvertOp::SingleToDouble => low_source::<V, X128, Dword, S>(v, insn),
+        ConvertOp::SinglesToDoubles
+        | ConvertOp::DoubleToSingle
+        | ConvertOp::TwoDwordsToSingles
+        | ConvertOp::DwordsToDoubles
+        | ConvertOp::TwoSinglesToDwords { .. } => low_source::<V, X128, Qword, S>(v, insn),
+    }
+}
+
+/// Between XMM registers.
+#[inline(always)]
+pub(in crate::insn) fn convert<V: VectorVerbs, O: Bound<ConvertOp>, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let b = converted::<V, S>(v, insn, O::VALUE)?;
+    let a = v.vector::<X128>(insn.number(0));
+    let result = v.convert::<X128>(O::VALUE, a, b)?;
+    v.set_vector::<X128>(insn.number(0), result);
+    Ok(())
+}
+
+/// CVTPI2PS and CVTPI2PD. From memory no MMX register is touched, and the x87 unit stays as it is.
+#[inline(always)]
+pub(in crate::insn) fn integers_from_mmx<V: VectorVerbs, O: Bound<ConvertOp>, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let pair = match S::of(insn) {
+        Operand::Gpr(register, _) => {
+            v.begin::<M64>()?;
+            let pair = v.vector::<M64>(register.index());
+            v.extract::<M64, Qword>(pair, 0)
+        }
+        memory => v.read::<Qword>(memory)?,
+    };
+    let b = v.widen::<Qword, X128>(pair);
+    let a = v.vector::<X128>(insn.number(0));
+    let result = v.convert::<X128>(O::VALUE, a, b)?;
+    v.set_vector::<X128>(insn.number(0), result);
+    if !S::IS_MEMORY {
+        v.finish::<M64>();
+    }
+    Ok(())
+}
+
+/// CVTPS2PI, CVTPD2PI and their truncating kin.
+#[inline(always)]
+pub(in crate::insn) fn to_mmx<V: VectorVerbs, O: Bound<ConvertOp>, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    v.begin::<M64>()?;
+    let b = converted::<V, S>(v, insn, O::VALUE)?;
+    let result = v.convert::<X128>(O::VALUE, b, b)?;
+    let pair = v.extract::<X128, Qword>(result, 0);
+    let value = v.widen::<Qword, M64>(pair);
+    v.set_vector::<M64>(insn.number(0), value);
+    v.finish::<M64>();
+    Ok(())
+}
+
+/// CVTSI2SS and CVTSI2SD.
+#[inline(always)]
+pub(in crate::insn) fn from_integer<V: VectorVerbs, O: Bound<FloatWidth>, W: Width, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let value = v.read::<W>(S::of(insn))?;
+    let a = v.vector::<X128>(insn.number(0));
+    let result = v.integer_to_float::<X128, W>(O::VALUE, a, value)?;
+    v.set_vector::<X128>(insn.number(0), result);
+    Ok(())
+}
+
+/// CVTSS2SI, CVTSD2SI and their truncating kin; the constant says whether it truncates.
+#[inline(always)]
+pub(in crate::insn) fn to_integer<
+    V: VectorVerbs,
+    O: Bound<(FloatWidth, bool)>,
+    W: Width,
+    D: Slot,
+    S: Slot,
+>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let (width, truncate) = O::VALUE;
+    let value = scalar::<V, S>(v, insn, width)?;
+    let result = v.float_to_integer::<X128, W>(width, truncate, value)?;
+    v.write::<W>(D::of(insn), result)
+}

@@ -1,0 +1,63 @@
+//! What is rare: MXCSR, EMMS and the masked stores (SDM 2A and 2B).
+
+use crate::Cpu;
+use crate::exception::{Exception, Exit};
+use crate::flags::mask;
+use crate::insn::Insn;
+use crate::verbs::{M64, Operand, VectorVerbs, Verbs, X128};
+
+/// LDMXCSR: reserved bits must be zero; all below bit 16 exist, DAZ included.
+pub(in crate::insn) fn ldmxcsr(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
+    let value = cpu.read::<crate::verbs::Dword>(Operand::Memory(insn))?;
+    if value & 0xffff_0000 != 0 {
+        return Err(cpu.raise(Exception::GeneralProtection(0)));
+    }
+    cpu.state.mxcsr = value;
+    Ok(())
+}
+
+/// STMXCSR.
+pub(in crate::insn) fn stmxcsr(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
+    let value = cpu.state.mxcsr;
+    cpu.write::<crate::verbs::Dword>(Operand::Memory(insn), value)
+}
+
+/// EMMS: all x87 registers are empty, the top is zero.
+pub(in crate::insn) fn emms(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
+    cpu.begin::<M64>()?;
+    cpu.finish::<M64>();
+    cpu.state.fpu.in_use = 0;
+    Ok(())
+}
+
+/// MASKMOVQ and MASKMOVDQU: stores the bytes of operand 1 whose bytes of operand 2 are negative.
+/// Whatever can fault, faults before the first byte is stored.
+pub(in crate::insn) fn maskmov(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
+    let is_mmx = insn.code == iced_x86::Code::Maskmovq_rDI_mm_mm;
+    let (data, mask_bytes, count) = if is_mmx {
+        cpu.begin::<M64>()?;
+        let data = cpu.vector::<M64>(insn.number(1));
+        let mask_bytes = cpu.vector::<M64>(insn.number(2));
+        (u128::from(data), u128::from(mask_bytes), 8)
+    } else {
+        let data = cpu.vector::<X128>(insn.number(1));
+        (data, cpu.vector::<X128>(insn.number(2)), 16)
+    };
+    let (data, mask_bytes) = (data.to_le_bytes(), mask_bytes.to_le_bytes());
+    cpu.note_position(insn);
+    let start = cpu.raw_effective_address(insn);
+    let place = |n: usize| start.wrapping_add(n as u64) & mask(u32::from(insn.address_bits));
+    let chosen = || (0..count).filter(|&n| mask_bytes[n] & 0x80 != 0);
+    for n in chosen() {
+        let address = cpu.segmented_address(insn.segment, place(n), 1, true)?;
+        cpu.probe_write(insn.segment, address, 1)?;
+    }
+    for n in chosen() {
+        let address = cpu.segmented_address(insn.segment, place(n), 1, true)?;
+        cpu.store_linear(insn, insn.segment, address, data[n])?;
+    }
+    if is_mmx {
+        cpu.finish::<M64>();
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! What every x87 instruction begins with: pending exceptions, and the pointers to the
+//! last instruction and its operand (SDM 1, 8.1.8, 8.6 and 8.7).
+
+use crate::Cpu;
+use crate::exception::Exit;
+use crate::flags::mask;
+use crate::fpu::Fpu;
+use crate::insn::Insn;
+use crate::rflags::Cr0;
+use crate::segment::SegmentRegister;
+
+impl Cpu {
+    /// The level of the FERR# pin: an unmasked x87 exception is pending, and CR0.NE says
+    /// that the board reports it, as IRQ 13.
+    ///
+    /// Nothing is wired to it yet. IGNNE# counts as asserted: with CR0.NE clear a waiting
+    /// instruction goes on in spite of a pending exception instead of freezing.
+    #[must_use]
+    pub const fn ferr(&self) -> bool {
+        self.state.fpu.is_pending() && self.state.cr0 & Cr0::NE.bits() == 0
+    }
+}
+
+/// What a waiting instruction does first: #MF if an unmasked exception is pending.
+#[inline]
+pub(super) fn wait(cpu: &mut Cpu) -> Result<(), Exit> {
+    cpu.check_pending_x87()
+}
+
+/// Notes which non-control instruction this is, once nothing can fault any more.
+///
+/// Processors since the Pentium 4 keep the opcode, and those whose CPUID says so the
+/// operand's address, only of instructions that raise an unmasked exception; this one,
+/// as the earlier ones, keeps them always.
+#[inline]
+pub(super) fn note<'a>(cpu: &'a mut Cpu, insn: &Insn) -> &'a mut Fpu {
+    let ip = cpu.ip_of(insn);
+    let cs = cpu.state.segment(SegmentRegister::Cs).selector;
+    let operand = insn.has_memory().then(|| {
+        let offset = cpu.raw_effective_address(insn) & mask(u32::from(insn.address_bits));
+        (cpu.state.segment(insn.segment).selector, offset)
+    });
+    let fpu = &mut cpu.state.fpu;
+    fpu.last_ip = ip;
+    fpu.last_cs = cs;
+    fpu.last_opcode = insn.immediate as u16 & 0x7ff;
+    if let Some((ds, dp)) = operand {
+        fpu.last_ds = ds;
+        fpu.last_dp = dp;
+    }
+    fpu
+}
+
+/// Waits, then notes: how a non-control instruction without memory operand begins.
+#[inline]
+pub(super) fn begin<'a>(cpu: &'a mut Cpu, insn: &Insn) -> Result<&'a mut Fpu, Exit> {
+    wait(cpu)?;
+    Ok(note(cpu, insn))
+}

@@ -1,0 +1,179 @@
+//! The slow, obvious meaning of the vector steps.
+
+use super::Evaluation;
+use crate::exception::Exit;
+use crate::insn::Insn;
+use crate::ir::op::Name;
+use crate::ir::vector::VectorStep;
+use crate::verbs::{Byte, Dword, M64, Qword, VectorVerbs, VectorWidth, Width, Word, X128};
+
+impl Evaluation<'_> {
+    /// Carries out one step; its value, or zero.
+    pub(super) fn vector(
+        &mut self,
+        step: VectorStep,
+        width: u32,
+        insn: &Insn,
+    ) -> Result<u128, Exit> {
+        // A step that makes a scalar tells the vector's width itself.
+        match step {
+            VectorStep::Extract { from: 64, .. }
+            | VectorStep::SignMask { from: 64, .. }
+            | VectorStep::ToInteger { from: 64, .. } => self.by_scalar::<M64>(step, width),
+            VectorStep::Extract { .. }
+            | VectorStep::SignMask { .. }
+            | VectorStep::ToInteger { .. } => self.by_scalar::<X128>(step, width),
+            _ if width == 64 => self.by_vector::<M64>(step, insn),
+            _ => self.by_vector::<X128>(step, insn),
+        }
+    }
+
+    fn lanes<L: VectorWidth>(&self, name: Name) -> L::Bits {
+        use crate::vector::VectorBits;
+        L::Bits::from_low(self.wide(name))
+    }
+
+    fn by_scalar<L: VectorWidth>(&mut self, step: VectorStep, width: u32) -> Result<u128, Exit> {
+        match width {
+            8 => self.scalar::<L, Byte>(step),
+            16 => self.scalar::<L, Word>(step),
+            32 => self.scalar::<L, Dword>(step),
+            _ => self.scalar::<L, Qword>(step),
+        }
+    }
+
+    fn scalar<L: VectorWidth, W: Width>(&mut self, step: VectorStep) -> Result<u128, Exit> {
+        use crate::verbs::Bits;
+        let value = match step {
+            VectorStep::Extract { vector, index, .. } => {
+                let vector = self.lanes::<L>(vector);
+                self.cpu.extract::<L, W>(vector, index)
+            }
+            VectorStep::SignMask { vector, lane, .. } => {
+                let vector = self.lanes::<L>(vector);
+                self.cpu.sign_mask::<L, W>(lane, vector)
+            }
+            VectorStep::ToInteger {
+                width,
+                truncate,
+                vector,
+                ..
+            } => {
+                let vector = self.lanes::<L>(vector);
+                self.cpu.float_to_integer::<L, W>(width, truncate, vector)?
+            }
+            _ => unreachable!("only steps that make scalars come here"),
+        };
+        Ok(u128::from(value.widen()))
+    }
+
+    fn by_vector<L: VectorWidth>(&mut self, step: VectorStep, insn: &Insn) -> Result<u128, Exit> {
+        use crate::vector::VectorBits;
+        let value = match step {
+            VectorStep::CheckX87 => {
+                self.cpu.begin::<L>()?;
+                return Ok(0);
+            }
+            VectorStep::EnterMmx => {
+                self.cpu.finish::<L>();
+                return Ok(0);
+            }
+            VectorStep::Write(number, value) => {
+                let value = self.lanes::<L>(value);
+                self.cpu.set_vector::<L>(usize::from(number), value);
+                return Ok(0);
+            }
+            VectorStep::Store {
+                address,
+                is_aligned,
+                value,
+            } => {
+                let (effective, value) = (self.get(address), self.lanes::<L>(value));
+                let how = (is_aligned, true);
+                let address = self.cpu.vector_address::<L>(insn, effective, how)?;
+                self.cpu.store_linear(insn, insn.segment, address, value)?;
+                return Ok(0);
+            }
+            VectorStep::Load {
+                address,
+                is_aligned,
+            } => {
+                let effective = self.get(address);
+                let how = (is_aligned, false);
+                let address = self.cpu.vector_address::<L>(insn, effective, how)?;
+                self.cpu.load_linear(insn, insn.segment, address)?
+            }
+            VectorStep::Read(number) => self.cpu.vector::<L>(usize::from(number)),
+            _ => self.computed::<L>(step)?,
+        };
+        Ok(value.low())
+    }
+
+    fn computed<L: VectorWidth>(&mut self, step: VectorStep) -> Result<L::Bits, Exit> {
+        use crate::vector::VectorBits;
+        let two = |a, b| (self.lanes::<L>(a), self.lanes::<L>(b));
+        Ok(match step {
+            VectorStep::Binary(op, a, b) => {
+                let (a, b) = two(a, b);
+                self.cpu.vector_binary::<L>(op, a, b)
+            }
+            VectorStep::Shuffle(op, a, b, immediate) => {
+                let (a, b) = two(a, b);
+                self.cpu.shuffle::<L>(op, a, b, immediate)
+            }
+            VectorStep::Shift(op, value, count) => {
+                let (value, count) = (self.lanes::<L>(value), self.get(count));
+                self.cpu.vector_shift::<L>(op, value, count)
+            }
+            VectorStep::Float(op, shape, a, b) => {
+                let (a, b) = two(a, b);
+                self.cpu.float::<L>(op, shape, a, b)?
+            }
+            VectorStep::FloatUnary(op, shape, a, b) => {
+                let (a, b) = two(a, b);
+                self.cpu.float_unary::<L>(op, shape, a, b)?
+            }
+            VectorStep::FloatOrder {
+                width,
+                quiet_signals,
+                a,
+                b,
+            } => {
+                let (a, b) = two(a, b);
+                self.cpu.float_order::<L>(width, quiet_signals, a, b)?;
+                L::Bits::default()
+            }
+            VectorStep::Convert(op, a, b) => {
+                let (a, b) = two(a, b);
+                self.cpu.convert::<L>(op, a, b)?
+            }
+            VectorStep::FromInteger {
+                width,
+                vector,
+                bits,
+                value,
+            } => {
+                let (vector, value) = (self.lanes::<L>(vector), self.get(value));
+                if bits == 64 {
+                    self.cpu
+                        .integer_to_float::<L, Qword>(width, vector, value)?
+                } else {
+                    self.cpu
+                        .integer_to_float::<L, Dword>(width, vector, value as u32)?
+                }
+            }
+            VectorStep::Widen(value) => L::Bits::from_low(self.wide(value)),
+            VectorStep::Insert {
+                vector,
+                index,
+                bits,
+                value,
+            } => {
+                let (vector, value) = (self.wide(vector), self.get(value));
+                let index = u32::from(index);
+                L::Bits::from_low(crate::vector::insert(L::BITS, bits, vector, index, value))
+            }
+            _ => unreachable!("the other steps are dealt with before"),
+        })
+    }
+}

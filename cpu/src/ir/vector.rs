@@ -1,0 +1,189 @@
+//! The part of the IR that MMX and SSE need.
+
+use super::op::Name;
+use crate::vector::{
+    ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, Lane, ShuffleOp, VectorOp,
+    VectorShiftOp,
+};
+
+/// An operation on vectors. The width noted beside it is that of its result, or
+/// else of the vector it works on: 64 bits for MMX, 128 for SSE.
+#[derive(Clone, Copy, Debug)]
+pub enum VectorStep {
+    /// Faults with #MF if an x87 exception is pending.
+    CheckX87,
+    /// Marks all x87 registers in use, with the stack's top at zero.
+    EnterMmx,
+    /// Reads a register of the file that the width tells.
+    Read(u8),
+    /// Writes a register of the file that the width tells.
+    Write(u8, Name),
+    /// Reads the memory operand.
+    Load {
+        /// Its raw address.
+        address: Name,
+        /// Faults with #GP unless it is a multiple of the width.
+        is_aligned: bool,
+    },
+    /// Writes the memory operand.
+    Store {
+        /// Its raw address.
+        address: Name,
+        /// Faults with #GP unless it is a multiple of the width.
+        is_aligned: bool,
+        /// What is written.
+        value: Name,
+    },
+    /// A value in the lowest lane, zeros in the others.
+    Widen(Name),
+    /// The lane of this width at an index, out of a vector of `from` bits.
+    Extract {
+        /// The vector's width.
+        from: u32,
+        /// The vector.
+        vector: Name,
+        /// Which lane.
+        index: u8,
+    },
+    /// The vector with one lane replaced.
+    Insert {
+        /// The vector.
+        vector: Name,
+        /// Which lane.
+        index: u8,
+        /// The lane's width.
+        bits: u32,
+        /// What is put there.
+        value: Name,
+    },
+    /// The sign bits of the lanes of a vector of `from` bits.
+    SignMask {
+        /// The vector's width.
+        from: u32,
+        /// The vector.
+        vector: Name,
+        /// How it is divided.
+        lane: Lane,
+    },
+    /// Two vectors of integers, one result.
+    Binary(VectorOp, Name, Name),
+    /// Lanes chosen by an immediate.
+    Shuffle(ShuffleOp, Name, Name, u8),
+    /// A shift by one count of 64 bits, which is not masked.
+    Shift(VectorShiftOp, Name, Name),
+    /// Two vectors of numbers, one result; may fault with #XM.
+    Float(FloatOp, FloatShape, Name, Name),
+    /// One vector of numbers, the second; may fault with #XM.
+    FloatUnary(FloatUnaryOp, FloatShape, Name, Name),
+    /// Sets the flags by how the lowest lanes relate; may fault with #XM.
+    FloatOrder {
+        /// The numbers' format.
+        width: FloatWidth,
+        /// A quiet NaN raises IE too.
+        quiet_signals: bool,
+        /// The first vector.
+        a: Name,
+        /// The second.
+        b: Name,
+    },
+    /// Converts the second vector; may fault with #XM.
+    Convert(ConvertOp, Name, Name),
+    /// A vector with its lowest lane made from a signed integer; may fault with #XM.
+    FromInteger {
+        /// The number's format.
+        width: FloatWidth,
+        /// Where the other lanes come from.
+        vector: Name,
+        /// The integer's width.
+        bits: u32,
+        /// The integer.
+        value: Name,
+    },
+    /// The lowest lane of a vector of `from` bits as a signed integer; may fault with #XM.
+    ToInteger {
+        /// The number's format.
+        width: FloatWidth,
+        /// Rounds toward zero, whatever MXCSR says.
+        truncate: bool,
+        /// The vector's width.
+        from: u32,
+        /// The vector.
+        vector: Name,
+    },
+}
+
+impl VectorStep {
+    /// The operands, with the width each must have; `width` is the step's own.
+    #[must_use]
+    pub fn operands(self, width: u32) -> Vec<(Name, u32)> {
+        match self {
+            Self::CheckX87 | Self::EnterMmx | Self::Read(_) => vec![],
+            Self::Write(_, value) => vec![(value, width)],
+            Self::Load { address, .. } => vec![(address, 64)],
+            Self::Store { address, value, .. } => vec![(address, 64), (value, width)],
+            Self::Widen(value) => vec![(value, 0)],
+            Self::Extract { from, vector, .. }
+            | Self::SignMask { from, vector, .. }
+            | Self::ToInteger { from, vector, .. } => vec![(vector, from)],
+            Self::Insert {
+                vector,
+                bits,
+                value,
+                ..
+            }
+            | Self::FromInteger {
+                vector,
+                bits,
+                value,
+                ..
+            } => vec![(vector, width), (value, bits)],
+            Self::Shift(_, value, count) => vec![(value, width), (count, 64)],
+            Self::Binary(_, a, b)
+            | Self::Shuffle(_, a, b, _)
+            | Self::Float(_, _, a, b)
+            | Self::FloatUnary(_, _, a, b)
+            | Self::FloatOrder { a, b, .. }
+            | Self::Convert(_, a, b) => vec![(a, width), (b, width)],
+        }
+    }
+
+    /// Whether it makes a value.
+    #[must_use]
+    pub const fn makes_value(self) -> bool {
+        !matches!(
+            self,
+            Self::CheckX87
+                | Self::EnterMmx
+                | Self::Write(..)
+                | Self::Store { .. }
+                | Self::FloatOrder { .. }
+        )
+    }
+
+    /// Whether it may cut its instruction short.
+    #[must_use]
+    pub const fn can_fault(self) -> bool {
+        matches!(
+            self,
+            Self::CheckX87
+                | Self::Load { .. }
+                | Self::Store { .. }
+                | Self::Float(..)
+                | Self::FloatUnary(..)
+                | Self::FloatOrder { .. }
+                | Self::Convert(..)
+                | Self::FromInteger { .. }
+                | Self::ToInteger { .. }
+        )
+    }
+
+    /// Whether nothing that can fault may follow it within its instruction.
+    /// What floating-point steps record in MXCSR does not count: it stays recorded.
+    #[must_use]
+    pub const fn changes(self) -> bool {
+        matches!(
+            self,
+            Self::EnterMmx | Self::Write(..) | Self::Store { .. } | Self::FloatOrder { .. }
+        )
+    }
+}

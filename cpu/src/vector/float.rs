@@ -1,0 +1,163 @@
+//! Floating-point operations on vectors (SDM 1, 10.4 and 11.4; exceptions: 11.5).
+//!
+//! Every lane uses the same [`Env`], which then knows what the whole instruction raised.
+
+use super::convert::FloatWidth;
+use super::lanes::{map_dwords, map_qwords};
+use crate::float::{
+    Comparison, Env, F32, F64, Predicate, reciprocal_estimate, reciprocal_root_estimate,
+};
+use crate::rflags::Rflags;
+
+/// Which lanes an instruction computes, and in which format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FloatShape {
+    /// All lanes, binary32.
+    PackedSingle,
+    /// All lanes, binary64.
+    PackedDouble,
+    /// The lowest lane, binary32; the others come from the first operand.
+    ScalarSingle,
+    /// The lowest lane, binary64; the other comes from the first operand.
+    ScalarDouble,
+}
+
+/// Two vectors of numbers, one result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FloatOp {
+    /// Sum.
+    Add,
+    /// Difference.
+    Sub,
+    /// Product.
+    Mul,
+    /// Quotient.
+    Div,
+    /// The first if it is less, else the second.
+    Min,
+    /// The first if it is greater, else the second.
+    Max,
+    /// All ones where the predicate holds.
+    Compare(Predicate),
+}
+
+/// One vector of numbers, one result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FloatUnaryOp {
+    /// Square root.
+    Sqrt,
+    /// About the reciprocal, binary32; raises nothing.
+    Reciprocal,
+    /// About the reciprocal of the square root, binary32; raises nothing.
+    ReciprocalRoot,
+}
+
+/// Applies a function of either format to the lanes of `shape`.
+#[inline(always)]
+fn lanes(
+    shape: FloatShape,
+    env: &mut Env,
+    (a, b): (u128, u128),
+    single: impl Fn(&mut Env, u32, u32) -> u32,
+    double: impl Fn(&mut Env, u64, u64) -> u64,
+) -> u128 {
+    match shape {
+        FloatShape::PackedSingle => map_dwords(a, b, |x, y| single(env, x, y)),
+        FloatShape::PackedDouble => map_qwords(a, b, |x, y| double(env, x, y)),
+        FloatShape::ScalarSingle => {
+            let low = single(env, a as u32, b as u32);
+            a & !0xffff_ffff | u128::from(low)
+        }
+        FloatShape::ScalarDouble => {
+            let low = double(env, a as u64, b as u64);
+            a & !0xffff_ffff_ffff_ffff | u128::from(low)
+        }
+    }
+}
+
+/// [`lanes`] with the same method of [`Env`] for both formats.
+macro_rules! lanes {
+    ($shape:expr, $env:expr, $ab:expr, $method:ident) => {
+        lanes($shape, $env, $ab, Env::$method::<F32>, Env::$method::<F64>)
+    };
+}
+
+impl FloatOp {
+    /// The operation on 128 bits.
+    #[inline(always)]
+    #[must_use]
+    pub fn apply(self, shape: FloatShape, env: &mut Env, a: u128, b: u128) -> u128 {
+        let ab = (a, b);
+        match self {
+            Self::Add => lanes!(shape, env, ab, add),
+            Self::Sub => lanes!(shape, env, ab, sub),
+            Self::Mul => lanes!(shape, env, ab, mul),
+            Self::Div => lanes!(shape, env, ab, div),
+            Self::Min => lanes!(shape, env, ab, min),
+            Self::Max => lanes!(shape, env, ab, max),
+            Self::Compare(predicate) => {
+                let fill = |holds: bool| if holds { u64::MAX } else { 0 };
+                lanes(
+                    shape,
+                    env,
+                    ab,
+                    |env, x, y| fill(env.compare_as::<F32>(x, y, predicate)) as u32,
+                    |env, x, y| fill(env.compare_as::<F64>(x, y, predicate)),
+                )
+            }
+        }
+    }
+}
+
+impl FloatUnaryOp {
+    /// The operation on 128 bits of `b`; lanes that are not computed come from `a`.
+    #[inline(always)]
+    #[must_use]
+    pub fn apply(self, shape: FloatShape, env: &mut Env, a: u128, b: u128) -> u128 {
+        let ab = (a, b);
+        match self {
+            Self::Sqrt => lanes(
+                shape,
+                env,
+                ab,
+                |env, _, y| env.sqrt::<F32>(y),
+                |env, _, y| env.sqrt::<F64>(y),
+            ),
+            Self::Reciprocal => lanes(
+                shape,
+                env,
+                ab,
+                |_, _, y| reciprocal_estimate(y),
+                |_, _, y| y,
+            ),
+            Self::ReciprocalRoot => lanes(
+                shape,
+                env,
+                ab,
+                |_, _, y| reciprocal_root_estimate(y),
+                |_, _, y| y,
+            ),
+        }
+    }
+}
+
+/// What COMISS and UCOMISS make of the flags: ZF, PF and CF say how the operands
+/// relate, the others are clear. `quiet_signals` tells COMISS from UCOMISS.
+#[must_use]
+pub fn order_flags(
+    width: FloatWidth,
+    env: &mut Env,
+    (a, b): (u128, u128),
+    quiet_signals: bool,
+) -> Rflags {
+    let order = match width {
+        FloatWidth::Single => env.compare::<F32>(a as u32, b as u32, quiet_signals),
+        FloatWidth::Double => env.compare::<F64>(a as u64, b as u64, quiet_signals),
+    };
+    match order {
+        Comparison::Less => Rflags::CF,
+        Comparison::Equal => Rflags::ZF,
+        Comparison::Greater => Rflags::empty(),
+        Comparison::Unordered => Rflags::ZF | Rflags::PF | Rflags::CF,
+    }
+}

@@ -1,0 +1,52 @@
+//! Lanes rearranged as an immediate says (SDM 2B, PSHUFD, SHUFPS).
+
+use std::array::from_fn;
+
+use super::lanes::{dwords, from_dwords, from_qwords, from_words, qwords, words};
+
+/// Lanes chosen by an immediate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShuffleOp {
+    /// Four dwords of the second operand (PSHUFD).
+    Dwords,
+    /// The low four words of the second operand; its high half stays (PSHUFLW, PSHUFW).
+    LowWords,
+    /// The high four words of the second operand; its low half stays (PSHUFHW).
+    HighWords,
+    /// Two dwords of the first, then two of the second (SHUFPS).
+    TwoDwords,
+    /// A qword of the first, then one of the second (SHUFPD).
+    TwoQwords,
+}
+
+impl ShuffleOp {
+    /// The operation.
+    #[inline(always)]
+    #[must_use]
+    pub fn apply(self, a: u128, b: u128, immediate: u8) -> u128 {
+        let chosen = |n: usize| usize::from(immediate >> (2 * n) & 3);
+        match self {
+            Self::Dwords => {
+                let b = dwords(b);
+                from_dwords(from_fn(|n| b[chosen(n)]))
+            }
+            Self::LowWords => {
+                let b = words(b);
+                from_words(from_fn(|n| if n < 4 { b[chosen(n)] } else { b[n] }))
+            }
+            Self::HighWords => {
+                let b = words(b);
+                from_words(from_fn(|n| if n < 4 { b[n] } else { b[4 + chosen(n - 4)] }))
+            }
+            Self::TwoDwords => {
+                let (a, b) = (dwords(a), dwords(b));
+                from_dwords([a[chosen(0)], a[chosen(1)], b[chosen(2)], b[chosen(3)]])
+            }
+            Self::TwoQwords => {
+                let (a, b) = (qwords(a), qwords(b));
+                let bit = |n: u8| usize::from(immediate >> n & 1);
+                from_qwords([a[bit(0)], b[bit(1)]])
+            }
+        }
+    }
+}

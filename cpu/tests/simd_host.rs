@@ -1,0 +1,363 @@
+//! MMX, SSE and SSE2 against the processor it runs on: every encoding, results, flags and #XM,
+//! in every rounding mode, with and without DAZ and FTZ.
+//!
+//! `RAX_SIMD_CASES` sets the number of random cases for each encoding.
+#![cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#![expect(
+    unsafe_code,
+    reason = "runs the instructions under test on the host's processor"
+)]
+
+#[path = "../src/insn/vector/tests/encodings.rs"]
+mod encodings;
+#[path = "simd_host/guest.rs"]
+mod guest;
+#[path = "simd_host/host.rs"]
+mod host;
+
+use std::fmt::Write;
+
+use encodings::{Encoding, encodings};
+use guest::Guest;
+use host::Host;
+use iced_x86::{Code, CpuidFeature, Decoder, DecoderOptions, Instruction, Register};
+
+/// What an instruction starts from and leaves behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Registers {
+    xmm: [u128; 2],
+    mm: [u64; 2],
+    mxcsr: u32,
+    rax: u64,
+    rcx: u64,
+    flags: u64,
+    memory: [u128; 2],
+    has_faulted: bool,
+}
+
+/// The arithmetic flags.
+const STATUS: u64 = 0x8d5;
+
+/// A small random generator (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    const fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    const fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    const fn below(&mut self, limit: u64) -> u64 {
+        (self.next() >> 16) % limit
+    }
+
+    /// A number in a format, often at one of its edges.
+    fn float(&mut self, fraction: u32, exponent: u32) -> u64 {
+        let max = (1 << exponent) - 1;
+        let field = match self.below(8) {
+            0 => self.below(3),
+            1 => max - self.below(3),
+            2..6 => (max >> 1) - 35 + self.below(70),
+            _ => self.below(max + 1),
+        };
+        let all = (1 << fraction) - 1;
+        let bits = match self.below(6) {
+            0 => 0,
+            1 => all,
+            2 => 1 << self.below(u64::from(fraction)),
+            3 => all << self.below(u64::from(fraction)),
+            _ => self.next(),
+        };
+        self.below(2) << (fraction + exponent) | field << fraction | bits & all
+    }
+
+    fn lane(&mut self, kind: u64) -> u64 {
+        match kind {
+            0 | 1 => self.float(23, 8) | self.float(23, 8) << 32,
+            2 | 3 => self.float(52, 11),
+            4 => self.below(80),
+            5 => {
+                [0, u64::MAX, 0x8000_7fff_8000_7fff, 0x7f80_ff01_0080_ff7f][self.below(4) as usize]
+            }
+            _ => self.next(),
+        }
+    }
+
+    fn vector(&mut self, kind: u64) -> u128 {
+        u128::from(self.lane(kind)) | u128::from(self.lane(kind)) << 64
+    }
+
+    fn registers(&mut self) -> Registers {
+        let kind = self.below(8);
+        let mut registers = Registers {
+            xmm: [self.vector(kind), self.vector(kind)],
+            mm: [self.lane(kind), self.lane(kind)],
+            mxcsr: self.next() as u32 & 0xe07f | 0x1f80,
+            rax: self.lane(kind),
+            rcx: self.lane(kind),
+            flags: self.next() & STATUS,
+            memory: [self.vector(kind), self.vector(kind)],
+            has_faulted: false,
+        };
+        match self.below(16) {
+            // A count, or a number beside its equal.
+            0 => registers.xmm[1] = u128::from(self.below(80)),
+            1 => registers.xmm[1] = registers.xmm[0],
+            2 => registers.mm[1] = self.below(80),
+            // Nothing has been raised yet; some things trap.
+            3..6 => registers.mxcsr &= !0x3f & !(self.next() as u32 & 0x1f80),
+            _ => {}
+        }
+        registers
+    }
+}
+
+fn cases() -> u64 {
+    std::env::var("RAX_SIMD_CASES")
+        .ok()
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(20_000)
+}
+
+/// Processors may approximate as they like, and not all hosts here are Intel's.
+const fn is_approximate(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Rcpps_xmm_xmmm128
+            | Code::Rcpss_xmm_xmmm32
+            | Code::Rsqrtps_xmm_xmmm128
+            | Code::Rsqrtss_xmm_xmmm32
+    )
+}
+
+/// The encoding with every immediate, if it has one.
+fn variants(encoding: &Encoding) -> Vec<Vec<u8>> {
+    if !encoding.has_immediate {
+        return vec![encoding.bytes.clone()];
+    }
+    let head = &encoding.bytes[..encoding.bytes.len() - 1];
+    (0..=255).map(|last| [head, &[last]].concat()).collect()
+}
+
+/// Runs every encoding that `wanted` chooses; the first mismatches are the failure.
+fn compare(wanted: impl Fn(Code) -> bool) {
+    let mut guest = Guest::new();
+    let mut report = String::new();
+    let mut wrong = 0_u64;
+    let mut faults = 0_u64;
+    for encoding in encodings() {
+        // Random bits for MXCSR would mostly be #GP.
+        if !wanted(encoding.code) || encoding.code == Code::Ldmxcsr_m32 {
+            continue;
+        }
+        let mut random = Random::new(encoding.code as u64);
+        let mut shown = 0;
+        let variants = variants(&encoding);
+        let cases = cases().div_ceil(variants.len() as u64);
+        for bytes in variants {
+            let host = Host::new(&bytes);
+            guest.place(&bytes);
+            for _ in 0..cases {
+                let start = random.registers();
+                let theirs = host.run(start);
+                let ours = guest.run(start, encoding.in_memory);
+                faults += u64::from(theirs.has_faulted);
+                if ours == theirs {
+                    continue;
+                }
+                wrong += 1;
+                shown += 1;
+                if shown <= 3 {
+                    let _ = write!(
+                        report,
+                        "\n{:?} {bytes:02x?}\n  from {start:x?}\n  ours {ours:x?}\n  host {theirs:x?}",
+                        encoding.code
+                    );
+                }
+            }
+        }
+    }
+    assert!(wrong == 0, "{wrong} differ{report}");
+    assert!(faults != 0, "some of the numbers should trap");
+}
+
+fn is_sse2(code: Code) -> bool {
+    code.cpuid_features().contains(&CpuidFeature::SSE2)
+}
+
+#[test]
+fn mmx_and_sse_agree_with_the_host() {
+    compare(|code| !is_sse2(code) && !is_approximate(code));
+}
+
+#[test]
+fn sse2_agrees_with_the_host() {
+    compare(is_sse2);
+}
+
+#[test]
+fn approximations_are_near_those_of_the_host() {
+    let mut guest = Guest::new();
+    for encoding in encodings() {
+        if !is_approximate(encoding.code) || encoding.in_memory {
+            continue;
+        }
+        let host = Host::new(&encoding.bytes);
+        let mut random = Random::new(7);
+        guest.place(&encoding.bytes);
+        for _ in 0..cases() {
+            let start = random.registers();
+            let theirs = host.run(start);
+            let ours = guest.run(start, false);
+            assert_eq!(ours.mxcsr, theirs.mxcsr);
+            for lane in 0..4 {
+                let of = |registers: &Registers| {
+                    f32::from_bits((registers.xmm[0] >> (32 * lane)) as u32)
+                };
+                let (ours, theirs) = (of(&ours), of(&theirs));
+                let near = (ours - theirs).abs() <= theirs.abs() * (1.0 / 1024.0);
+                assert!(
+                    ours.to_bits() == theirs.to_bits() || near,
+                    "{:?}: {ours:?} against {theirs:?} from {start:x?}",
+                    encoding.code
+                );
+            }
+        }
+    }
+}
+
+/// Prints cases in the form that `tests/vectors` keeps.
+#[test]
+#[ignore = "prints what this host does"]
+fn record() {
+    for encoding in encodings() {
+        if matches!(encoding.code, Code::Ldmxcsr_m32 | Code::Emms) {
+            continue;
+        }
+        let host = Host::new(&encoding.bytes);
+        let mut random = Random::new(encoding.code as u64 + 1000);
+        for _ in 0..2 {
+            let start = simplified(&host, random.registers());
+            println!("{}", line(&encoding, &start, &host.run(start)));
+        }
+    }
+}
+
+/// The same case with zeros wherever they change nothing.
+fn simplified(host: &Host, start: Registers) -> Registers {
+    let effect = |start: &Registers| {
+        let mut text = String::new();
+        describe(&mut text, &host.run(*start), start);
+        text
+    };
+    let wanted = effect(&start);
+    let zeros: [fn(&mut Registers); 10] = [
+        |registers| registers.xmm[0] = 0,
+        |registers| registers.xmm[1] = 0,
+        |registers| registers.mm[0] = 0,
+        |registers| registers.mm[1] = 0,
+        |registers| registers.memory[0] = 0,
+        |registers| registers.memory[1] = 0,
+        |registers| registers.rax = 0,
+        |registers| registers.rcx = 0,
+        |registers| registers.mxcsr = 0x1f80,
+        |registers| registers.flags = 0,
+    ];
+    let mut simple = start;
+    for zero in zeros {
+        let mut simpler = simple;
+        zero(&mut simpler);
+        if effect(&simpler) == wanted {
+            simple = simpler;
+        }
+    }
+    simple
+}
+
+/// A line of `tests/vectors`.
+fn line(encoding: &Encoding, start: &Registers, end: &Registers) -> String {
+    let mut text = String::new();
+    for byte in &encoding.bytes {
+        let _ = write!(text, "{byte:02x} ");
+    }
+    text.push('|');
+    let mut instruction = Instruction::default();
+    Decoder::new(64, &encoding.bytes, DecoderOptions::NONE).decode_out(&mut instruction);
+    let uses = |file: fn(Register) -> bool| {
+        (0..instruction.op_count()).any(|operand| file(instruction.op_register(operand)))
+    };
+    // What is named here has a value of its own in every vector.
+    let mut name = |name: &str, value: u128| {
+        let _ = write!(text, " {name}={value:x}");
+    };
+    if uses(Register::is_xmm) {
+        name("xmm0", start.xmm[0]);
+        name("xmm1", start.xmm[1]);
+    }
+    if uses(Register::is_mm) {
+        name("mm0", start.mm[0].into());
+        name("mm1", start.mm[1].into());
+        name("ftw", 0xff);
+    }
+    if uses(Register::is_gpr) {
+        name("rax", start.rax.into());
+        name("rcx", start.rcx.into());
+    }
+    if encoding.in_memory {
+        name("rbx", 0x2000);
+        name("rdi", 0x2000);
+        let _ = write!(text, " [2000]={:032x}", start.memory[0]);
+    }
+    if start.mxcsr != 0x1f80 {
+        let _ = write!(text, " mxcsr={:x}", start.mxcsr);
+    }
+    flags(&mut text, start.flags, 0);
+    text.push_str(" =>");
+    if end.has_faulted {
+        text.push_str(" #XM");
+    }
+    describe(&mut text, end, start);
+    text
+}
+
+/// Writes what differs.
+fn describe(text: &mut String, end: &Registers, start: &Registers) {
+    let mut name = |name: &str, value: u128, old: u128| {
+        if value != old {
+            let _ = write!(text, " {name}={value:x}");
+        }
+    };
+    for n in 0..2 {
+        name(["xmm0", "xmm1"][n], end.xmm[n], start.xmm[n]);
+        name(["mm0", "mm1"][n], end.mm[n].into(), start.mm[n].into());
+    }
+    name("rax", end.rax.into(), start.rax.into());
+    name("rcx", end.rcx.into(), start.rcx.into());
+    name("mxcsr", end.mxcsr.into(), start.mxcsr.into());
+    if end.memory[0] != start.memory[0] {
+        let _ = write!(text, " [2000]={:032x}", end.memory[0]);
+    }
+    flags(text, end.flags, start.flags);
+}
+
+/// Writes the flags that differ.
+fn flags(text: &mut String, flags: u64, from: u64) {
+    for (bit, name) in [
+        (0, "cf"),
+        (2, "pf"),
+        (4, "af"),
+        (6, "zf"),
+        (7, "sf"),
+        (11, "of"),
+    ] {
+        if (flags ^ from) >> bit & 1 != 0 {
+            let _ = write!(text, " {name}={}", flags >> bit & 1);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! One instruction on a bare processor of ours.
+
+use rax_cpu::rflags::Rflags;
+use rax_cpu::state::Gpr;
+use rax_cpu::testing::{Bits, bare};
+use rax_cpu::{Cpu, Exception, Interpreter};
+use rax_mmu::PhysicalAddress;
+
+use super::Registers;
+
+const MEMORY: u64 = 0x10_0000;
+const CODE: u64 = 0x4000;
+const DATA: u64 = 0x2000;
+
+pub(crate) struct Guest {
+    cpu: Box<Cpu>,
+    interpreter: Interpreter,
+    /// Where the instruction lies.
+    code: u64,
+}
+
+impl Guest {
+    pub(crate) fn new() -> Self {
+        let cpu = bare(Bits::Long64, MEMORY).expect("a host has a megabyte");
+        let interpreter = Interpreter::new(&cpu);
+        Self {
+            cpu,
+            interpreter,
+            code: CODE,
+        }
+    }
+
+    /// Puts another instruction where none was before.
+    pub(crate) fn place(&mut self, instruction: &[u8]) {
+        self.code += 16;
+        self.cpu
+            .mmu
+            .memory()
+            .load_image(PhysicalAddress(self.code), instruction)
+            .expect("all of it is RAM");
+    }
+
+    pub(crate) fn run(&mut self, start: Registers, in_memory: bool) -> Registers {
+        let state = &mut self.cpu.state;
+        for n in 0..2 {
+            state.vectors[n].0[0] = start.xmm[n] as u64;
+            state.vectors[n].0[1] = (start.xmm[n] >> 64) as u64;
+            state.fpu.registers[n].significand = start.mm[n];
+        }
+        state.mxcsr = start.mxcsr;
+        state.set_gpr(Gpr::Rax, start.rax);
+        state.set_gpr(Gpr::Rcx, start.rcx);
+        state.set_gpr(Gpr::Rbx, DATA);
+        state.set_gpr(Gpr::Rdi, DATA);
+        state.set_rflags(Rflags::from_bits_retain(start.flags));
+        state.rip = self.code;
+        let mut end = start;
+        if in_memory {
+            let bytes: Vec<u8> = start.memory.iter().flat_map(|v| v.to_le_bytes()).collect();
+            self.cpu
+                .mmu
+                .memory()
+                .load_image(PhysicalAddress(DATA), &bytes)
+                .expect("all of it is RAM");
+        }
+        let result = self.interpreter.execute_one(&mut self.cpu);
+        if in_memory {
+            let mut bytes = [0; 32];
+            self.cpu
+                .mmu
+                .memory()
+                .ram_read(PhysicalAddress(DATA), &mut bytes)
+                .expect("all of it is RAM");
+            let (halves, _) = bytes.as_chunks::<16>();
+            end.memory = [halves[0], halves[1]].map(u128::from_le_bytes);
+        }
+        let state = &self.cpu.state;
+        for n in 0..2 {
+            let [low, high, ..] = state.vectors[n].0;
+            end.xmm[n] = u128::from(low) | u128::from(high) << 64;
+            end.mm[n] = state.fpu.registers[n].significand;
+        }
+        end.mxcsr = state.mxcsr;
+        end.rax = state.gpr(Gpr::Rax);
+        end.rcx = state.gpr(Gpr::Rcx);
+        end.flags = (state.rflags() & Rflags::STATUS).bits();
+        end.has_faulted = match result {
+            Ok(()) => false,
+            Err(Exception::SimdFloatingPoint) => true,
+            Err(other) => panic!("{other:?} from {start:x?}"),
+        };
+        end
+    }
+}

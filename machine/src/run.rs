@@ -1,0 +1,252 @@
+//! The run loop: slices of instructions between looks at the host, devices and deadlines.
+
+use std::time::{Duration, Instant};
+
+use rax_cpu::Stop;
+use rax_devices::Time;
+
+use crate::bus::lock;
+use crate::cli::ClockSource;
+use crate::host::{HostClock, HostError, Inbox, InputDoor, Quit};
+use crate::machine::{BuildError, Machine};
+
+/// The most instructions between two looks at the host's clock, real time.
+const REAL_SLICE: u64 = 200_000;
+/// The most instructions between two looks at input, virtual time.
+const VIRTUAL_SLICE: u64 = 5_000_000;
+
+/// How a run is paced and when it ends.
+pub struct Pace {
+    /// What guest time follows.
+    pub clock: ClockSource,
+    /// How long the run may take.
+    pub timeout: Option<Duration>,
+    /// How many instructions it may take.
+    pub max_instructions: Option<u64>,
+    /// A guest reset ends the run.
+    pub no_reboot: bool,
+    /// Where the host's arrivals wait.
+    pub inbox: Inbox,
+    /// The way in for console input.
+    pub door: Option<InputDoor>,
+}
+
+/// Why a run ended.
+#[derive(Debug)]
+pub enum End {
+    /// The guest switched the machine off, or halted with interrupts off.
+    PowerOff,
+    /// A reset, with `no_reboot`.
+    Reset,
+    /// A triple fault, with `no_reboot`.
+    TripleFault,
+    /// The guest wrote to the debug-exit port.
+    Status(u32),
+    /// The time was up.
+    Timeout,
+    /// The instructions were used up.
+    Instructions,
+    /// The user wanted to quit.
+    Quit(Quit),
+    /// The host failed.
+    Host(HostError),
+    /// The machine could not start again.
+    Build(BuildError),
+}
+
+/// Follows the machine instruction by instruction.
+pub trait Watcher {
+    /// Called before each instruction.
+    fn before(&mut self, machine: &Machine);
+    /// Called after a triple fault, before the reset.
+    fn triple_fault(&mut self, machine: &Machine);
+    /// Whether [`Watcher::before`] is wanted.
+    fn single_steps(&self) -> bool {
+        false
+    }
+}
+
+impl Machine {
+    /// Runs until something ends the run.
+    pub fn run(&mut self, pace: &Pace, watcher: &mut dyn Watcher) -> End {
+        let host = HostClock::start();
+        let mut pacer = Pacer {
+            pace,
+            host,
+            last: (self.cpu.state.instructions, 0),
+            input: Vec::new(),
+        };
+        loop {
+            if let Some(end) = pacer.look(self) {
+                return end;
+            }
+            if let Some(end) = self.requests(pace) {
+                return end;
+            }
+            let until = pacer.slice_end(self);
+            let stop = if watcher.single_steps() {
+                watcher.before(self);
+                self.engine.step(&mut self.cpu)
+            } else {
+                self.engine.run(&mut self.cpu, until)
+            };
+            match stop {
+                Stop::Budget | Stop::Attention => {}
+                Stop::Halted => {
+                    if let Some(end) = pacer.idle(self) {
+                        return end;
+                    }
+                }
+                Stop::Shutdown => {
+                    watcher.triple_fault(self);
+                    if pace.no_reboot {
+                        return End::TripleFault;
+                    }
+                    if let Err(error) = self.reset() {
+                        return End::Build(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the guest asked the machine for.
+    fn requests(&mut self, pace: &Pace) -> Option<End> {
+        let (status, power_off, reset) = {
+            let mut bus = lock(&self.bus);
+            bus.attention = false;
+            if !bus.board.has_request() {
+                return None;
+            }
+            let board = &mut bus.board;
+            let reset = board.system.take_reset_request();
+            (board.exit.take(), board.power_off.take(), reset)
+        };
+        if let Some(status) = status {
+            return Some(End::Status(status));
+        }
+        if power_off {
+            return Some(End::PowerOff);
+        }
+        reset?;
+        if pace.no_reboot {
+            return Some(End::Reset);
+        }
+        self.reset().err().map(End::Build)
+    }
+}
+
+/// Keeps guest time and host time together.
+struct Pacer<'a> {
+    pace: &'a Pace,
+    host: HostClock,
+    /// Instructions retired and host time at the last look.
+    last: (u64, u64),
+    /// Input that came while the guest could not be told.
+    input: Vec<u8>,
+}
+
+impl Pacer<'_> {
+    /// A look at the host: its clock, its input, the limits.
+    fn look(&mut self, machine: &mut Machine) -> Option<End> {
+        let instructions = machine.cpu.state.instructions;
+        if self
+            .pace
+            .max_instructions
+            .is_some_and(|most| instructions >= most)
+        {
+            return Some(End::Instructions);
+        }
+        let now_ns = self.host.now_ns();
+        if self
+            .pace
+            .timeout
+            .is_some_and(|limit| u128::from(now_ns) >= limit.as_nanos())
+        {
+            return Some(End::Timeout);
+        }
+        if self.pace.inbox.has_news() {
+            let arrivals = self.pace.inbox.take();
+            if let Some(failure) = arrivals.failure {
+                return Some(End::Host(failure));
+            }
+            if let Some(quit) = arrivals.quit {
+                return Some(End::Quit(quit));
+            }
+            self.input.extend(arrivals.input);
+        }
+        let mut bus = lock(&machine.bus);
+        if self.pace.clock == ClockSource::Real {
+            let (last_instructions, last_ns) = self.last;
+            let ran = instructions - last_instructions;
+            bus.clock
+                .steer(instructions, Time(now_ns), ran, now_ns - last_ns);
+            self.last = (instructions, now_ns);
+        }
+        if let Some(door) = self.pace.door.as_ref().filter(|_| !self.input.is_empty()) {
+            // The one door: what comes in is known by the instruction count here.
+            log::trace!(
+                "{} bytes of input at instruction {instructions}",
+                self.input.len()
+            );
+            door.admit(&self.input);
+            self.input.clear();
+        }
+        bus.advance(instructions);
+        None
+    }
+
+    /// Up to which count the processor may run without another look.
+    fn slice_end(&self, machine: &mut Machine) -> u64 {
+        let instructions = machine.cpu.state.instructions;
+        let mut bus = lock(&machine.bus);
+        let slice = match self.pace.clock {
+            ClockSource::Real => REAL_SLICE,
+            ClockSource::Virtual => VIRTUAL_SLICE,
+        };
+        let mut until = instructions.saturating_add(slice);
+        let deadline = bus.board.next_deadline();
+        if let Some(deadline) = deadline {
+            until = until.min(bus.clock.instructions_at(deadline));
+        }
+        bus.slice_deadline = Some(bus.clock.now(until));
+        drop(bus);
+        let most = self.pace.max_instructions.unwrap_or(u64::MAX);
+        until.min(most).max(instructions + 1)
+    }
+
+    /// The processor waits for an interrupt: so do we.
+    fn idle(&mut self, machine: &mut Machine) -> Option<End> {
+        if !machine.cpu.can_be_woken() {
+            return Some(End::PowerOff);
+        }
+        let instructions = machine.cpu.state.instructions;
+        let deadline = {
+            let mut bus = lock(&machine.bus);
+            let deadline = bus.board.next_deadline();
+            let now = bus.clock.now(instructions);
+            match (self.pace.clock, deadline) {
+                (ClockSource::Virtual, Some(deadline)) => {
+                    bus.clock.skip_to(instructions, deadline);
+                    return None;
+                }
+                (ClockSource::Real, Some(deadline)) if deadline <= now => return None,
+                _ => deadline,
+            }
+        };
+        let wake = deadline.and_then(|time| self.host.instant_at(time.0));
+        let limit = self.pace.timeout.and_then(|limit| {
+            u64::try_from(limit.as_nanos())
+                .ok()
+                .and_then(|ns| self.host.instant_at(ns))
+        });
+        let until: Option<Instant> = match (wake, limit) {
+            (Some(wake), Some(limit)) => Some(wake.min(limit)),
+            (wake, limit) => wake.or(limit),
+        };
+        self.pace.inbox.wait_until(until);
+        // Sleeping is not running: it must not count as slowness.
+        self.last = (instructions, self.host.now_ns());
+        None
+    }
+}

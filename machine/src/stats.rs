@@ -1,0 +1,68 @@
+//! What `--stats` prints.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::machine::Machine;
+
+/// Names of the exceptions, by vector.
+const NAMES: [&str; 22] = [
+    "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "", "#TS", "#NP", "#SS", "#GP",
+    "#PF", "", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
+];
+
+/// The counts of a run that took `elapsed`, a line each.
+#[must_use]
+pub fn text(machine: &Machine, elapsed: Duration) -> String {
+    let cpu = &machine.cpu;
+    let counts = &cpu.statistics;
+    let instructions = cpu.state.instructions;
+    let seconds = elapsed.as_secs_f64();
+    let share = |part: u64, whole: u64| 100.0 * part as f64 / whole.max(1) as f64;
+    let mut out = String::new();
+    let _ = writeln!(out, "instructions       {instructions}");
+    let _ = writeln!(out, "seconds            {seconds:.3}");
+    let mips = instructions as f64 / seconds.max(1e-9) / 1e6;
+    let _ = writeln!(out, "MIPS               {mips:.1}");
+    let blocks = counts.blocks;
+    let _ = writeln!(
+        out,
+        "blocks             {blocks} ({:.1} instructions each)",
+        instructions as f64 / blocks.max(1) as f64
+    );
+    let found = counts.linked + counts.jump_cache_hits + counts.block_cache_hits;
+    let _ = writeln!(
+        out,
+        "block cache        {:.3}% hits ({:.1}% by link, {:.1}% by jump cache, {:.2}% by address)",
+        share(found, found + counts.decoded_blocks),
+        share(counts.linked, blocks),
+        share(counts.jump_cache_hits, blocks),
+        share(counts.block_cache_hits, blocks)
+    );
+    let _ = writeln!(
+        out,
+        "decoded            {} blocks, {} instructions; {} blocks invalidated",
+        counts.decoded_blocks, counts.decoded_instructions, counts.invalidated_blocks
+    );
+    let tlb = cpu.mmu.counters();
+    let _ = writeln!(
+        out,
+        "TLB                {} misses ({} instructions each), {:.1}% of them found in the second level, {} page walks, {} flushes",
+        tlb.l2_hits + tlb.walks,
+        instructions / (tlb.l2_hits + tlb.walks).max(1),
+        share(tlb.l2_hits, tlb.l2_hits + tlb.walks),
+        tlb.walks,
+        tlb.flushes
+    );
+    let _ = writeln!(out, "interrupts         {}", counts.interrupts);
+    for (vector, &count) in counts
+        .exceptions
+        .iter()
+        .enumerate()
+        .filter(|(_, count)| **count != 0)
+    {
+        let name = NAMES.get(vector).copied().unwrap_or_default();
+        let _ = writeln!(out, "exception {vector:2} {name:4}  {count}");
+    }
+    out
+}

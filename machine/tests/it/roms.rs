@@ -1,0 +1,110 @@
+//! Every test ROM ends as it says it does.
+
+use rax_devices::{Disk, MemoryDisk};
+use rax_machine::{Boot, End};
+
+use crate::support::Bench;
+
+fn check(name: &str) {
+    let rom = rax_test_roms::find(name).unwrap();
+    let mut bench = Bench::new(Boot::Rom((rom.build)()), 64 << 20, Vec::new());
+    let end = bench.run(500_000_000);
+    let serial = bench.serial();
+    let broken = rom.expected_serial.broken_by(&serial);
+    assert!(
+        broken.is_none(),
+        "{name}: {}\n{serial}\n{:?}",
+        broken.unwrap(),
+        bench.last_words.0
+    );
+    match (rom.exit_status, end) {
+        (Some(wanted), End::Status(status)) => assert_eq!(status, u32::from(wanted), "{serial}"),
+        // It waits for input that never comes.
+        (None, End::Instructions) => {}
+        (wanted, end) => panic!("{name}: {end:?} instead of {wanted:?}\n{serial}"),
+    }
+}
+
+#[test]
+fn paging() {
+    check("paging");
+}
+
+#[test]
+fn segmentation() {
+    check("segmentation");
+}
+
+#[test]
+fn task_switch() {
+    check("task-switch");
+}
+
+#[test]
+fn v86() {
+    check("v86");
+}
+
+#[test]
+fn interrupts() {
+    check("interrupts");
+}
+
+#[test]
+fn self_modifying() {
+    check("self-modifying");
+}
+
+#[test]
+fn every_rom_is_checked_here() {
+    let names: Vec<_> = rax_test_roms::ALL.iter().map(|rom| rom.name).collect();
+    let checked = [
+        "self-check",
+        "paging",
+        "segmentation",
+        "task-switch",
+        "v86",
+        "interrupts",
+        "self-modifying",
+    ];
+    assert_eq!(names, checked);
+}
+
+#[test]
+fn the_self_check_passes_and_its_monitor_answers() {
+    let content: Vec<u8> = (0..1u32 << 20).map(|n| (n / 512) as u8).collect();
+    let disk: Vec<Box<dyn Disk>> = vec![Box::new(MemoryDisk::new(content))];
+    let mut bench = Bench::new(Boot::Rom(rax_test_roms::self_check()), 64 << 20, disk);
+    let mut at = bench.run_until("> ", 0, 100_000_000);
+    assert!(
+        bench.serial().contains("self-check: 18 passed, 0 failed"),
+        "{}",
+        bench.serial()
+    );
+    for (command, answer) in [
+        ("help", "poweroff"),
+        ("mem", "64 MiB"),
+        ("cpuid", "rax"),
+        ("time", "2024-01-01"),
+    ] {
+        bench.console.type_bytes(format!("{command}\r").as_bytes());
+        at = bench.run_until(answer, at, 100_000_000);
+        at = bench.run_until("> ", at, 100_000_000);
+    }
+    bench.console.type_bytes(b"poweroff\r");
+    let end = bench.run(100_000_000);
+    assert!(matches!(end, End::PowerOff), "{end:?}\n{}", bench.serial());
+}
+
+#[test]
+fn a_run_in_virtual_time_repeats_bit_for_bit() {
+    let run = || {
+        let rom = Boot::Rom(rax_test_roms::self_check());
+        let mut bench = Bench::new(rom, 16 << 20, Vec::new());
+        bench.run(30_000_000);
+        (bench.machine.cpu.state.clone(), bench.serial())
+    };
+    let (first, second) = (run(), run());
+    assert!(first.0 == second.0, "the processors differ");
+    assert_eq!(first.1, second.1);
+}

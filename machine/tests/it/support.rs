@@ -1,0 +1,95 @@
+//! A machine in a test: its serial line in memory, time counted in instructions.
+
+use std::time::Duration;
+
+use rax_cpu::Model;
+use rax_devices::{Disk, MemoryConsole};
+use rax_machine::cli::ClockSource;
+use rax_machine::host::Inbox;
+use rax_machine::{Boot, Config, End, Fittings, Machine, Pace, Watcher};
+
+/// Keeps what is said of a triple fault.
+#[derive(Default)]
+pub(crate) struct LastWords(pub(crate) Option<String>);
+
+impl Watcher for LastWords {
+    fn before(&mut self, _machine: &Machine) {}
+
+    fn triple_fault(&mut self, machine: &Machine) {
+        let cpu = &machine.cpu;
+        self.0 = Some(format!("{}{}", cpu.describe(), cpu.describe_history()));
+    }
+}
+
+/// A machine and what it is tested with.
+pub(crate) struct Bench {
+    pub(crate) machine: Machine,
+    pub(crate) console: MemoryConsole,
+    pub(crate) last_words: LastWords,
+}
+
+impl Bench {
+    /// Virtual time, the debug-exit port at F4h, one serial line.
+    pub(crate) fn new(boot: Boot, ram: u64, disks: Vec<Box<dyn Disk>>) -> Self {
+        let console = MemoryConsole::new();
+        let fittings = Fittings {
+            serial: vec![Box::new(console.clone())],
+            disks,
+            debug_exit: Some(0xf4),
+            start_time: 1_704_067_200,
+            ..Fittings::default()
+        };
+        let model = Model::default();
+        let machine = Machine::new(Config {
+            ram,
+            model,
+            boot,
+            fittings,
+        })
+        .unwrap();
+        Self {
+            machine,
+            console,
+            last_words: LastWords::default(),
+        }
+    }
+
+    /// Runs for at most `instructions` more.
+    pub(crate) fn run(&mut self, instructions: u64) -> End {
+        let limit = self.machine.cpu.state.instructions + instructions;
+        let pace = Pace {
+            clock: ClockSource::Virtual,
+            timeout: Some(Duration::from_secs(300)),
+            max_instructions: Some(limit),
+            no_reboot: true,
+            inbox: Inbox::default(),
+            door: None,
+        };
+        self.machine.run(&pace, &mut self.last_words)
+    }
+
+    /// What has come over the serial line since power-on.
+    pub(crate) fn serial(&self) -> String {
+        String::from_utf8_lossy(&self.console.output()).into_owned()
+    }
+
+    /// Runs until `text` has come over the serial line since `from`, at most
+    /// `instructions` more.
+    pub(crate) fn run_until(&mut self, text: &str, from: usize, instructions: u64) -> usize {
+        let slice = 10_000_000;
+        for _ in 0..instructions.div_ceil(slice) {
+            let serial = self.serial();
+            if let Some(found) = serial.get(from..).and_then(|new| new.find(text)) {
+                return from + found + text.len();
+            }
+            let end = self.run(slice);
+            assert!(
+                matches!(end, End::Instructions),
+                "ended with {end:?} instead of {text:?}:\n{}\n{:?}",
+                self.serial(),
+                self.last_words.0
+            );
+        }
+        panic!("{text:?} did not come:\n{}", self.serial());
+    }
+}
