@@ -25,6 +25,7 @@ pub(crate) enum Generation {
     Pentium3,
     Pentium4,
     X8664,
+    X8664V2,
     Max,
 }
 
@@ -98,6 +99,14 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "x86-64",
         generation: Generation::X8664,
+        signature: IN_ORDER,
+        basic_leaves: 0x16,
+        extended_leaves: 0x8000_0008,
+        physical_address_bits: 40,
+    },
+    Kind {
+        name: "x86-64-v2",
+        generation: Generation::X8664V2,
         signature: IN_ORDER,
         basic_leaves: 0x16,
         extended_leaves: 0x8000_0008,

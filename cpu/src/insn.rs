@@ -3,6 +3,7 @@
 //!
 //! One file per instruction group follows, as the SDM groups them (SDM 1, chapter 5).
 
+mod aes;
 mod arith;
 mod bit;
 mod bmi;
@@ -17,9 +18,14 @@ mod misc;
 mod mmx;
 mod mov;
 mod segment;
+mod sha;
 mod shift;
 mod sse;
 mod sse2;
+mod sse3;
+mod sse41;
+mod sse42;
+mod ssse3;
 mod stack;
 mod state_save;
 mod string;

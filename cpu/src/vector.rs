@@ -5,9 +5,13 @@
 
 mod bytes;
 mod convert;
+mod crypto;
 mod float;
 mod lanes;
 mod shuffle;
+pub mod text;
+mod unary;
+mod wide;
 
 use lanes::{
     dwords, from_dwords, from_qwords, from_words, map_bytes, map_dwords, map_qwords, map_words,
@@ -15,8 +19,10 @@ use lanes::{
 };
 
 pub use convert::{ConvertOp, FloatWidth};
+pub use crypto::CryptoOp;
 pub use float::{FloatOp, FloatShape, FloatUnaryOp, order_flags};
 pub use shuffle::ShuffleOp;
+pub use unary::{VectorTernaryOp, VectorUnaryOp};
 
 /// How a vector is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +108,28 @@ pub enum VectorOp {
     InterleaveLow(Lane),
     /// Lanes of the high halves, alternating, the first operand's first.
     InterleaveHigh(Lane),
+    /// Sums of neighbours, the first operand's low.
+    HorizontalAdd(Lane),
+    /// Differences of neighbours, the first operand's low.
+    HorizontalSub(Lane),
+    /// Sums of neighbouring words, confined to the signed range.
+    HorizontalAddSigned,
+    /// Differences of neighbouring words, confined to the signed range.
+    HorizontalSubSigned,
+    /// The first negated where the second is negative, and zero where that is zero.
+    Sign(Lane),
+    /// Signed product of the even dwords, as qwords.
+    MulEvenSigned,
+    /// Product of signed words as fractions of 15 bits, rounded.
+    MulRounded,
+    /// Products of unsigned bytes and signed ones, added in pairs, confined to the signed range.
+    MulAddBytes,
+    /// Bytes of the first chosen by those of the second; zeros where they are negative.
+    ShuffleBytes,
+    /// Sums of the absolute differences of four bytes, at places that an immediate gives (MPSADBW).
+    SumBlocks(u8),
+    /// A step of a cipher or a hash.
+    Crypto(CryptoOp),
 }
 
 /// Maps unsigned lanes of any width.
@@ -182,6 +210,24 @@ impl VectorOp {
                 let half = bits / 2;
                 interleave(lane, (a >> half) as u64, (b >> half) as u64)
             }
+            Self::HorizontalAdd(lane) => wide::horizontal_add(bits, lane, (a, b)),
+            Self::HorizontalSub(lane) => wide::horizontal_sub(bits, lane, (a, b)),
+            Self::HorizontalAddSigned => wide::horizontal_add_signed(bits, (a, b)),
+            Self::HorizontalSubSigned => wide::horizontal_sub_signed(bits, (a, b)),
+            Self::Sign(lane) => each_signed!(lane, a, b, |x, y| match y {
+                1.. => x,
+                0 => 0,
+                _ => x.wrapping_neg(),
+            }),
+            Self::MulEvenSigned => map_qwords(a, b, |x, y| {
+                let product = i64::from(x as i32) * i64::from(y as i32);
+                product.cast_unsigned()
+            }),
+            Self::MulRounded => wide::multiply_rounded(a, b),
+            Self::MulAddBytes => wide::multiply_add_bytes(a, b),
+            Self::ShuffleBytes => wide::shuffle_bytes(bits, a, b),
+            Self::SumBlocks(places) => wide::sum_blocks(a, b, places),
+            Self::Crypto(op) => op.apply(a, b),
         }
     }
 }
@@ -333,6 +379,12 @@ pub trait VectorBits: rax_mmu::Word {
     #[must_use]
     fn map2(self, other: Self, mut f: impl FnMut(u128, u128) -> u128) -> Self {
         Self::from_low(f(self.low(), other.low()))
+    }
+    /// Applies a function to each three pieces of 128 bits.
+    #[inline(always)]
+    #[must_use]
+    fn map3(self, b: Self, c: Self, mut f: impl FnMut(u128, u128, u128) -> u128) -> Self {
+        Self::from_low(f(self.low(), b.low(), c.low()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! MMX, SSE and SSE2 against the processor it runs on: every encoding, results, flags and #XM,
+//! MMX, SSE to SSE4.2, AES and SHA against the processor it runs on: every encoding, results, flags and #XM,
 //! in every rounding mode, with and without DAZ and FTZ.
 //!
 //! `RAX_SIMD_CASES` sets the number of random cases for each encoding.
@@ -30,6 +30,7 @@ pub(crate) struct Registers {
     mxcsr: u32,
     rax: u64,
     rcx: u64,
+    rdx: u64,
     flags: u64,
     memory: [u128; 2],
     has_faulted: bool,
@@ -85,6 +86,9 @@ impl Random {
             5 => {
                 [0, u64::MAX, 0x8000_7fff_8000_7fff, 0x7f80_ff01_0080_ff7f][self.below(4) as usize]
             }
+            // Short texts of few letters.
+            6 => self.next() & self.next() & 0x8003_0103_0183_0301,
+            7 => self.below(45).wrapping_sub(20),
             _ => self.next(),
         }
     }
@@ -94,13 +98,16 @@ impl Random {
     }
 
     fn registers(&mut self) -> Registers {
-        let kind = self.below(8);
+        let kind = self.below(10);
+        // A text has a length.
+        let scalar = if kind == 6 { 7 } else { kind };
         let mut registers = Registers {
             xmm: [self.vector(kind), self.vector(kind)],
             mm: [self.lane(kind), self.lane(kind)],
             mxcsr: self.next() as u32 & 0xe07f | 0x1f80,
-            rax: self.lane(kind),
-            rcx: self.lane(kind),
+            rax: self.lane(scalar),
+            rcx: self.lane(scalar),
+            rdx: self.lane(scalar),
             flags: self.next() & STATUS,
             memory: [self.vector(kind), self.vector(kind)],
             has_faulted: false,
@@ -146,7 +153,8 @@ fn variants(encoding: &Encoding) -> Vec<Vec<u8>> {
 }
 
 /// Runs every encoding that `wanted` chooses; the first mismatches are the failure.
-fn compare(wanted: impl Fn(Code) -> bool) {
+/// How many cases trapped.
+fn compare(wanted: impl Fn(Code) -> bool) -> u64 {
     let mut guest = Guest::new();
     let mut report = String::new();
     let mut wrong = 0_u64;
@@ -184,21 +192,60 @@ fn compare(wanted: impl Fn(Code) -> bool) {
         }
     }
     assert!(wrong == 0, "{wrong} differ{report}");
-    assert!(faults != 0, "some of the numbers should trap");
+    faults
 }
 
-fn is_sse2(code: Code) -> bool {
-    code.cpuid_features().contains(&CpuidFeature::SSE2)
+/// Whether a code needs one of these features.
+fn is_of(code: Code, features: &[CpuidFeature]) -> bool {
+    let needed = code.cpuid_features();
+    needed.iter().any(|feature| features.contains(feature))
 }
+
+const LATER: &[CpuidFeature] = &[
+    CpuidFeature::SSE3,
+    CpuidFeature::SSSE3,
+    CpuidFeature::SSE4_1,
+    CpuidFeature::SSE4_2,
+];
+const CRYPTO: &[CpuidFeature] = &[
+    CpuidFeature::AES,
+    CpuidFeature::PCLMULQDQ,
+    CpuidFeature::SHA,
+];
 
 #[test]
 fn mmx_and_sse_agree_with_the_host() {
-    compare(|code| !is_sse2(code) && !is_approximate(code));
+    let faults = compare(|code| {
+        let is_newer = is_of(code, &[CpuidFeature::SSE2]) || is_of(code, LATER);
+        !is_newer && !is_of(code, CRYPTO) && !is_approximate(code)
+    });
+    assert!(faults != 0, "some of the numbers should trap");
 }
 
 #[test]
 fn sse2_agrees_with_the_host() {
-    compare(is_sse2);
+    let faults = compare(|code| is_of(code, &[CpuidFeature::SSE2]));
+    assert!(faults != 0, "some of the numbers should trap");
+}
+
+#[test]
+fn sse3_to_sse42_agree_with_the_host() {
+    if !is_x86_feature_detected!("sse4.2") {
+        println!("skipped: this host has no SSE4.2");
+        return;
+    }
+    let faults = compare(|code| is_of(code, LATER));
+    assert!(faults != 0, "some of the numbers should trap");
+}
+
+#[test]
+fn aes_and_sha_agree_with_the_host() {
+    let faults = compare(|code| {
+        (is_x86_feature_detected!("aes") && is_of(code, &[CpuidFeature::AES]))
+            || (is_x86_feature_detected!("pclmulqdq") && is_of(code, &[CpuidFeature::PCLMULQDQ]))
+            || (is_x86_feature_detected!("sha") && is_of(code, &[CpuidFeature::SHA]))
+    });
+    assert_eq!(faults, 0, "none of these traps");
 }
 
 #[test]
@@ -257,7 +304,7 @@ fn simplified(host: &Host, start: Registers) -> Registers {
         text
     };
     let wanted = effect(&start);
-    let zeros: [fn(&mut Registers); 10] = [
+    let zeros: [fn(&mut Registers); 11] = [
         |registers| registers.xmm[0] = 0,
         |registers| registers.xmm[1] = 0,
         |registers| registers.mm[0] = 0,
@@ -266,6 +313,7 @@ fn simplified(host: &Host, start: Registers) -> Registers {
         |registers| registers.memory[1] = 0,
         |registers| registers.rax = 0,
         |registers| registers.rcx = 0,
+        |registers| registers.rdx = 0,
         |registers| registers.mxcsr = 0x1f80,
         |registers| registers.flags = 0,
     ];
@@ -278,6 +326,17 @@ fn simplified(host: &Host, start: Registers) -> Registers {
         }
     }
     simple
+}
+
+/// PCMPESTRI and PCMPESTRM.
+const fn takes_lengths(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Pcmpestri_xmm_xmmm128_imm8
+            | Code::Pcmpestri64_xmm_xmmm128_imm8
+            | Code::Pcmpestrm_xmm_xmmm128_imm8
+            | Code::Pcmpestrm64_xmm_xmmm128_imm8
+    )
 }
 
 /// A line of `tests/vectors`.
@@ -308,6 +367,10 @@ fn line(encoding: &Encoding, start: &Registers, end: &Registers) -> String {
     if uses(Register::is_gpr) {
         name("rax", start.rax.into());
         name("rcx", start.rcx.into());
+    }
+    if takes_lengths(encoding.code) {
+        name("rax", start.rax.into());
+        name("rdx", start.rdx.into());
     }
     if encoding.in_memory {
         name("rbx", 0x2000);

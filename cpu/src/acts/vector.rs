@@ -10,7 +10,8 @@ use crate::insn::Insn;
 use crate::rflags::{Cr0, Cr4};
 use crate::vector::{
     ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, Lane, ShuffleOp, VectorBits,
-    VectorOp, VectorShiftOp, extract, insert, order_flags, sign_mask,
+    VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp, extract, insert, order_flags,
+    sign_mask,
 };
 use crate::verbs::{Bits, VectorVerbs, VectorWidth, Width};
 
@@ -182,6 +183,22 @@ impl VectorVerbs for Cpu {
     }
 
     #[inline(always)]
+    fn vector_unary<L: VectorWidth>(&mut self, op: VectorUnaryOp, value: L::Bits) -> L::Bits {
+        value.map(|value| op.apply(value))
+    }
+
+    #[inline(always)]
+    fn vector_ternary<L: VectorWidth>(
+        &mut self,
+        op: VectorTernaryOp,
+        a: L::Bits,
+        b: L::Bits,
+        c: L::Bits,
+    ) -> L::Bits {
+        a.map3(b, c, |a, b, c| op.apply(a, b, c))
+    }
+
+    #[inline(always)]
     fn shuffle<L: VectorWidth>(
         &mut self,
         op: ShuffleOp,
@@ -189,7 +206,7 @@ impl VectorVerbs for Cpu {
         b: L::Bits,
         immediate: u8,
     ) -> L::Bits {
-        a.map2(b, |a, b| op.apply(a, b, immediate))
+        a.map2(b, |a, b| op.apply(L::BITS, a, b, immediate))
     }
 
     #[inline(always)]

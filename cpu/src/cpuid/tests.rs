@@ -24,8 +24,21 @@ fn models_grow() {
     assert!(!has("pentium4", CpuidFeature::X64));
     assert!(has("x86-64", CpuidFeature::SYSCALL));
     assert!(!has("x86-64", CpuidFeature::BMI1));
+    assert!(!has("x86-64", CpuidFeature::SSE3));
+    for level in [
+        CpuidFeature::CMPXCHG16B,
+        CpuidFeature::POPCNT,
+        CpuidFeature::SSE3,
+        CpuidFeature::SSSE3,
+        CpuidFeature::SSE4_1,
+        CpuidFeature::SSE4_2,
+    ] {
+        assert!(has("x86-64-v2", level), "{level:?}");
+    }
+    assert!(!has("x86-64-v2", CpuidFeature::AES));
+    assert!(!has("x86-64-v2", CpuidFeature::BMI1));
     assert!(has("max", CpuidFeature::ADX));
-    for absent in [CpuidFeature::SSE3, CpuidFeature::AVX, CpuidFeature::SMM] {
+    for absent in [CpuidFeature::AVX, CpuidFeature::SMM] {
         assert!(!has("max", absent), "{absent:?}");
     }
 }
@@ -45,7 +58,8 @@ fn cpuid_announces_vendor_brand_and_features() {
     let [_, _, ecx, edx] = cpu.cpuid(1, 0);
     assert_eq!(edx & (1 << 9), 0, "no APIC");
     assert_eq!(edx & (1 << 28), 0, "no HTT");
-    assert_eq!(ecx & 1, 0, "no SSE3");
+    assert_eq!(ecx & 0x0218_0203, 0x0218_0203, "SSE3 to SSE4.2, AES");
+    assert_eq!(ecx >> 28 & 1, 0, "no AVX");
     assert_eq!(ecx >> 31, 0, "no hypervisor");
     assert_ne!(edx & (1 << 26), 0, "SSE2");
     assert_eq!(cpu.cpuid(0x4000_0000, 0), cpu.cpuid(0x16, 0));
@@ -113,6 +127,16 @@ fn what_is_announced_is_implemented() {
         F::POPCNT,
         F::LZCNT,
         F::CMOV,
+        F::MMX,
+        F::SSE,
+        F::SSE2,
+        F::SSE3,
+        F::SSSE3,
+        F::SSE4_1,
+        F::SSE4_2,
+        F::AES,
+        F::PCLMULQDQ,
+        F::SHA,
     ];
     let max = Model::named("max").unwrap();
     assert!(announced.iter().all(|&feature| max.has(feature)));

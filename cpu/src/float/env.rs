@@ -107,6 +107,8 @@ pub struct Env {
     pub masks: Exceptions,
     /// The exceptions raised since this value was made.
     pub raised: Exceptions,
+    /// What the steps before this one raised, for instructions of several steps (DPPS).
+    pub settled: Exceptions,
     /// x87 C1: the last operation rounded its result away from zero.
     pub rounded_up: bool,
     /// The PE flag is already set in MXCSR and masked, so nobody needs to hear of it again.
@@ -124,6 +126,7 @@ impl Default for Env {
             precision: Precision::Extended,
             masks: Exceptions::all(),
             raised: Exceptions::empty(),
+            settled: Exceptions::empty(),
             rounded_up: false,
             inexact_known: false,
         }
@@ -142,6 +145,7 @@ impl Env {
             precision: Precision::Extended,
             masks: Exceptions::from_bits_truncate((mxcsr >> 7) as u8),
             raised: Exceptions::empty(),
+            settled: Exceptions::empty(),
             rounded_up: false,
             inexact_known: mxcsr & 0x1020 == 0x1020,
         }
@@ -158,6 +162,7 @@ impl Env {
             precision: Precision::from_bits(control_word >> 8),
             masks: Exceptions::from_bits_truncate(control_word as u8),
             raised: Exceptions::empty(),
+            settled: Exceptions::empty(),
             rounded_up: false,
             inexact_known: false,
         }
@@ -169,11 +174,21 @@ impl Env {
     #[inline]
     #[must_use]
     pub const fn reported(&self) -> Exceptions {
-        if self.is_prevented() {
+        let raised = if self.is_prevented() {
             self.raised.intersection(Exceptions::PRE_COMPUTATION)
         } else {
             self.raised
-        }
+        };
+        self.settled.union(raised)
+    }
+
+    /// Ends a step of an instruction that has several. Whether the next one is to be taken:
+    /// nothing has to trap.
+    #[must_use]
+    pub fn settle(&mut self) -> bool {
+        self.settled = self.reported();
+        self.raised = Exceptions::empty();
+        self.unmasked().is_empty()
     }
 
     /// The reported exceptions that must trap; empty when the result may be written.

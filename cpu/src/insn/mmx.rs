@@ -1,12 +1,12 @@
 //! MMX (SDM 1, 5.4 and 9.4), with what SSE and SSE2 added to its registers (SDM 1, 5.5.3 and 5.6.3).
 
 use super::vector::{
-    bound_row, emms, extract_word, from_gpr, insert_word, maskmov, move_from, move_to, packed,
+    bound_row, emms, extract_lane, from_gpr, insert_lane, maskmov, move_from, move_to, packed,
     packed_half, shift, shift_by, shuffle, signs, slot_row, to_gpr,
 };
 use super::{Mem, Reg0, Reg1, Row, Unit, helper};
 use crate::vector::{Lane, ShuffleOp, VectorOp, VectorShiftOp};
-use crate::verbs::{Dword, M64, Qword};
+use crate::verbs::{Dword, M64, Qword, Word};
 
 /// Two vectors of integers.
 macro_rules! packed {
@@ -151,10 +151,30 @@ pub(super) const ROWS: &[Row] = &[
     slot!(Movd_rm32_mm, to_gpr, [M64, Dword, Reg0], [M64, Dword, Mem]),
     slot!(Movq_rm64_mm, to_gpr, [M64, Qword, Reg0], [M64, Qword, Mem]),
     store!(Movq_mmm64_mm),
-    slot!(Pinsrw_mm_r32m16_imm8, insert_word, [M64, Reg1], [M64, Mem]),
-    slot!(Pinsrw_mm_r64m16_imm8, insert_word, [M64, Reg1], [M64, Mem]),
-    slot!(Pextrw_r32_mm_imm8, extract_word, [M64, Reg0], [M64, Reg0]),
-    slot!(Pextrw_r64_mm_imm8, extract_word, [M64, Reg0], [M64, Reg0]),
+    slot!(
+        Pinsrw_mm_r32m16_imm8,
+        insert_lane,
+        [M64, Word, Reg1],
+        [M64, Word, Mem]
+    ),
+    slot!(
+        Pinsrw_mm_r64m16_imm8,
+        insert_lane,
+        [M64, Word, Reg1],
+        [M64, Word, Mem]
+    ),
+    slot!(
+        Pextrw_r32_mm_imm8,
+        extract_lane,
+        [M64, Word, Reg0],
+        [M64, Word, Reg0]
+    ),
+    slot!(
+        Pextrw_r64_mm_imm8,
+        extract_lane,
+        [M64, Word, Reg0],
+        [M64, Word, Reg0]
+    ),
     shift!(Psrlw_mm_mmm64, Right(Word)),
     shift!(Psrld_mm_mmm64, Right(Dword)),
     shift!(Psrlq_mm_mmm64, Right(Qword)),

@@ -5,14 +5,14 @@ use super::vector::rows::{
     scalar_store, shuffle, signs, store, to_integer, to_pair,
 };
 use super::vector::{
-    arithmetic, bound_row, compare, convert, extract_word, from_gpr, from_integer, from_mmx,
-    insert_word, integers_from_mmx, load_high, load_low, maskmov, mmx_from, move_from, move_low,
+    arithmetic, bound_row, compare, convert, extract_lane, from_gpr, from_integer, from_mmx,
+    insert_lane, integers_from_mmx, load_high, load_low, maskmov, mmx_from, move_from, move_low,
     move_to, order, packed, root, shift, shift_by, shuffle, signs, slot_row, store_high, store_low,
     to_gpr, to_integer, to_mmx,
 };
 use super::{Mem, Reg0, Reg1, Row, Unit, both, helper};
 use crate::vector::{Lane, VectorShiftOp};
-use crate::verbs::{Dword, Qword, X128};
+use crate::verbs::{Dword, Qword, Word, X128};
 
 /// A row without a constant.
 macro_rules! slot {
@@ -168,27 +168,27 @@ pub(super) const ROWS: &[Row] = &[
     compare!(Cmpsd_xmm_xmmm64_imm8, ScalarDouble),
     slot!(
         Pinsrw_xmm_r32m16_imm8,
-        insert_word,
-        [X128, Reg1],
-        [X128, Mem]
+        insert_lane,
+        [X128, Word, Reg1],
+        [X128, Word, Mem]
     ),
     slot!(
         Pinsrw_xmm_r64m16_imm8,
-        insert_word,
-        [X128, Reg1],
-        [X128, Mem]
+        insert_lane,
+        [X128, Word, Reg1],
+        [X128, Word, Mem]
     ),
     slot!(
         Pextrw_r32_xmm_imm8,
-        extract_word,
-        [X128, Reg0],
-        [X128, Reg0]
+        extract_lane,
+        [X128, Word, Reg0],
+        [X128, Word, Reg0]
     ),
     slot!(
         Pextrw_r64_xmm_imm8,
-        extract_word,
-        [X128, Reg0],
-        [X128, Reg0]
+        extract_lane,
+        [X128, Word, Reg0],
+        [X128, Word, Reg0]
     ),
     shuffle!(Shufpd_xmm_xmmm128_imm8, TwoQwords),
     shift!(Psrlw_xmm_xmmm128, Right(Word)),

@@ -6,8 +6,8 @@ use bitvec::vec::BitVec;
 use iced_x86::{Code, CpuidFeature};
 
 use super::{
-    Row, arith, bit, bmi, branch, convert, far, flag, io, logic, misc, mmx, mov, segment, shift,
-    sse, sse2, stack, state_save, string, system, x87,
+    Row, aes, arith, bit, bmi, branch, convert, far, flag, io, logic, misc, mmx, mov, segment, sha,
+    shift, sse, sse2, sse3, sse41, sse42, ssse3, stack, state_save, string, system, x87,
 };
 use crate::cpuid::Model;
 
@@ -15,6 +15,7 @@ use crate::cpuid::Model;
 #[must_use]
 pub const fn groups() -> &'static [&'static [Row]] {
     &[
+        aes::ROWS,
         arith::ROWS,
         bit::ROWS,
         bmi::ROWS,
@@ -28,9 +29,14 @@ pub const fn groups() -> &'static [&'static [Row]] {
         mmx::ROWS,
         mov::ROWS,
         segment::ROWS,
+        sha::ROWS,
         shift::ROWS,
         sse::ROWS,
         sse2::ROWS,
+        sse3::ROWS,
+        sse41::ROWS,
+        sse42::ROWS,
+        ssse3::ROWS,
         stack::ROWS,
         state_save::ROWS,
         string::ROWS,

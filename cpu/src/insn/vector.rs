@@ -2,20 +2,25 @@
 
 mod float;
 mod helper;
+mod lane;
 mod mov;
 pub(super) mod rows;
 
 use super::{Insn, Slot};
 use crate::vector::{Lane, ShuffleOp, VectorOp, VectorShiftOp};
-use crate::verbs::{Bound, Dword, Operand, Qword, VectorVerbs, VectorWidth, Width, Word};
+use crate::verbs::{Bound, Dword, Operand, Qword, VectorVerbs, VectorWidth, Width};
 
 #[cfg(test)]
 mod tests;
 
 pub(super) use float::{
-    arithmetic, compare, convert, from_integer, integers_from_mmx, order, root, to_integer, to_mmx,
+    arithmetic, arithmetic_by, compare, convert, from_integer, integers_from_mmx, order, root,
+    root_by, to_integer, to_mmx,
 };
-pub(super) use helper::{emms, ldmxcsr, maskmov, stmxcsr};
+pub(super) use helper::{compare_strings, emms, ldmxcsr, maskmov, stmxcsr};
+pub(super) use lane::{
+    duplicate, extend, extract_lane, insert_dword, insert_lane, select, test, unary,
+};
 pub(super) use mov::{
     from_gpr, from_mmx, load_high, load_low, mmx_from, move_from, move_high_to_low, move_low,
     move_to, store_high, store_low, to_gpr,
@@ -96,6 +101,19 @@ pub(super) fn packed<V: VectorVerbs, O: Bound<VectorOp>, L: VectorWidth, S: Slot
     Ok(())
 }
 
+/// As [`packed`]; the operation depends on an immediate.
+#[inline(always)]
+pub(super) fn packed_by<V: VectorVerbs, O: Bound<fn(u8) -> VectorOp>, L: VectorWidth, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let b = source::<V, L, S>(v, insn)?;
+    let a = v.vector::<L>(insn.number(0));
+    let result = v.vector_binary::<L>(O::VALUE(insn.immediate as u8), a, b);
+    v.set_vector::<L>(insn.number(0), result);
+    Ok(())
+}
+
 /// PUNPCKLxx of MMX: only half of the operand is read from memory.
 #[inline(always)]
 pub(super) fn packed_half<V: VectorVerbs, O: Bound<VectorOp>, L: VectorWidth, S: Slot>(
@@ -167,36 +185,6 @@ pub(super) fn signs<V: VectorVerbs, O: Bound<Lane>, L: VectorWidth, D: Slot>(
     let vector = v.vector::<L>(insn.number(1));
     let mask = v.sign_mask::<L, Dword>(O::VALUE, vector);
     v.write::<Dword>(D::of(insn), mask)?;
-    v.finish::<L>();
-    Ok(())
-}
-
-/// PINSRW.
-#[inline(always)]
-pub(super) fn insert_word<V: VectorVerbs, L: VectorWidth, S: Slot>(
-    v: &mut V,
-    insn: &Insn,
-) -> Result<(), V::Fault> {
-    v.begin::<L>()?;
-    let word = v.read::<Word>(S::of(insn))?;
-    let vector = v.vector::<L>(insn.number(0));
-    let result = v.insert::<L, Word>(vector, insn.immediate as u8, word);
-    v.set_vector::<L>(insn.number(0), result);
-    v.finish::<L>();
-    Ok(())
-}
-
-/// PEXTRW.
-#[inline(always)]
-pub(super) fn extract_word<V: VectorVerbs, L: VectorWidth, D: Slot>(
-    v: &mut V,
-    insn: &Insn,
-) -> Result<(), V::Fault> {
-    v.begin::<L>()?;
-    let vector = v.vector::<L>(insn.number(1));
-    let word = v.extract::<L, Word>(vector, insn.immediate as u8);
-    let wide = v.zero_extend::<Word, Dword>(word);
-    v.write::<Dword>(D::of(insn), wide)?;
     v.finish::<L>();
     Ok(())
 }

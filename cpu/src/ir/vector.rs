@@ -3,7 +3,7 @@
 use super::op::Name;
 use crate::vector::{
     ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, Lane, ShuffleOp, VectorOp,
-    VectorShiftOp,
+    VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
 };
 
 /// An operation on vectors. The width noted beside it is that of its result, or
@@ -65,6 +65,10 @@ pub enum VectorStep {
         /// How it is divided.
         lane: Lane,
     },
+    /// One vector of integers, one result.
+    Unary(VectorUnaryOp, Name),
+    /// Three vectors of integers, one result.
+    Ternary(VectorTernaryOp, Name, Name, Name),
     /// Two vectors of integers, one result.
     Binary(VectorOp, Name, Name),
     /// Lanes chosen by an immediate.
@@ -118,7 +122,8 @@ impl VectorStep {
     pub fn operands(self, width: u32) -> Vec<(Name, u32)> {
         match self {
             Self::CheckX87 | Self::EnterMmx | Self::Read(_) => vec![],
-            Self::Write(_, value) => vec![(value, width)],
+            Self::Write(_, value) | Self::Unary(_, value) => vec![(value, width)],
+            Self::Ternary(_, a, b, c) => vec![(a, width), (b, width), (c, width)],
             Self::Load { address, .. } => vec![(address, 64)],
             Self::Store { address, value, .. } => vec![(address, 64), (value, width)],
             Self::Widen(value) => vec![(value, 0)],

@@ -2,10 +2,15 @@
 //!
 //! Every lane uses the same [`Env`], which then knows what the whole instruction raised.
 
+mod dot;
+
+use std::array::from_fn;
+
 use super::convert::FloatWidth;
-use super::lanes::{map_dwords, map_qwords};
+use super::lanes::{dwords, from_dwords, from_qwords, map_dwords, map_qwords, qwords};
 use crate::float::{
-    Comparison, Env, F32, F64, Predicate, reciprocal_estimate, reciprocal_root_estimate,
+    Comparison, Env, F32, F64, Format, Predicate, Rounding, reciprocal_estimate,
+    reciprocal_root_estimate,
 };
 use crate::rflags::Rflags;
 
@@ -39,6 +44,15 @@ pub enum FloatOp {
     Max,
     /// All ones where the predicate holds.
     Compare(Predicate),
+    /// Differences in even lanes, sums in odd ones.
+    SubAdd,
+    /// Sums of neighbours, the first operand's low.
+    HorizontalAdd,
+    /// Differences of neighbours, the first operand's low.
+    HorizontalSub,
+    /// The sum of the products that the high half of an immediate chooses, in the lanes
+    /// that its low half chooses; zeros in the others.
+    Dot(u8),
 }
 
 /// One vector of numbers, one result.
@@ -50,6 +64,9 @@ pub enum FloatUnaryOp {
     Reciprocal,
     /// About the reciprocal of the square root, binary32; raises nothing.
     ReciprocalRoot,
+    /// Integral values: bits 0 and 1 of an immediate say how to round unless bit 2
+    /// leaves that to MXCSR, and bit 3 keeps PE from being raised.
+    Round(u8),
 }
 
 /// Applies a function of either format to the lanes of `shape`.
@@ -105,7 +122,40 @@ impl FloatOp {
                     |env, x, y| fill(env.compare_as::<F64>(x, y, predicate)),
                 )
             }
+            Self::SubAdd if shape == FloatShape::PackedSingle => {
+                let (a, b) = (dwords(a), dwords(b));
+                from_dwords(from_fn(|n| sum::<F32>(env, (a[n], b[n]), n % 2 == 0)))
+            }
+            Self::SubAdd => {
+                let (a, b) = (qwords(a), qwords(b));
+                from_qwords(from_fn(|n| sum::<F64>(env, (a[n], b[n]), n == 0)))
+            }
+            Self::HorizontalAdd => neighbours(shape, env, ab, false),
+            Self::HorizontalSub => neighbours(shape, env, ab, true),
+            Self::Dot(choice) => dot::product(shape, env, ab, choice),
         }
+    }
+}
+
+#[inline(always)]
+fn sum<F: Format>(env: &mut Env, (x, y): (F::Bits, F::Bits), is_difference: bool) -> F::Bits {
+    if is_difference {
+        env.sub::<F>(x, y)
+    } else {
+        env.add::<F>(x, y)
+    }
+}
+
+/// Sums or differences of neighbours.
+#[inline(always)]
+fn neighbours(shape: FloatShape, env: &mut Env, (a, b): (u128, u128), is_difference: bool) -> u128 {
+    if shape == FloatShape::PackedSingle {
+        let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (dwords(a), dwords(b));
+        let pairs = [(a0, a1), (a2, a3), (b0, b1), (b2, b3)];
+        from_dwords(pairs.map(|pair| sum::<F32>(env, pair, is_difference)))
+    } else {
+        let ([a0, a1], [b0, b1]) = (qwords(a), qwords(b));
+        from_qwords([(a0, a1), (b0, b1)].map(|pair| sum::<F64>(env, pair, is_difference)))
     }
 }
 
@@ -137,6 +187,19 @@ impl FloatUnaryOp {
                 |_, _, y| reciprocal_root_estimate(y),
                 |_, _, y| y,
             ),
+            Self::Round(how) => {
+                if how & 4 == 0 {
+                    env.rounding = Rounding::from_bits(u32::from(how));
+                }
+                let is_quiet = how & 8 != 0;
+                lanes(
+                    shape,
+                    env,
+                    ab,
+                    |env, _, y| env.round_to_integral::<F32>(y, is_quiet),
+                    |env, _, y| env.round_to_integral::<F64>(y, is_quiet),
+                )
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Lanes rearranged as an immediate says (SDM 2B, PSHUFD, SHUFPS).
+//! Lanes rearranged as an immediate says (SDM 2, PSHUFD, SHUFPS, BLENDPS, INSERTPS).
 
 use std::array::from_fn;
 
 use super::lanes::{dwords, from_dwords, from_qwords, from_words, qwords, words};
+use super::{Lane, wide};
 
 /// Lanes chosen by an immediate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,14 +18,21 @@ pub enum ShuffleOp {
     TwoDwords,
     /// A qword of the first, then one of the second (SHUFPD).
     TwoQwords,
+    /// The lanes of the second whose bits are set, else the first's (BLENDPS and its kin).
+    Blend(Lane),
+    /// The first above the second, shifted right by bytes (PALIGNR).
+    Align,
+    /// The first with one dword of the second, then zeros where bits 0 to 3 say so (INSERTPS).
+    InsertDword,
 }
 
 impl ShuffleOp {
-    /// The operation.
+    /// The operation on vectors of `bits` bits, 64 or 128.
     #[inline(always)]
     #[must_use]
-    pub fn apply(self, a: u128, b: u128, immediate: u8) -> u128 {
+    pub fn apply(self, bits: u32, a: u128, b: u128, immediate: u8) -> u128 {
         let chosen = |n: usize| usize::from(immediate >> (2 * n) & 3);
+        let is_set = |n: usize| immediate >> n & 1 != 0;
         match self {
             Self::Dwords => {
                 let b = dwords(b);
@@ -46,6 +54,24 @@ impl ShuffleOp {
                 let (a, b) = (qwords(a), qwords(b));
                 let bit = |n: u8| usize::from(immediate >> n & 1);
                 from_qwords([a[bit(0)], b[bit(1)]])
+            }
+            Self::Blend(Lane::Word | Lane::Byte) => {
+                let (a, b) = (words(a), words(b));
+                from_words(from_fn(|n| if is_set(n) { b[n] } else { a[n] }))
+            }
+            Self::Blend(Lane::Dword) => {
+                let (a, b) = (dwords(a), dwords(b));
+                from_dwords(from_fn(|n| if is_set(n) { b[n] } else { a[n] }))
+            }
+            Self::Blend(Lane::Qword) => {
+                let (a, b) = (qwords(a), qwords(b));
+                from_qwords(from_fn(|n| if is_set(n) { b[n] } else { a[n] }))
+            }
+            Self::Align => wide::align(bits, a, b, immediate),
+            Self::InsertDword => {
+                let mut a = dwords(a);
+                a[chosen(2)] = dwords(b)[chosen(3)];
+                from_dwords(from_fn(|n| if is_set(n) { 0 } else { a[n] }))
             }
         }
     }

@@ -22,6 +22,8 @@ pub enum BinaryOp {
     ExtractBits,
     /// Low bits of the first, scattered to the places set in the second.
     DepositBits,
+    /// The first, a remainder of 32 bits, carried on over this many bits of the second (CRC32).
+    Crc32(u32),
 }
 
 /// One operand, one result of the same width.
@@ -84,6 +86,7 @@ impl BinaryOp {
             Self::MulHighSigned => ((signed(a) * signed(b)) >> bits) as u64,
             Self::ExtractBits => extract_bits(a, b),
             Self::DepositBits => deposit_bits(a, b),
+            Self::Crc32(data_bits) => crc32(a as u32, b, data_bits),
         };
         full & mask(bits)
     }
@@ -110,6 +113,31 @@ fn deposit_bits(mut value: u64, mut places: u64) -> u64 {
         places &= places - 1;
     }
     result
+}
+
+/// The remainders of single bytes by the polynomial of Castagnoli, bits reversed (SDM 2A, CRC32).
+const REMAINDERS: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut rest = byte as u32;
+        let mut n = 0;
+        while n < 8 {
+            rest = rest >> 1 ^ if rest & 1 == 0 { 0 } else { 0x82f6_3b78 };
+            n += 1;
+        }
+        table[byte] = rest;
+        byte += 1;
+    }
+    table
+};
+
+fn crc32(first: u32, data: u64, bits: u32) -> u64 {
+    let bytes = data.to_le_bytes();
+    let rest = bytes[..bits as usize / 8].iter().fold(first, |rest, byte| {
+        rest >> 8 ^ REMAINDERS[usize::from(rest as u8 ^ byte)]
+    });
+    u64::from(rest)
 }
 
 impl UnaryOp {

@@ -1,10 +1,10 @@
-//! The vocabulary of MMX and SSE (SDM 1, chapters 9 to 11).
+//! The vocabulary of MMX and SSE (SDM 1, chapters 9 to 12).
 
 use crate::float::Predicate;
 use crate::insn::Insn;
 use crate::vector::{
     ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, Lane, ShuffleOp, VectorBits,
-    VectorOp, VectorShiftOp,
+    VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
 };
 use crate::verbs::{Parameter, Qword, Verbs, Width};
 
@@ -113,6 +113,20 @@ pub trait VectorVerbs: Verbs {
         op: VectorOp,
         a: Self::Vector<L>,
         b: Self::Vector<L>,
+    ) -> Self::Vector<L>;
+    /// One vector of integers, one result.
+    fn vector_unary<L: VectorWidth>(
+        &mut self,
+        op: VectorUnaryOp,
+        value: Self::Vector<L>,
+    ) -> Self::Vector<L>;
+    /// Three vectors of integers, one result.
+    fn vector_ternary<L: VectorWidth>(
+        &mut self,
+        op: VectorTernaryOp,
+        a: Self::Vector<L>,
+        b: Self::Vector<L>,
+        c: Self::Vector<L>,
     ) -> Self::Vector<L>;
     /// Lanes chosen by an immediate.
     fn shuffle<L: VectorWidth>(

@@ -50,6 +50,7 @@ impl Guest {
         state.mxcsr = start.mxcsr;
         state.set_gpr(Gpr::Rax, start.rax);
         state.set_gpr(Gpr::Rcx, start.rcx);
+        state.set_gpr(Gpr::Rdx, start.rdx);
         state.set_gpr(Gpr::Rbx, DATA);
         state.set_gpr(Gpr::Rdi, DATA);
         state.set_rflags(Rflags::from_bits_retain(start.flags));
@@ -83,6 +84,7 @@ impl Guest {
         end.mxcsr = state.mxcsr;
         end.rax = state.gpr(Gpr::Rax);
         end.rcx = state.gpr(Gpr::Rcx);
+        end.rdx = state.gpr(Gpr::Rdx);
         end.flags = (state.rflags() & Rflags::STATUS).bits();
         end.has_faulted = match result {
             Ok(()) => false,

@@ -18,6 +18,7 @@ struct Context {
     flags: u64,
     /// The caller's MXCSR.
     saved_mxcsr: u32,
+    rdx: u64,
     memory: [u128; 2],
     /// Where a fault is to continue.
     resume: u64,
@@ -31,6 +32,7 @@ const _: () = {
     assert!(offset_of!(Context, rcx) == 64);
     assert!(offset_of!(Context, flags) == 72);
     assert!(offset_of!(Context, saved_mxcsr) == 80);
+    assert!(offset_of!(Context, rdx) == 88);
     assert!(offset_of!(Context, memory) == 96);
 };
 
@@ -47,6 +49,7 @@ const BEFORE: &[u8] = &[
     0x48, 0x89, 0xdf,             // mov rdi, rbx
     0x49, 0x8b, 0x40, 56,         // mov rax, [r8 + 56]
     0x49, 0x8b, 0x48, 64,         // mov rcx, [r8 + 64]
+    0x49, 0x8b, 0x50, 88,         // mov rdx, [r8 + 88]
     0x41, 0xff, 0x70, 72,         // push qword [r8 + 72]
     0x9d,                         // popfq
     0x41, 0x0f, 0xae, 0x50, 48,   // ldmxcsr [r8 + 48]
@@ -64,6 +67,7 @@ const AFTER: &[u8] = &[
     0x41, 0x0f, 0x7f, 0x48, 40,   // movq [r8 + 40], mm1
     0x49, 0x89, 0x40, 56,         // mov [r8 + 56], rax
     0x49, 0x89, 0x48, 64,         // mov [r8 + 64], rcx
+    0x49, 0x89, 0x50, 88,         // mov [r8 + 88], rdx
     0x0f, 0x77,                   // emms
     0x5b,                         // pop rbx
     0xc3,                         // ret
@@ -114,6 +118,7 @@ impl Host {
             rcx: start.rcx,
             flags: start.flags | 2,
             saved_mxcsr: 0,
+            rdx: start.rdx,
             memory: start.memory,
             resume: self.resume,
             has_faulted: 0,
@@ -128,6 +133,7 @@ impl Host {
             mxcsr: context.mxcsr,
             rax: context.rax,
             rcx: context.rcx,
+            rdx: context.rdx,
             flags: context.flags & STATUS,
             memory: context.memory,
             has_faulted: context.has_faulted != 0,

@@ -47,6 +47,42 @@ pub(in crate::insn) fn root<V: VectorVerbs, O: Bound<(FloatUnaryOp, FloatShape)>
     Ok(())
 }
 
+/// As [`arithmetic`]; the operation depends on an immediate.
+#[inline(always)]
+pub(in crate::insn) fn arithmetic_by<
+    V: VectorVerbs,
+    O: Bound<(fn(u8) -> FloatOp, FloatShape)>,
+    S: Slot,
+>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let (op, shape) = O::VALUE;
+    let b = operand::<V, S>(v, insn, shape)?;
+    let a = v.vector::<X128>(insn.number(0));
+    let result = v.float::<X128>(op(insn.immediate as u8), shape, a, b)?;
+    v.set_vector::<X128>(insn.number(0), result);
+    Ok(())
+}
+
+/// As [`root`]; the operation depends on an immediate.
+#[inline(always)]
+pub(in crate::insn) fn root_by<
+    V: VectorVerbs,
+    O: Bound<(fn(u8) -> FloatUnaryOp, FloatShape)>,
+    S: Slot,
+>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let (op, shape) = O::VALUE;
+    let b = operand::<V, S>(v, insn, shape)?;
+    let a = v.vector::<X128>(insn.number(0));
+    let result = v.float_unary::<X128>(op(insn.immediate as u8), shape, a, b)?;
+    v.set_vector::<X128>(insn.number(0), result);
+    Ok(())
+}
+
 /// CMPPS and its kin.
 #[inline(always)]
 pub(in crate::insn) fn compare<V: VectorVerbs, O: Bound<FloatShape>, S: Slot>(

@@ -1,9 +1,12 @@
-//! What is rare: MXCSR, EMMS and the masked stores (SDM 2A and 2B).
+//! What is rare: MXCSR, EMMS, the masked stores and string comparisons (SDM 2A and 2B).
 
 use crate::Cpu;
 use crate::exception::{Exception, Exit};
+use crate::flags::LazyFlags;
 use crate::flags::mask;
 use crate::insn::Insn;
+use crate::state::Gpr;
+use crate::vector::text::Comparison;
 use crate::verbs::{M64, Operand, VectorVerbs, Verbs, X128};
 
 /// LDMXCSR: reserved bits must be zero; all below bit 16 exist, DAZ included.
@@ -59,5 +62,51 @@ pub(in crate::insn) fn maskmov(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     if is_mmx {
         cpu.finish::<M64>();
     }
+    Ok(())
+}
+
+/// PCMPISTRI, PCMPISTRM, PCMPESTRI and PCMPESTRM; the operand in memory need not be aligned.
+pub(in crate::insn) fn compare_strings(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
+    use iced_x86::Code as C;
+    let b = if insn.has_memory() {
+        cpu.load_vector::<X128>(insn, false)?
+    } else {
+        cpu.vector::<X128>(insn.number(1))
+    };
+    let a = cpu.vector::<X128>(insn.number(0));
+    let control = insn.immediate as u8;
+    let comparison = match insn.code {
+        C::Pcmpistri_xmm_xmmm128_imm8 | C::Pcmpistrm_xmm_xmmm128_imm8 => {
+            Comparison::implicit(control, a, b)
+        }
+        code => {
+            let is_wide = matches!(
+                code,
+                C::Pcmpestri64_xmm_xmmm128_imm8 | C::Pcmpestrm64_xmm_xmmm128_imm8
+            );
+            let [a_length, b_length] = [Gpr::Rax, Gpr::Rdx].map(|register| {
+                let length = cpu.state.gpr(register);
+                if is_wide {
+                    length.cast_signed()
+                } else {
+                    i64::from(length as i32)
+                }
+            });
+            Comparison::explicit(control, (a, a_length), (b, b_length))
+        }
+    };
+    let result = comparison.result();
+    if matches!(
+        insn.code,
+        C::Pcmpistri_xmm_xmmm128_imm8
+            | C::Pcmpestri_xmm_xmmm128_imm8
+            | C::Pcmpestri64_xmm_xmmm128_imm8
+    ) {
+        cpu.state
+            .set_gpr(Gpr::Rcx, u64::from(comparison.index(result)));
+    } else {
+        cpu.set_vector::<X128>(0, comparison.mask(result));
+    }
+    cpu.state.flags = LazyFlags::from_status(comparison.flags(result));
     Ok(())
 }

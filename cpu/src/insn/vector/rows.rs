@@ -27,6 +27,60 @@ macro_rules! shuffle {
 }
 pub(in crate::insn) use shuffle;
 
+/// Two vectors of integers, and an immediate that the operation holds.
+macro_rules! packed_by {
+    ($code:ident, $op:expr) => {
+        $crate::insn::vector::bound_row!(
+            $code,
+            Sse,
+            packed_by,
+            fn(u8) -> $crate::vector::VectorOp = $op,
+            [X128, Reg1],
+            [X128, Mem]
+        )
+    };
+}
+pub(in crate::insn) use packed_by;
+
+/// A step of a cipher or a hash.
+macro_rules! crypto {
+    ($code:ident, $op:ident) => {
+        $crate::insn::vector::bound_row!(
+            $code,
+            Sse,
+            packed,
+            $crate::vector::VectorOp =
+                $crate::vector::VectorOp::Crypto($crate::vector::CryptoOp::$op),
+            [X128, Reg1],
+            [X128, Mem]
+        )
+    };
+}
+pub(in crate::insn) use crypto;
+
+/// The same with an immediate.
+macro_rules! crypto_by {
+    ($code:ident, $op:ident) => {
+        $crate::insn::vector::rows::packed_by!($code, |immediate| {
+            $crate::vector::VectorOp::Crypto($crate::vector::CryptoOp::$op(immediate))
+        })
+    };
+}
+pub(in crate::insn) use crypto_by;
+
+/// One vector of integers.
+macro_rules! unary {
+    ($code:ident, $op:ident $(($lane:ident))?) => {
+        $crate::insn::vector::bound_row!(
+            $code, Sse, unary,
+            $crate::vector::VectorUnaryOp =
+                $crate::vector::VectorUnaryOp::$op $(($crate::vector::Lane::$lane))?,
+            [X128, Reg1], [X128, Mem]
+        )
+    };
+}
+pub(in crate::insn) use unary;
+
 /// A whole vector to a register.
 macro_rules! load {
     ($code:ident, $alignment:ident) => {

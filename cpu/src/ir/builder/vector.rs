@@ -8,7 +8,7 @@ use crate::ir::op::Op;
 use crate::ir::vector::VectorStep;
 use crate::vector::{
     ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, Lane, ShuffleOp, VectorOp,
-    VectorShiftOp,
+    VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
 };
 use crate::verbs::{Qword, VectorVerbs, VectorWidth, Width};
 
@@ -118,6 +118,20 @@ impl VectorVerbs for Builder {
         b: Typed<L>,
     ) -> Typed<L> {
         self.made(VectorStep::Binary(op, a.0, b.0))
+    }
+
+    fn vector_unary<L: VectorWidth>(&mut self, op: VectorUnaryOp, value: Typed<L>) -> Typed<L> {
+        self.made(VectorStep::Unary(op, value.0))
+    }
+
+    fn vector_ternary<L: VectorWidth>(
+        &mut self,
+        op: VectorTernaryOp,
+        a: Typed<L>,
+        b: Typed<L>,
+        c: Typed<L>,
+    ) -> Typed<L> {
+        self.made(VectorStep::Ternary(op, a.0, b.0, c.0))
     }
 
     fn shuffle<L: VectorWidth>(

@@ -113,6 +113,14 @@ impl Evaluation<'_> {
         use crate::vector::VectorBits;
         let two = |a, b| (self.lanes::<L>(a), self.lanes::<L>(b));
         Ok(match step {
+            VectorStep::Unary(op, value) => {
+                let value = self.lanes::<L>(value);
+                self.cpu.vector_unary::<L>(op, value)
+            }
+            VectorStep::Ternary(op, a, b, c) => {
+                let ((a, b), c) = (two(a, b), self.lanes::<L>(c));
+                self.cpu.vector_ternary::<L>(op, a, b, c)
+            }
             VectorStep::Binary(op, a, b) => {
                 let (a, b) = two(a, b);
                 self.cpu.vector_binary::<L>(op, a, b)

@@ -21,14 +21,16 @@ pub(super) struct Encoding {
 /// Registers are numbers 0 and 1, memory is at RBX.
 pub(super) fn encodings() -> Vec<Encoding> {
     let mut found: BTreeMap<(Code, bool), Vec<u8>> = BTreeMap::new();
-    let prefixes: [&[u8]; 4] = [&[], &[0x66], &[0xf3], &[0xf2]];
+    let prefixes: [&[u8]; 5] = [&[], &[0x66], &[0xf3], &[0xf2], &[0x66, 0xf2]];
+    let maps: [&[u8]; 3] = [&[0x0f], &[0x0f, 0x38], &[0x0f, 0x3a]];
     for prefix in prefixes {
         for rex in [None, Some(0x48)] {
-            for opcode in 0..=255 {
+            for (map, opcode) in maps.iter().flat_map(|map| (0..=255).map(move |n| (map, n))) {
                 for modrm in (0..8).flat_map(|reg| [0xc1 | reg << 3, 0x03 | reg << 3]) {
                     let mut bytes = prefix.to_vec();
                     bytes.extend(rex);
-                    bytes.extend([0x0f, opcode, modrm, 0x1b]);
+                    bytes.extend(*map);
+                    bytes.extend([opcode, modrm, 0x1b]);
                     let mut instruction = Instruction::default();
                     Decoder::new(64, &bytes, DecoderOptions::NONE).decode_out(&mut instruction);
                     if is_ours(instruction.code()) {
@@ -36,9 +38,15 @@ pub(super) fn encodings() -> Vec<Encoding> {
                         let in_memory = instruction
                             .op_kinds()
                             .any(|kind| matches!(kind, OpKind::Memory | OpKind::MemorySegRDI));
-                        found
-                            .entry((instruction.code(), in_memory))
-                            .or_insert(bytes);
+                        // XMM0 is a third operand: the others should not be.
+                        let place = (instruction.code(), in_memory);
+                        if uses_xmm0(instruction.code()) && found.contains_key(&place) {
+                            if modrm & 0x38 == 8 {
+                                found.insert(place, bytes);
+                            }
+                            continue;
+                        }
+                        found.entry(place).or_insert(bytes);
                     }
                 }
             }
@@ -55,10 +63,29 @@ pub(super) fn encodings() -> Vec<Encoding> {
         .collect()
 }
 
+/// Whether XMM0 is an operand that no byte names.
+fn uses_xmm0(code: Code) -> bool {
+    matches!(
+        code.mnemonic(),
+        Mnemonic::Pblendvb | Mnemonic::Blendvps | Mnemonic::Blendvpd | Mnemonic::Sha256rnds2
+    )
+}
+
 /// Whether a code belongs to the groups tested here.
 pub(super) fn is_ours(code: Code) -> bool {
     let features = code.cpuid_features();
-    let simd = [CpuidFeature::MMX, CpuidFeature::SSE, CpuidFeature::SSE2];
+    let simd = [
+        CpuidFeature::MMX,
+        CpuidFeature::SSE,
+        CpuidFeature::SSE2,
+        CpuidFeature::SSE3,
+        CpuidFeature::SSSE3,
+        CpuidFeature::SSE4_1,
+        CpuidFeature::SSE4_2,
+        CpuidFeature::AES,
+        CpuidFeature::PCLMULQDQ,
+        CpuidFeature::SHA,
+    ];
     code.op_code().encoding() == EncodingKind::Legacy
         && features.iter().any(|feature| simd.contains(feature))
         && !matches!(
@@ -70,5 +97,6 @@ pub(super) fn is_ours(code: Code) -> bool {
                 | Mnemonic::Lfence
                 | Mnemonic::Mfence
                 | Mnemonic::Sfence
+                | Mnemonic::Fisttp
         )
 }

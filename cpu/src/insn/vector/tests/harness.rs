@@ -103,7 +103,7 @@ impl Bench {
             0x1f80
         };
         self.start.mxcsr = random.next() as u32 & 0xe07f | masks;
-        for register in [Gpr::Rax, Gpr::Rcx] {
+        for register in [Gpr::Rax, Gpr::Rcx, Gpr::Rdx] {
             self.start.set_gpr(register, random.lane());
         }
         let flags = Rflags::from_bits_truncate(random.next()) & Rflags::STATUS;

@@ -1,0 +1,144 @@
+//! Lanes put in, taken out, widened, chosen and tested (SDM 1, 12.10).
+
+use super::{low_source, source};
+use crate::insn::{Insn, Slot};
+use crate::vector::{ShuffleOp, VectorOp, VectorTernaryOp, VectorUnaryOp};
+use crate::verbs::{Bound, Byte, Dword, Flags, Qword, VectorVerbs, VectorWidth, Width, X128};
+
+/// PINSRW and its kin: the low bits of a general register, or memory, to the lane that
+/// the immediate names.
+#[inline(always)]
+pub(in crate::insn) fn insert_lane<V: VectorVerbs, L: VectorWidth, W: Width, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    v.begin::<L>()?;
+    let lane = v.read::<W>(S::of(insn))?;
+    let vector = v.vector::<L>(insn.number(0));
+    let result = v.insert::<L, W>(vector, insn.immediate as u8, lane);
+    v.set_vector::<L>(insn.number(0), result);
+    v.finish::<L>();
+    Ok(())
+}
+
+/// PEXTRW and its kin: the lane that the immediate names to memory, or extended by
+/// zeros to a general register.
+#[inline(always)]
+pub(in crate::insn) fn extract_lane<V: VectorVerbs, L: VectorWidth, W: Width, D: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    v.begin::<L>()?;
+    let vector = v.vector::<L>(insn.number(1));
+    let lane = v.extract::<L, W>(vector, insn.immediate as u8);
+    if D::IS_MEMORY || W::BITS >= 32 {
+        v.write::<W>(D::of(insn), lane)?;
+    } else {
+        let wide = v.zero_extend::<W, Dword>(lane);
+        v.write::<Dword>(D::of(insn), wide)?;
+    }
+    v.finish::<L>();
+    Ok(())
+}
+
+/// INSERTPS: in memory there is but one dword to choose.
+#[inline(always)]
+pub(in crate::insn) fn insert_dword<V: VectorVerbs, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let b = low_source::<V, X128, Dword, S>(v, insn)?;
+    let places = if S::IS_MEMORY { 0x3f } else { 0xff };
+    let immediate = insn.immediate as u8 & places;
+    let a = v.vector::<X128>(insn.number(0));
+    let result = v.shuffle::<X128>(ShuffleOp::InsertDword, a, b, immediate);
+    v.set_vector::<X128>(insn.number(0), result);
+    Ok(())
+}
+
+/// One vector of integers to operand 0.
+#[inline(always)]
+pub(in crate::insn) fn unary<V: VectorVerbs, O: Bound<VectorUnaryOp>, L: VectorWidth, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    v.begin::<L>()?;
+    let value = source::<V, L, S>(v, insn)?;
+    let result = v.vector_unary::<L>(O::VALUE, value);
+    v.set_vector::<L>(insn.number(0), result);
+    v.finish::<L>();
+    Ok(())
+}
+
+/// PMOVSX and PMOVZX: `W` is all that is read.
+#[inline(always)]
+pub(in crate::insn) fn extend<V: VectorVerbs, O: Bound<VectorUnaryOp>, W: Width, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let value = low_source::<V, X128, W, S>(v, insn)?;
+    let result = v.vector_unary::<X128>(O::VALUE, value);
+    v.set_vector::<X128>(insn.number(0), result);
+    Ok(())
+}
+
+/// MOVSLDUP, MOVSHDUP and MOVDDUP: the constant chooses four dwords; of the last one's
+/// operand only a qword is read.
+#[inline(always)]
+pub(in crate::insn) fn duplicate<V: VectorVerbs, I: Bound<u8>, L: VectorWidth, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let value = if I::VALUE == 0x44 {
+        low_source::<V, L, Qword, S>(v, insn)?
+    } else {
+        source::<V, L, S>(v, insn)?
+    };
+    let result = v.shuffle::<L>(ShuffleOp::Dwords, value, value, I::VALUE);
+    v.set_vector::<L>(insn.number(0), result);
+    Ok(())
+}
+
+/// Operands 0 and 1, and XMM0.
+#[inline(always)]
+pub(in crate::insn) fn select<V: VectorVerbs, O: Bound<VectorTernaryOp>, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let b = source::<V, X128, S>(v, insn)?;
+    let a = v.vector::<X128>(insn.number(0));
+    let c = v.vector::<X128>(0);
+    let result = v.vector_ternary::<X128>(O::VALUE, a, b, c);
+    v.set_vector::<X128>(insn.number(0), result);
+    Ok(())
+}
+
+/// PTEST: ZF if the vectors have no bit in common, CF if the second has none of its own.
+#[inline(always)]
+pub(in crate::insn) fn test<V: VectorVerbs, L: VectorWidth, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let b = source::<V, L, S>(v, insn)?;
+    let a = v.vector::<L>(insn.number(0));
+    let common = v.vector_binary::<L>(VectorOp::And, a, b);
+    let common = any::<V, L>(v, common);
+    let own = v.vector_binary::<L>(VectorOp::AndNot, a, b);
+    let own = any::<V, L>(v, own);
+    let own_is_zero = v.is_zero::<Qword>(own);
+    let carry = v.bit::<Byte>(own_is_zero);
+    v.flags::<Qword>(Flags::ZeroOnly { result: common });
+    v.flags::<Qword>(Flags::CarryOnly { carry });
+    Ok(())
+}
+
+/// A qword that is zero if the vector is.
+#[inline(always)]
+fn any<V: VectorVerbs, L: VectorWidth>(v: &mut V, vector: V::Vector<L>) -> V::Value<Qword> {
+    let mut all = v.extract::<L, Qword>(vector, 0);
+    for n in 1..L::BITS / 64 {
+        let more = v.extract::<L, Qword>(vector, n as u8);
+        all = v.or::<Qword>(all, more);
+    }
+    all
+}
