@@ -1,14 +1,13 @@
 //! Nothing a guest does makes decoder, interpreter or MMU panic: random bytes run in
 //! every mode, with random tables, segments and control bits, and write over themselves.
 
-use rax_cpu::Engine;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::prelude::*;
 use rax_cpu::segment::{Attributes, DescriptorTable, Segment};
 use rax_cpu::state::{Activity, Gpr};
-use rax_cpu::{Cpu, Interpreter, Model, Platform, Stop};
+use rax_cpu::{Cpu, Engine, Interpreter, Model, Platform, Stop};
 use rax_mmu::{MmioSpace, Mmu, PhysicalAddress, PhysicalMemory};
 
 use crate::random::{Random, cases};
