@@ -225,16 +225,14 @@ impl Verbs for Cpu {
         is_signed: bool,
         (low, high): (W::Bits, W::Bits),
         divisor: W::Bits,
-    ) -> Result<(W::Bits, W::Bits), Exit> {
+    ) -> Result<[W::Bits; 2], Exit> {
         match divide(
             W::BITS,
             is_signed,
             (low.widen(), high.widen()),
             divisor.widen(),
         ) {
-            Some((quotient, remainder)) => {
-                Ok((W::Bits::truncate(quotient), W::Bits::truncate(remainder)))
-            }
+            Some((quotient, remainder)) => Ok([quotient, remainder].map(W::Bits::truncate)),
             None => Err(self.raise(Exception::DivideError)),
         }
     }

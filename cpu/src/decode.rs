@@ -73,7 +73,7 @@ impl Decoder {
                 fits = false;
                 break;
             }
-            if starved {
+            if starved || is_too_long(last_error, end - start) {
                 // The buffer ended, not the page: the next block begins here.
                 break;
             }
@@ -127,8 +127,9 @@ impl Decoder {
                     // An opcode undefined whatever follows is #UD, not #PF.
                     for filler in [0, 0xff] {
                         buffer[head..].fill(filler);
-                        self.decode_one(cpu.mode, &buffer);
-                        if self.instruction.code() != Code::INVALID {
+                        let (error, length) = self.decode_one(cpu.mode, &buffer);
+                        let is_known = self.instruction.code() != Code::INVALID;
+                        if is_known || is_too_long(error, length) {
                             return Err(cpu.raise(Exception::PageFault(fault)));
                         }
                     }
@@ -137,7 +138,7 @@ impl Decoder {
             }
         }
         let (error, length) = self.decode_one(cpu.mode, &buffer);
-        if !within_limit(cpu, length) || error == DecoderError::NoMoreBytes {
+        if !within_limit(cpu, length) || is_too_long(error, length) {
             return Err(cpu.raise(Exception::GeneralProtection(0)));
         }
         let row = self.row(cpu.mode, error);
@@ -286,6 +287,11 @@ fn within_limit(cpu: &Cpu, end: usize) -> bool {
     }
     let limit = u64::from(cpu.state.segment(SegmentRegister::Cs).limit);
     cpu.state.rip + end as u64 - 1 <= limit
+}
+
+/// Whether decoding stopped at the fifteenth byte: iced-x86 calls that invalid.
+fn is_too_long(error: DecoderError, length: usize) -> bool {
+    error != DecoderError::None && length >= LONGEST_INSN
 }
 
 const fn unit_is_on(mode: Mode, unit: Unit) -> bool {

@@ -121,11 +121,11 @@ impl Interpreter {
     fn find(&mut self, cpu: &mut Cpu) -> Result<BlockId, Exit> {
         let rip = cpu.state.rip;
         let epoch = cpu.mmu.translation_epoch();
-        if let Some(id) = self.cache.jump_cache(rip, cpu.mode, epoch) {
-            if cpu.mode.intersects(Mode::FLAT | Mode::CODE64) || self.within_limit(cpu, id) {
-                cpu.statistics.jump_cache_hits += 1;
-                return Ok(id);
-            }
+        if let Some(id) = self.cache.jump_cache(rip, cpu.mode, epoch)
+            && (cpu.mode.intersects(Mode::FLAT | Mode::CODE64) || self.within_limit(cpu, id))
+        {
+            cpu.statistics.jump_cache_hits += 1;
+            return Ok(id);
         }
         cpu.position = 0;
         let linear = self.fetch_address(cpu)?;

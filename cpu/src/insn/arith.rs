@@ -125,10 +125,26 @@ pub(super) const ROWS: &[Row] = &[
     row!(Inc_r32, inc, Dword, Reg0),
     row!(Dec_r16, dec, Word, Reg0),
     row!(Dec_r32, dec, Dword, Reg0),
-    row_rm!(Mul_rm8, mul_byte, Byte),
-    row_rm!(Imul_rm8, imul_byte, Byte),
-    row_rm!(Div_rm8, div_byte, Byte),
-    row_rm!(Idiv_rm8, idiv_byte, Byte),
+    Row::shared(
+        iced_x86::Code::Mul_rm8,
+        super::both!(mul_byte, Reg0),
+        super::both!(mul_byte, Mem),
+    ),
+    Row::shared(
+        iced_x86::Code::Imul_rm8,
+        super::both!(imul_byte, Reg0),
+        super::both!(imul_byte, Mem),
+    ),
+    Row::shared(
+        iced_x86::Code::Div_rm8,
+        super::both!(div_byte, Reg0),
+        super::both!(div_byte, Mem),
+    ),
+    Row::shared(
+        iced_x86::Code::Idiv_rm8,
+        super::both!(idiv_byte, Reg0),
+        super::both!(idiv_byte, Mem),
+    ),
     row_rm!(Mul_rm16, mul, Word),
     row_rm!(Mul_rm32, mul, Dword),
     row_rm!(Mul_rm64, mul, Qword),
@@ -297,7 +313,7 @@ fn imul<V: Verbs, W: Width, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fa
 
 /// AX is AL times the operand.
 #[inline(always)]
-fn multiply_byte<V: Verbs, W: Width, S: Slot>(
+fn multiply_byte<V: Verbs, S: Slot>(
     v: &mut V,
     insn: &Insn,
     high_half: BinaryOp,
@@ -327,13 +343,13 @@ fn write_ah<V: Verbs>(v: &mut V, value: V::Value<Byte>) {
 }
 
 #[inline(always)]
-fn mul_byte<V: Verbs, W: Width, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
-    multiply_byte::<V, W, S>(v, insn, BinaryOp::MulHighUnsigned)
+fn mul_byte<V: Verbs, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
+    multiply_byte::<V, S>(v, insn, BinaryOp::MulHighUnsigned)
 }
 
 #[inline(always)]
-fn imul_byte<V: Verbs, W: Width, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
-    multiply_byte::<V, W, S>(v, insn, BinaryOp::MulHighSigned)
+fn imul_byte<V: Verbs, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
+    multiply_byte::<V, S>(v, insn, BinaryOp::MulHighSigned)
 }
 
 #[inline(always)]
@@ -381,7 +397,7 @@ fn divide<V: Verbs, W: Width, S: Slot>(
     let divisor = v.read::<W>(S::of(insn))?;
     let low = v.gpr::<W>(Gpr::Rax);
     let high = v.gpr::<W>(Gpr::Rdx);
-    let (quotient, remainder) = v.divide::<W>(is_signed, (low, high), divisor)?;
+    let [quotient, remainder] = v.divide::<W>(is_signed, (low, high), divisor)?;
     v.set_gpr::<W>(Gpr::Rax, quotient);
     v.set_gpr::<W>(Gpr::Rdx, remainder);
     Ok(())
@@ -399,28 +415,24 @@ fn idiv<V: Verbs, W: Width, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fa
 
 /// AX by the operand: quotient to AL, remainder to AH.
 #[inline(always)]
-fn divide_byte<V: Verbs, W: Width, S: Slot>(
-    v: &mut V,
-    insn: &Insn,
-    is_signed: bool,
-) -> Result<(), V::Fault> {
+fn divide_byte<V: Verbs, S: Slot>(v: &mut V, insn: &Insn, is_signed: bool) -> Result<(), V::Fault> {
     let divisor = v.read::<Byte>(S::of(insn))?;
     let low = v.gpr::<Byte>(Gpr::Rax);
     let high = v.read::<Byte>(Operand::Gpr(Gpr::Rax, true))?;
-    let (quotient, remainder) = v.divide::<Byte>(is_signed, (low, high), divisor)?;
+    let [quotient, remainder] = v.divide::<Byte>(is_signed, (low, high), divisor)?;
     v.set_gpr::<Byte>(Gpr::Rax, quotient);
     write_ah(v, remainder);
     Ok(())
 }
 
 #[inline(always)]
-fn div_byte<V: Verbs, W: Width, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
-    divide_byte::<V, W, S>(v, insn, false)
+fn div_byte<V: Verbs, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
+    divide_byte::<V, S>(v, insn, false)
 }
 
 #[inline(always)]
-fn idiv_byte<V: Verbs, W: Width, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
-    divide_byte::<V, W, S>(v, insn, true)
+fn idiv_byte<V: Verbs, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
+    divide_byte::<V, S>(v, insn, true)
 }
 
 /// ADD with CF in and out; the other flags stay.

@@ -1,7 +1,7 @@
 //! Bit and byte instructions (SDM 1, 5.1.6): BT and its kin, BSF, BSR, SETcc, POPCNT,
 //! LZCNT, TZCNT.
 
-use super::{Imm, Insn, Mem, Reg0, Reg1, Row, condition, row_r_rm, row_rm};
+use super::{Imm, Insn, Reg0, Reg1, Row, condition, row_r_rm, row_rm};
 use crate::verbs::{
     BinaryOp, Byte, ConditionCode, Dword, Flags, Qword, ShiftOp, Slot, UnaryOp, Verbs, Width, Word,
 };
@@ -27,73 +27,73 @@ pub(super) const ROWS: &[Row] = &[
     Row::shared(
         iced_x86::Code::Bt_rm16_r16,
         super::both!(bt, Word, Reg0, Reg1),
-        super::both!(bt_string, Word, Mem, Reg1),
+        super::both!(@stores false, bt_string, Word, Reg1),
     ),
     row_rm!(Bt_rm32_imm8, bt, Dword; Imm),
     Row::shared(
         iced_x86::Code::Bt_rm32_r32,
         super::both!(bt, Dword, Reg0, Reg1),
-        super::both!(bt_string, Dword, Mem, Reg1),
+        super::both!(@stores false, bt_string, Dword, Reg1),
     ),
     row_rm!(Bt_rm64_imm8, bt, Qword; Imm),
     Row::shared(
         iced_x86::Code::Bt_rm64_r64,
         super::both!(bt, Qword, Reg0, Reg1),
-        super::both!(bt_string, Qword, Mem, Reg1),
+        super::both!(@stores false, bt_string, Qword, Reg1),
     ),
     row_rm!(Bts_rm16_imm8, bts, Word; Imm),
     Row::shared(
         iced_x86::Code::Bts_rm16_r16,
         super::both!(bts, Word, Reg0, Reg1),
-        super::both!(bts_string, Word, Mem, Reg1),
+        super::both!(@stores true, bts_string, Word, Reg1),
     ),
     row_rm!(Bts_rm32_imm8, bts, Dword; Imm),
     Row::shared(
         iced_x86::Code::Bts_rm32_r32,
         super::both!(bts, Dword, Reg0, Reg1),
-        super::both!(bts_string, Dword, Mem, Reg1),
+        super::both!(@stores true, bts_string, Dword, Reg1),
     ),
     row_rm!(Bts_rm64_imm8, bts, Qword; Imm),
     Row::shared(
         iced_x86::Code::Bts_rm64_r64,
         super::both!(bts, Qword, Reg0, Reg1),
-        super::both!(bts_string, Qword, Mem, Reg1),
+        super::both!(@stores true, bts_string, Qword, Reg1),
     ),
     row_rm!(Btr_rm16_imm8, btr, Word; Imm),
     Row::shared(
         iced_x86::Code::Btr_rm16_r16,
         super::both!(btr, Word, Reg0, Reg1),
-        super::both!(btr_string, Word, Mem, Reg1),
+        super::both!(@stores true, btr_string, Word, Reg1),
     ),
     row_rm!(Btr_rm32_imm8, btr, Dword; Imm),
     Row::shared(
         iced_x86::Code::Btr_rm32_r32,
         super::both!(btr, Dword, Reg0, Reg1),
-        super::both!(btr_string, Dword, Mem, Reg1),
+        super::both!(@stores true, btr_string, Dword, Reg1),
     ),
     row_rm!(Btr_rm64_imm8, btr, Qword; Imm),
     Row::shared(
         iced_x86::Code::Btr_rm64_r64,
         super::both!(btr, Qword, Reg0, Reg1),
-        super::both!(btr_string, Qword, Mem, Reg1),
+        super::both!(@stores true, btr_string, Qword, Reg1),
     ),
     row_rm!(Btc_rm16_imm8, btc, Word; Imm),
     Row::shared(
         iced_x86::Code::Btc_rm16_r16,
         super::both!(btc, Word, Reg0, Reg1),
-        super::both!(btc_string, Word, Mem, Reg1),
+        super::both!(@stores true, btc_string, Word, Reg1),
     ),
     row_rm!(Btc_rm32_imm8, btc, Dword; Imm),
     Row::shared(
         iced_x86::Code::Btc_rm32_r32,
         super::both!(btc, Dword, Reg0, Reg1),
-        super::both!(btc_string, Dword, Mem, Reg1),
+        super::both!(@stores true, btc_string, Dword, Reg1),
     ),
     row_rm!(Btc_rm64_imm8, btc, Qword; Imm),
     Row::shared(
         iced_x86::Code::Btc_rm64_r64,
         super::both!(btc, Qword, Reg0, Reg1),
-        super::both!(btc_string, Qword, Mem, Reg1),
+        super::both!(@stores true, btc_string, Qword, Reg1),
     ),
     row_r_rm!(Bsf_r16_rm16, bsf, Word),
     row_r_rm!(Bsf_r32_rm32, bsf, Dword),
@@ -118,8 +118,8 @@ fn set<V: Verbs, W: Width, D: Slot, C: ConditionCode>(
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     let holds = v.condition(C::CONDITION);
-    let value = v.bit::<Byte>(holds);
-    v.write::<Byte>(D::of(insn), value)
+    let value = v.bit::<W>(holds);
+    v.write::<W>(D::of(insn), value)
 }
 
 /// The bit number within the operand.
@@ -201,7 +201,7 @@ fn displacement<V: Verbs, W: Width, S: Slot>(
 
 /// BT on a bit string in memory: the bit number reaches beyond the operand.
 #[inline(always)]
-fn bt_string<V: Verbs, W: Width, D: Slot, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
+fn bt_string<V: Verbs, W: Width, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
     let displacement = displacement::<V, W, S>(v, insn)?;
     let number = bit_number::<V, W, S>(v, insn)?;
     let value = v.read_displaced::<W>(insn, displacement)?;
@@ -232,10 +232,7 @@ fn bts<V: Verbs, W: Width, D: Slot, S: Slot>(v: &mut V, insn: &Insn) -> Result<(
 }
 
 #[inline(always)]
-fn bts_string<V: Verbs, W: Width, D: Slot, S: Slot>(
-    v: &mut V,
-    insn: &Insn,
-) -> Result<(), V::Fault> {
+fn bts_string<V: Verbs, W: Width, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
     change_string::<V, W, S>(v, insn, Change::Set)
 }
 
@@ -245,10 +242,7 @@ fn btr<V: Verbs, W: Width, D: Slot, S: Slot>(v: &mut V, insn: &Insn) -> Result<(
 }
 
 #[inline(always)]
-fn btr_string<V: Verbs, W: Width, D: Slot, S: Slot>(
-    v: &mut V,
-    insn: &Insn,
-) -> Result<(), V::Fault> {
+fn btr_string<V: Verbs, W: Width, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
     change_string::<V, W, S>(v, insn, Change::Reset)
 }
 
@@ -258,10 +252,7 @@ fn btc<V: Verbs, W: Width, D: Slot, S: Slot>(v: &mut V, insn: &Insn) -> Result<(
 }
 
 #[inline(always)]
-fn btc_string<V: Verbs, W: Width, D: Slot, S: Slot>(
-    v: &mut V,
-    insn: &Insn,
-) -> Result<(), V::Fault> {
+fn btc_string<V: Verbs, W: Width, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
     change_string::<V, W, S>(v, insn, Change::Complement)
 }
 

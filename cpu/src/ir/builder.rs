@@ -226,7 +226,7 @@ impl Verbs for Builder {
         is_signed: bool,
         (low, high): (Typed<W>, Typed<W>),
         divisor: Typed<W>,
-    ) -> Result<(Typed<W>, Typed<W>), Infallible> {
+    ) -> Result<[Typed<W>; 2], Infallible> {
         let dividend = (low.0, high.0);
         let op = Op::Divide {
             is_signed,
@@ -234,7 +234,7 @@ impl Verbs for Builder {
             divisor: divisor.0,
         };
         let quotient = self.value::<W>(op);
-        Ok((quotient, self.value(Op::Remainder(quotient.0))))
+        Ok([quotient, self.value(Op::Remainder(quotient.0))])
     }
 
     fn zero_extend<A: Width, B: Width>(&mut self, value: Typed<A>) -> Typed<B> {

@@ -102,15 +102,6 @@ impl Evaluation<'_> {
                 0
             }
             Op::StackTop => self.cpu.stack_top::<W>(insn)?.widen(),
-            Op::MoveStack(bytes) => {
-                self.cpu.move_stack(insn, bytes);
-                0
-            }
-            Op::SetStack(pointer) => {
-                let pointer = self.get(pointer);
-                self.cpu.set_stack(insn, pointer);
-                0
-            }
             Op::Binary(op, a, b) => op.apply(bits, self.get(a), self.get(b)),
             Op::Unary(op, a) => op.apply(bits, self.get(a)),
             Op::Shift(op, value, count) => {
@@ -149,6 +140,29 @@ impl Evaluation<'_> {
                 self.cpu.state.flags = flags.apply(bits, self.cpu.state.flags);
                 0
             }
+            Op::MoveStack(_)
+            | Op::SetStack(_)
+            | Op::NextIp
+            | Op::DirectTarget
+            | Op::CheckTarget(_)
+            | Op::Jump(_)
+            | Op::Branch(_)
+            | Op::Call(_) => self.control::<W>(op, insn)?,
+            Op::Vector(_) => unreachable!("vector steps go their own way"),
+        })
+    }
+
+    fn control<W: Width>(&mut self, op: Op, insn: &Insn) -> Result<u64, Exit> {
+        Ok(match op {
+            Op::MoveStack(bytes) => {
+                self.cpu.move_stack(insn, bytes);
+                0
+            }
+            Op::SetStack(pointer) => {
+                let pointer = self.get(pointer);
+                self.cpu.set_stack(insn, pointer);
+                0
+            }
             Op::NextIp => self.cpu.next_ip(insn),
             Op::DirectTarget => self.cpu.direct_target::<W>(insn),
             Op::CheckTarget(target) => {
@@ -166,11 +180,11 @@ impl Evaluation<'_> {
                 self.cpu.branch::<W>(insn, holds)?;
                 0
             }
-            Op::Vector(_) => unreachable!("vector steps go their own way"),
             Op::Call(function) => {
                 function(self.cpu, insn)?;
                 0
             }
+            _ => unreachable!("only control operations come here"),
         })
     }
 

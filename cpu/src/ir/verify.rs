@@ -90,10 +90,10 @@ impl Law<'_> {
                 }
                 self.committed.push(place);
             }
-            Op::Remainder(name) => {
-                if !matches!(self.block.ops[name.0 as usize].0, Op::Divide { .. }) {
-                    return Err(5);
-                }
+            Op::Remainder(name)
+                if !matches!(self.block.ops[name.0 as usize].0, Op::Divide { .. }) =>
+            {
+                return Err(5);
             }
             _ => {}
         }

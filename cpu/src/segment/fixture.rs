@@ -1,5 +1,6 @@
 //! Descriptor tables in RAM, for the tests of everything that reads them.
 
+use crate::interp::Engine;
 use rax_mmu::{PhysicalAddress, Word};
 
 use super::{Attributes, Descriptor, DescriptorTable, Segment, SegmentRegister};

@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod case;
+mod codes;
+mod decoding;
+mod flags_model;
 mod no_panic;
 mod random;
 mod vectors;

@@ -1,6 +1,7 @@
 //! Nothing a guest does makes decoder, interpreter or MMU panic: random bytes run in
 //! every mode, with random tables, segments and control bits, and write over themselves.
 
+use rax_cpu::Engine;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 

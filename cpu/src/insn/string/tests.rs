@@ -1,6 +1,7 @@
 use crate::Cpu;
 use crate::control::testing::{CODE, cpu32, cpu64, peek, poke, run};
 use crate::exception::Exception;
+use crate::interp::Engine;
 use crate::rflags::Rflags;
 use crate::state::Gpr;
 
