@@ -287,7 +287,7 @@ impl Victim {
             let place = random.below(0xf000);
             // A segment from zero, or a gate to a selector.
             let entry = if at < IDT {
-                kind | 0xffff | u64::from(random.one_in(4)) * (place << 16)
+                kind | 0xffff | (u64::from(random.one_in(4)) * (place << 16))
             } else {
                 kind & !0xffff_0000_0000_0000 | place | random.below(32) << 19
             };

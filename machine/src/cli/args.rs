@@ -8,8 +8,8 @@ use clap::{Args, Parser};
 use super::values;
 use super::{ClockSource, DiskOption, Engine, RunOptions, SerialOption, Stop};
 
-/// Drives that the board has room for.
-const MAX_DISKS: usize = 4;
+/// Drives that the board has room for: the master of each ATA channel.
+const MAX_DISKS: usize = 2;
 /// COM1 to COM4.
 const MAX_SERIAL_PORTS: usize = 4;
 

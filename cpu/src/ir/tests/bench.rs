@@ -259,7 +259,7 @@ fn tables(random: &mut Random, bits: Bits) -> Vec<u8> {
             2 => 3,
             _ => 7,
         };
-        let entry = page * PAGE as u64 | rights;
+        let entry = (page * PAGE as u64) | rights;
         set(0, page as usize, entry);
         // The last pages of the address space, for displacements below zero.
         set(0, PAGE / width - 16 + page as usize, entry);
