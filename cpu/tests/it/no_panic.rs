@@ -227,6 +227,11 @@ impl Victim {
             ];
             state.dr[7] |= random.next() & 0xffff_00ff;
         }
+        self.units_and_descriptors(random, protected);
+    }
+
+    fn units_and_descriptors(&mut self, random: &mut Random, protected: bool) {
+        let state = &mut self.cpu.state;
         state.mxcsr = random.next() as u32 & 0xffff;
         if random.one_in(2) {
             state.fpu.control = random.next() as u16;
@@ -301,15 +306,15 @@ impl Victim {
 }
 
 fn segment_of(random: &mut Random, protected: bool, long: bool, is_code: bool) -> Segment {
-    let flat = if !protected {
-        Segment::real_mode(0)
-    } else {
+    let flat = if protected {
         let kind = match (is_code, long && random.one_in(2)) {
             (true, true) => 0xa09b,
             (true, false) => 0xc09b,
             (false, _) => 0xc093,
         };
         Segment::flat(8, Attributes::from_bits_retain(kind))
+    } else {
+        Segment::real_mode(0)
     };
     if random.one_in(4) {
         let kind = random.next() as u16 & 0xf06f | 0x90 | u16::from(is_code) << 3;
