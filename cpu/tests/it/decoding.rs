@@ -2,7 +2,6 @@
 //! that is written over.
 
 use proptest::prelude::*;
-use rax_cpu::Engine;
 use rax_cpu::exception::Exception;
 use rax_cpu::state::Gpr;
 use rax_cpu::testing::{Bits, bare};

@@ -227,6 +227,12 @@ impl Victim {
             ];
             state.dr[7] |= random.next() & 0xffff_00ff;
         }
+        self.units(random, protected);
+    }
+
+    /// Floating point, and the tables of the system.
+    fn units(&mut self, random: &mut Random, protected: bool) {
+        let state = &mut self.cpu.state;
         state.mxcsr = random.next() as u32 & 0xffff;
         if random.one_in(2) {
             state.fpu.control = random.next() as u16;
@@ -275,7 +281,7 @@ impl Victim {
                 0x67
             };
             let odd = if random.one_in(64) {
-                random.next() & 0xffff << 48
+                random.next() & (0xffff << 48)
             } else {
                 0
             };
@@ -287,9 +293,9 @@ impl Victim {
             let place = random.below(0xf000);
             // A segment from zero, or a gate to a selector.
             let entry = if at < IDT {
-                kind | 0xffff | u64::from(random.one_in(4)) * (place << 16)
+                kind | 0xffff | (u64::from(random.one_in(4)) * (place << 16))
             } else {
-                kind & !0xffff_0000_0000_0000 | place | random.below(32) << 19
+                (kind & !0xffff_0000_0000_0000) | place | (random.below(32) << 19)
             };
             self.put(at, entry);
         }
@@ -301,15 +307,15 @@ impl Victim {
 }
 
 fn segment_of(random: &mut Random, protected: bool, long: bool, is_code: bool) -> Segment {
-    let flat = if !protected {
-        Segment::real_mode(0)
-    } else {
+    let flat = if protected {
         let kind = match (is_code, long && random.one_in(2)) {
             (true, true) => 0xa09b,
             (true, false) => 0xc09b,
             (false, _) => 0xc093,
         };
         Segment::flat(8, Attributes::from_bits_retain(kind))
+    } else {
+        Segment::real_mode(0)
     };
     if random.one_in(4) {
         let kind = random.next() as u16 & 0xf06f | 0x90 | u16::from(is_code) << 3;

@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod arrows;
 mod roms;
 mod support;
