@@ -195,7 +195,7 @@ impl Pair {
         }
         if self.bits != Bits::Real && random.one_in(2) {
             // Paging, and CR0.WP.
-            state.cr0 |= 1 << 31 | (random.next() & 1) << 16;
+            state.cr0 |= (1 << 31) | ((random.next() & 1) << 16);
             state.cr3 = TABLES + 3 * PAGE as u64;
             state.cr4 |= if self.bits == Bits::Long64 { 1 << 5 } else { 0 };
         }
