@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod arrows;
+mod cli;
+mod disk;
+mod linux;
 mod roms;
 mod support;
