@@ -59,7 +59,39 @@ fn run(name: &str, code: &[u8]) {
     println!("{name}: {best:.0} M instructions a second");
 }
 
+/// Blocks of eight instructions, far more than the host's caches hold, each jumping
+/// to another in a random cycle.
+fn cold() -> Vec<u8> {
+    const BLOCKS: usize = 14_000;
+    /// Seven times `lea rax, [rax+rbx+1]`, then `jmp rel32`.
+    const BODY: [u8; 5] = [0x48, 0x8d, 0x44, 0x18, 0x01];
+    const BYTES: usize = 7 * BODY.len() + 5;
+    let mut order: Vec<usize> = (1..BLOCKS).collect();
+    let mut seed = 1u64;
+    for n in (1..order.len()).rev() {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        order.swap(n, (seed >> 33) as usize % (n + 1));
+    }
+    let mut next = vec![0; BLOCKS];
+    let mut at = 0;
+    for block in order {
+        next[at] = block;
+        at = block;
+    }
+    let mut code = Vec::new();
+    for (block, target) in next.into_iter().enumerate() {
+        for _ in 0..7 {
+            code.extend(BODY);
+        }
+        let from = ((block + 1) * BYTES) as i64;
+        code.push(0xe9);
+        code.extend((((target * BYTES) as i64 - from) as i32).to_le_bytes());
+    }
+    code
+}
+
 fn main() {
     run("arithmetic", ARITHMETIC);
     run("loads and stores", LOADS);
+    run("many cold blocks", &cold());
 }

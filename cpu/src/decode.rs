@@ -239,11 +239,8 @@ impl Decoder {
         let last = &insns[insns.len() - 1];
         let bytes = last.next;
         let in_second = second.map_or(0, |(_, length)| length as u16);
-        let within = |offset: u64| {
-            let place = (physical % PAGE_SIZE).wrapping_add(offset);
-            (place < PAGE_SIZE).then_some(offset as u16)
-        };
-        let mut targets = [None; 2];
+        let within = |offset: u64| (physical % PAGE_SIZE).wrapping_add(offset) < PAGE_SIZE;
+        let mut linkable = [false; 2];
         let plain_end = !last.flags.contains(InsnFlags::ENDS_BLOCK);
         let code = last.code;
         let branches = code.is_jcc_short_or_near()
@@ -253,10 +250,10 @@ impl Decoder {
             || code.is_jcx_short();
         if second.is_none() {
             if plain_end || (branches && !code.is_jmp_short_or_near()) {
-                targets[0] = within(u64::from(bytes));
+                linkable[0] = within(u64::from(bytes));
             }
             if branches {
-                targets[1] = within(last.immediate);
+                linkable[1] = within(last.immediate);
             }
         }
         Block {
@@ -268,7 +265,7 @@ impl Decoder {
                     (page, length as u16)
                 }),
             ],
-            targets,
+            linkable,
             links: Default::default(),
             insns: insns.into_boxed_slice(),
         }

@@ -85,27 +85,33 @@ impl Interpreter {
             Departure::Taken => 1,
             Departure::Computed => return None,
         };
-        let target = block.link_offset(side)?;
+        if !block.linkable[side] {
+            return None;
+        }
         let epoch = self.cache.epoch();
         let link = block.links[side];
         if link.epoch == epoch {
             cpu.statistics.linked += 1;
             return Some(link.block);
         }
-        self.link(cpu, id, side, target)
+        self.link(cpu, id, side)
     }
 
     /// Finds the block a branch within a page leads to, and remembers it.
     #[cold]
     #[inline(never)]
-    fn link(&mut self, cpu: &mut Cpu, id: BlockId, side: usize, _target: u16) -> Option<BlockId> {
+    fn link(&mut self, cpu: &mut Cpu, id: BlockId, side: usize) -> Option<BlockId> {
         if cpu.state.instructions >= cpu.slice_end {
             return None;
         }
-        let target = self.find(cpu);
-        match target {
+        // Outside a flat code segment, each entry checks the limit; and finding the
+        // target may empty a full cache, after which `id` names nothing.
+        let epoch = self.cache.epoch();
+        let flat = cpu.mode.intersects(Mode::FLAT | Mode::CODE64);
+        match self.find(cpu) {
             Ok(target) => {
-                if !self.cache.block(target).crosses_page {
+                let is_whole = self.cache.epoch() == epoch;
+                if flat && is_whole && !self.cache.block(target).crosses_page {
                     self.cache.link(id, side, target);
                 }
                 Some(target)
@@ -417,3 +423,6 @@ fn mark_code(memory: &PhysicalMemory, start: PhysicalAddress, bytes: u16) -> boo
     pages.mark(start, u64::from(bytes));
     is_new
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,12 @@ impl Failure {
 }
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error")).init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
+        .format(|_, record| {
+            message(&format!("{}", record.args()));
+            Ok(())
+        })
+        .init();
     // The last model has everything; it is the default, which is named first.
     let mut models: Vec<_> = Model::names().collect();
     models.reverse();

@@ -32,20 +32,14 @@ pub(crate) struct Block {
     pub(crate) crosses_page: bool,
     /// Physical memory it was decoded from; a length of zero for none.
     pub(crate) ranges: [(PhysicalAddress, u16); 2],
-    /// Offsets from the block's start where it may be linked to, if within the
-    /// page: where it falls through to, and where its branch leads.
-    pub(crate) targets: [Option<u16>; 2],
+    /// Whether what it falls through to, and where its branch leads, lies in the
+    /// same page and may be linked.
+    pub(crate) linkable: [bool; 2],
     /// The blocks there.
     pub(crate) links: [Link; 2],
 }
 
 impl Block {
-    /// Offset within the page of the block on this side, if it may be linked.
-    #[inline(always)]
-    pub(crate) const fn link_offset(&self, side: usize) -> Option<u16> {
-        self.targets[side]
-    }
-
     /// Whether the second page of a page-crossing block is still the same.
     pub(crate) fn still_spans(&self, cpu: &mut Cpu, linear: LinearAddress) -> bool {
         let controls = cpu.controls();
@@ -60,7 +54,7 @@ impl Block {
 }
 
 /// How many blocks are kept before all are forgotten.
-const MOST_BLOCKS: usize = 1 << 17;
+const MOST_BLOCKS: usize = if cfg!(test) { 1 << 9 } else { 1 << 17 };
 const JUMP_CACHE: usize = 1 << 12;
 
 #[derive(Clone, Copy)]

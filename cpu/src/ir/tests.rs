@@ -36,13 +36,19 @@ const PREFIXES: &[&[u8]] = &[
 /// The legacy opcode maps.
 const MAPS: &[&[u8]] = &[&[], &[0x0f], &[0x0f, 0x38], &[0x0f, 0x3a]];
 
-/// Rows with a shared meaning that iced-x86 decodes only for AMD processors: branches
-/// with an operand-size prefix in 64-bit mode, which Intel's ignore.
+/// Rows with a shared meaning that no encoding reaches on the processor tested.
+#[rustfmt::skip]
 const OUT_OF_REACH: &[Code] = &[
-    Code::Loopne_rel8_16_RCX,
-    Code::Loope_rel8_16_RCX,
-    Code::Loop_rel8_16_RCX,
+    // Branches with an operand-size prefix in 64-bit mode, which Intel's processors ignore.
+    Code::Loopne_rel8_16_RCX, Code::Loope_rel8_16_RCX, Code::Loop_rel8_16_RCX,
     Code::Jrcxz_rel8_16,
+    // Hints, which decode as the reserved NOPs they are.
+    Code::Nop_rm16, Code::Nop_rm32, Code::Nop_rm64, Code::Endbr32, Code::Endbr64,
+    Code::Prefetch_m8, Code::Prefetchw_m8, Code::Prefetchwt1_m8,
+    Code::Prefetchreserved3_m8, Code::Prefetchreserved4_m8, Code::Prefetchreserved5_m8,
+    Code::Prefetchreserved6_m8, Code::Prefetchreserved7_m8,
+    Code::Prefetchnta_m8, Code::Prefetcht0_m8, Code::Prefetcht1_m8, Code::Prefetcht2_m8,
+    Code::Prefetchit0_m8, Code::Prefetchit1_m8, Code::Cldemote_m8,
 ];
 
 /// Opcode, ModRM and what follows, for each opcode of each map under each prefix.
@@ -51,9 +57,12 @@ fn each_encoding(random: &mut Random, mut visit: impl FnMut(&mut Random, &[u8]))
         for map in MAPS {
             for opcode in 0..=255u8 {
                 for reg in 0..8u8 {
-                    for is_memory in [false, true] {
-                        let mut bytes = [prefix, *map, &[opcode]].concat();
-                        bytes.push(random.modrm(reg, is_memory));
+                    // Fences and their like are told apart by all of ModRM.
+                    let whole = (0..8).map(|rm| 0xc0 | reg << 3 | rm);
+                    let whole = whole.take(if prefix.is_empty() { 8 } else { 0 });
+                    let some = [false, true].map(|is_memory| random.modrm(reg, is_memory));
+                    for modrm in whole.chain(some) {
+                        let mut bytes = [prefix, *map, &[opcode, modrm]].concat();
                         bytes.extend(random.tail());
                         visit(random, &bytes);
                     }

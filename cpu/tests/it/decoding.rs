@@ -2,11 +2,10 @@
 //! that is written over.
 
 use proptest::prelude::*;
-use rax_cpu::Engine;
 use rax_cpu::exception::Exception;
 use rax_cpu::state::Gpr;
 use rax_cpu::testing::{Bits, bare};
-use rax_cpu::{Cpu, Interpreter, Stop};
+use rax_cpu::{Cpu, Engine, Interpreter, Stop};
 use rax_mmu::PhysicalAddress;
 
 const RAM: u64 = 0x2_0000;

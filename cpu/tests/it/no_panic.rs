@@ -1,14 +1,13 @@
 //! Nothing a guest does makes decoder, interpreter or MMU panic: random bytes run in
 //! every mode, with random tables, segments and control bits, and write over themselves.
 
-use rax_cpu::Engine;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::prelude::*;
 use rax_cpu::segment::{Attributes, DescriptorTable, Segment};
 use rax_cpu::state::{Activity, Gpr};
-use rax_cpu::{Cpu, Interpreter, Model, Platform, Stop};
+use rax_cpu::{Cpu, Engine, Interpreter, Model, Platform, Stop};
 use rax_mmu::{MmioSpace, Mmu, PhysicalAddress, PhysicalMemory};
 
 use crate::random::{Random, cases};
@@ -228,6 +227,11 @@ impl Victim {
             ];
             state.dr[7] |= random.next() & 0xffff_00ff;
         }
+        self.units_and_descriptors(random, protected);
+    }
+
+    fn units_and_descriptors(&mut self, random: &mut Random, protected: bool) {
+        let state = &mut self.cpu.state;
         state.mxcsr = random.next() as u32 & 0xffff;
         if random.one_in(2) {
             state.fpu.control = random.next() as u16;
@@ -288,7 +292,7 @@ impl Victim {
             let place = random.below(0xf000);
             // A segment from zero, or a gate to a selector.
             let entry = if at < IDT {
-                kind | 0xffff | u64::from(random.one_in(4)) * (place << 16)
+                kind | 0xffff | (u64::from(random.one_in(4)) * (place << 16))
             } else {
                 kind & !0xffff_0000_0000_0000 | place | random.below(32) << 19
             };
@@ -302,15 +306,15 @@ impl Victim {
 }
 
 fn segment_of(random: &mut Random, protected: bool, long: bool, is_code: bool) -> Segment {
-    let flat = if !protected {
-        Segment::real_mode(0)
-    } else {
+    let flat = if protected {
         let kind = match (is_code, long && random.one_in(2)) {
             (true, true) => 0xa09b,
             (true, false) => 0xc09b,
             (false, _) => 0xc093,
         };
         Segment::flat(8, Attributes::from_bits_retain(kind))
+    } else {
+        Segment::real_mode(0)
     };
     if random.one_in(4) {
         let kind = random.next() as u16 & 0xf06f | 0x90 | u16::from(is_code) << 3;

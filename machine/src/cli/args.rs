@@ -8,8 +8,8 @@ use clap::{Args, Parser};
 use super::values;
 use super::{ClockSource, DiskOption, Engine, RunOptions, SerialOption, Stop};
 
-/// Drives that the board has room for.
-const MAX_DISKS: usize = 4;
+/// Drives that the board has room for: the master of each ATA channel.
+const MAX_DISKS: usize = 2;
 /// COM1 to COM4.
 const MAX_SERIAL_PORTS: usize = 4;
 
@@ -63,7 +63,7 @@ pub(super) struct RunArguments {
     no_reboot: bool,
 
     /// RAM, in K, M (also without a letter) or G
-    #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = values::memory, help_heading = "Machine")]
+    #[arg(long, value_name = "SIZE", default_value = "512M", allow_negative_numbers = true, value_parser = values::memory, help_heading = "Machine")]
     memory: u64,
     /// Processor model
     #[arg(long, value_name = "MODEL", help_heading = "Machine")]
@@ -113,10 +113,10 @@ pub(super) struct RunArguments {
     )]
     clock: ClockSource,
     /// End the run after this time
-    #[arg(long, value_name = "SECONDS", value_parser = values::seconds, help_heading = "Run")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = values::seconds, help_heading = "Run")]
     timeout: Option<Duration>,
     /// End the run after this many instructions
-    #[arg(long, value_name = "N", value_parser = values::count, help_heading = "Run")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = values::count, help_heading = "Run")]
     max_instructions: Option<u64>,
     /// Print statistics at the end, to standard error
     #[arg(long, help_heading = "Run")]

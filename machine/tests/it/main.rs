@@ -2,5 +2,9 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod arrows;
+mod cli;
+mod disk;
+mod linux;
 mod roms;
 mod support;

@@ -195,7 +195,7 @@ impl Pair {
         }
         if self.bits != Bits::Real && random.one_in(2) {
             // Paging, and CR0.WP.
-            state.cr0 |= 1 << 31 | (random.next() & 1) << 16;
+            state.cr0 |= (1 << 31) | ((random.next() & 1) << 16);
             state.cr3 = TABLES + 3 * PAGE as u64;
             state.cr4 |= if self.bits == Bits::Long64 { 1 << 5 } else { 0 };
         }
@@ -259,7 +259,7 @@ fn tables(random: &mut Random, bits: Bits) -> Vec<u8> {
             2 => 3,
             _ => 7,
         };
-        let entry = page * PAGE as u64 | rights;
+        let entry = (page * PAGE as u64) | rights;
         set(0, page as usize, entry);
         // The last pages of the address space, for displacements below zero.
         set(0, PAGE / width - 16 + page as usize, entry);
