@@ -279,17 +279,28 @@ fn approximations_are_near_those_of_the_host() {
     }
 }
 
-/// Prints cases in the form that `tests/vectors` keeps.
+/// Prints cases in the form that `tests/vectors` keeps, for the features that
+/// `RAX_SIMD_RECORD` names.
 #[test]
 #[ignore = "prints what this host does"]
 fn record() {
+    let names = std::env::var("RAX_SIMD_RECORD").unwrap_or_default();
+    let wanted = |code: Code| {
+        let mut features = code.cpuid_features().iter();
+        features.any(|feature| names.split(',').any(|name| name == format!("{feature:?}")))
+    };
     for encoding in encodings() {
-        if matches!(encoding.code, Code::Ldmxcsr_m32 | Code::Emms) {
+        if matches!(encoding.code, Code::Ldmxcsr_m32 | Code::Emms) || !wanted(encoding.code) {
             continue;
         }
-        let host = Host::new(&encoding.bytes);
         let mut random = Random::new(encoding.code as u64 + 1000);
-        for _ in 0..2 {
+        let cases = if encoding.has_immediate { 8 } else { 2 };
+        for _ in 0..cases {
+            let mut encoding = encoding.clone();
+            if let Some(last) = encoding.bytes.last_mut().filter(|_| encoding.has_immediate) {
+                *last = random.next() as u8;
+            }
+            let host = Host::new(&encoding.bytes);
             let start = simplified(&host, random.registers());
             println!("{}", line(&encoding, &start, &host.run(start)));
         }
@@ -339,6 +350,16 @@ const fn takes_lengths(code: Code) -> bool {
     )
 }
 
+/// PCMPESTRI and PCMPISTRI, which write ECX.
+const fn makes_index(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Pcmpestri_xmm_xmmm128_imm8
+            | Code::Pcmpestri64_xmm_xmmm128_imm8
+            | Code::Pcmpistri_xmm_xmmm128_imm8
+    )
+}
+
 /// A line of `tests/vectors`.
 fn line(encoding: &Encoding, start: &Registers, end: &Registers) -> String {
     let mut text = String::new();
@@ -371,6 +392,9 @@ fn line(encoding: &Encoding, start: &Registers, end: &Registers) -> String {
     if takes_lengths(encoding.code) {
         name("rax", start.rax.into());
         name("rdx", start.rdx.into());
+    }
+    if makes_index(encoding.code) {
+        name("rcx", start.rcx.into());
     }
     if encoding.in_memory {
         name("rbx", 0x2000);

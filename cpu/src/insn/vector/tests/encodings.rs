@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use iced_x86::{
     Code, CpuidFeature, Decoder, DecoderOptions, EncodingKind, Instruction, Mnemonic,
-    OpCodeOperandKind, OpKind,
+    OpCodeOperandKind, OpKind, Register,
 };
 
 /// An instruction to test.
@@ -21,36 +21,25 @@ pub(super) struct Encoding {
 /// Registers are numbers 0 and 1, memory is at RBX.
 pub(super) fn encodings() -> Vec<Encoding> {
     let mut found: BTreeMap<(Code, bool), Vec<u8>> = BTreeMap::new();
-    let prefixes: [&[u8]; 5] = [&[], &[0x66], &[0xf3], &[0xf2], &[0x66, 0xf2]];
-    let maps: [&[u8]; 3] = [&[0x0f], &[0x0f, 0x38], &[0x0f, 0x3a]];
-    for prefix in prefixes {
-        for rex in [None, Some(0x48)] {
-            for (map, opcode) in maps.iter().flat_map(|map| (0..=255).map(move |n| (map, n))) {
-                for modrm in (0..8).flat_map(|reg| [0xc1 | reg << 3, 0x03 | reg << 3]) {
-                    let mut bytes = prefix.to_vec();
-                    bytes.extend(rex);
-                    bytes.extend(*map);
-                    bytes.extend([opcode, modrm, 0x1b]);
-                    let mut instruction = Instruction::default();
-                    Decoder::new(64, &bytes, DecoderOptions::NONE).decode_out(&mut instruction);
-                    if is_ours(instruction.code()) {
-                        bytes.truncate(instruction.len());
-                        let in_memory = instruction
-                            .op_kinds()
-                            .any(|kind| matches!(kind, OpKind::Memory | OpKind::MemorySegRDI));
-                        // XMM0 is a third operand: the others should not be.
-                        let place = (instruction.code(), in_memory);
-                        if uses_xmm0(instruction.code()) && found.contains_key(&place) {
-                            if modrm & 0x38 == 8 {
-                                found.insert(place, bytes);
-                            }
-                            continue;
-                        }
-                        found.entry(place).or_insert(bytes);
-                    }
-                }
-            }
+    for bytes in candidates() {
+        let mut instruction = Instruction::default();
+        Decoder::new(64, &bytes, DecoderOptions::NONE).decode_out(&mut instruction);
+        if !is_ours(instruction.code()) {
+            continue;
         }
+        let in_memory = instruction
+            .op_kinds()
+            .any(|kind| matches!(kind, OpKind::Memory | OpKind::MemorySegRDI));
+        // Where XMM0 is a third operand anyway, let the first be XMM1.
+        if in_memory
+            && uses_xmm0(instruction.code())
+            && instruction.op0_register() != Register::XMM1
+        {
+            continue;
+        }
+        found
+            .entry((instruction.code(), in_memory))
+            .or_insert_with(|| bytes[..instruction.len()].to_vec());
     }
     found
         .into_iter()
@@ -61,6 +50,29 @@ pub(super) fn encodings() -> Vec<Encoding> {
             has_immediate: code.op_code().op_kinds().contains(&OpCodeOperandKind::imm8),
         })
         .collect()
+}
+
+/// Everything to try, with one byte of an immediate.
+fn candidates() -> impl Iterator<Item = Vec<u8>> {
+    let prefixes: [&[u8]; 5] = [&[], &[0x66], &[0xf3], &[0xf2], &[0x66, 0xf2]];
+    let maps: [&[u8]; 3] = [&[0x0f], &[0x0f, 0x38], &[0x0f, 0x3a]];
+    let heads = prefixes.into_iter().flat_map(move |prefix| {
+        let rex: [&[u8]; 2] = [&[], &[0x48]];
+        rex.into_iter()
+            .flat_map(move |rex| maps.map(|map| [prefix, rex, map].concat()))
+    });
+    heads.flat_map(|head| {
+        let is_first_map = head.last() == Some(&0x0f);
+        (0..=255_u8)
+            // These lead to the other maps.
+            .filter(move |opcode| !is_first_map || !matches!(opcode, 0x38 | 0x3a))
+            .flat_map(move |opcode| {
+                let head = head.clone();
+                (0..8)
+                    .flat_map(|reg| [0xc1 | reg << 3, 0x03 | reg << 3])
+                    .map(move |modrm| [&head[..], &[opcode, modrm, 0x1b]].concat())
+            })
+    })
 }
 
 /// Whether XMM0 is an operand that no byte names.
