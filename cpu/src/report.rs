@@ -6,6 +6,7 @@ use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
 use rax_mmu::LinearAddress;
 
 use crate::Cpu;
+use crate::decode::LONGEST_BLOCK;
 use crate::processor::HISTORY;
 use crate::segment::SegmentRegister;
 use crate::state::Gpr;
@@ -78,7 +79,15 @@ impl Cpu {
         let entered = self.statistics.blocks;
         let known = entered.min(HISTORY as u64);
         (entered - known..entered)
-            .map(|n| self.disassemble(self.history[n as usize % HISTORY], 4))
+            .map(|n| {
+                // The last one is shown to its end, for there it happened.
+                let count = if n + 1 == entered {
+                    LONGEST_BLOCK as u64
+                } else {
+                    4
+                };
+                self.disassemble(self.history[n as usize % HISTORY], count)
+            })
             .collect::<Vec<_>>()
             .join("  ...\n")
     }

@@ -227,6 +227,11 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
 fn exit_code(end: End, instructions: u64) -> u8 {
     match end {
         End::PowerOff | End::Reset | End::Quit(Quit::Key) => 0,
+        // As good as off, and often meant so; but it may be a guest that gave up.
+        End::Halted => {
+            message("the guest halted with interrupts off; nothing can wake it");
+            0
+        }
         End::TripleFault => 3,
         End::Status(status) => status as u8,
         End::Timeout => {

@@ -34,8 +34,10 @@ pub struct Pace {
 /// Why a run ended.
 #[derive(Debug)]
 pub enum End {
-    /// The guest switched the machine off, or halted with interrupts off.
+    /// The guest switched the machine off.
     PowerOff,
+    /// The guest halted with interrupts off: nothing can wake it.
+    Halted,
     /// A reset, with `no_reboot`.
     Reset,
     /// A triple fault, with `no_reboot`.
@@ -218,7 +220,7 @@ impl Pacer<'_> {
     /// The processor waits for an interrupt: so do we.
     fn idle(&mut self, machine: &mut Machine) -> Option<End> {
         if !machine.cpu.can_be_woken() {
-            return Some(End::PowerOff);
+            return Some(End::Halted);
         }
         let instructions = machine.cpu.state.instructions;
         let deadline = {

@@ -59,7 +59,7 @@ pub struct TlbEntry {
 /// One bit for each entry of each table.
 type Bits = [[u64; TLB_ENTRIES / 64]; 3];
 
-/// The three tables.
+/// The tables, one for each [`View`].
 #[repr(C)]
 #[derive(Clone, Debug)]
 pub struct Tlb {

@@ -4,8 +4,8 @@
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::panic;
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 use std::thread;
 
 use super::{HostError, Inbox, Quit};
@@ -62,15 +62,15 @@ pub fn restore_terminal() {
     }
 }
 
-/// Turns SIGINT, SIGTERM, SIGHUP and the closing of a console window into a request to quit. The second one ends the
-/// process at once, should the first not have been heard.
+/// Turns SIGINT, SIGTERM, SIGHUP, SIGQUIT and the closing of a console window into a request to quit. The second one
+/// ends the process at once, should the first not have been heard.
 ///
 /// # Errors
 /// When the host refuses.
 pub fn handle_signals(inbox: &Inbox) -> Result<(), HostError> {
     let inbox = inbox.clone();
-    let was_asked = AtomicBool::new(false);
-    ctrlc::set_handler(move || {
+    let was_asked = Arc::new(AtomicBool::new(false));
+    let end = move || {
         restore_terminal();
         if was_asked.swap(true, Ordering::SeqCst) {
             #[expect(
@@ -80,8 +80,26 @@ pub fn handle_signals(inbox: &Inbox) -> Result<(), HostError> {
             std::process::exit(1);
         }
         inbox.request_quit(Quit::Signal);
-    })
-    .map_err(|reason| HostError::Signals { reason })
+    };
+    #[cfg(unix)]
+    handle_sigquit(end.clone())?;
+    ctrlc::set_handler(end).map_err(|reason| HostError::Signals { reason })
+}
+
+/// The one signal that people send and ctrlc does not take.
+#[cfg(unix)]
+fn handle_sigquit(end: impl Fn() + Send + 'static) -> Result<(), HostError> {
+    use signal_hook::{consts::SIGQUIT, iterator::Signals};
+
+    let mut signals = Signals::new([SIGQUIT]).map_err(|source| HostError::Signals {
+        reason: ctrlc::Error::System(source),
+    })?;
+    let thread = thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || signals.forever().for_each(|_| end()));
+    thread
+        .map(drop)
+        .map_err(|source| HostError::Thread { source })
 }
 
 /// Starts a thread that passes standard input to the inbox. At a terminal, Ctrl-A begins a command to rax; from a

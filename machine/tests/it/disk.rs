@@ -67,7 +67,6 @@ fn uses_its_disk(kernel: &str, initrd: &str) {
     shell.command(
         "mke2fs /dev/sda 2048; echo written by the guest | dd of=/dev/sda bs=512 seek=8000; sync",
     );
-    assert!(flushes.load(Ordering::Relaxed) > 0, "no flush");
     let written = std::fs::read(file.path()).unwrap();
     assert_eq!(written[1080..1082], [0x53, 0xef], "no ext2 superblock");
     assert!(written[8000 * 512..].starts_with(b"written by the guest\n"));
@@ -75,7 +74,7 @@ fn uses_its_disk(kernel: &str, initrd: &str) {
     assert_eq!(written[3 << 20..8000 * 512], content[3 << 20..8000 * 512]);
     assert_eq!(written[8001 * 512..], content[8001 * 512..]);
 
-    // A fsync by the guest is one by the host.
+    // A fsync by the guest is one by the host. (A sync only writes.)
     let before = flushes.load(Ordering::Relaxed);
     shell.command("dd if=/tmp/copy of=/dev/sda bs=512 count=1 conv=fsync");
     assert!(flushes.load(Ordering::Relaxed) > before, "no flush");
