@@ -1,4 +1,4 @@
-//! Lane-wise operations on vectors: one portable function each (SDM 1, chapters 9 to 11).
+//! Lane-wise operations on vectors: one portable function each (SDM 1, chapters 9 to 12).
 //!
 //! An operation works on 128 bits at a time. MMX uses the low 64 of them, and wider
 //! registers are made of several such pieces, as the manual defines them.

@@ -147,6 +147,7 @@ impl Victim {
                 ],
                 3 => &[0xf3, 0x0f, (word >> 8) as u8],
                 4 => &[0x88, 0x07, 0xaa],
+                5 => &[0x66, 0x0f, 0x38 | (word >> 8) as u8 & 2, (word >> 16) as u8],
                 _ => &[(word >> 8) as u8, (word >> 16) as u8],
             };
             self.memory[at..at + bytes.len()].copy_from_slice(bytes);
