@@ -2,6 +2,8 @@
 
 mod blocks;
 mod one;
+#[cfg(test)]
+mod tests;
 
 use crate::Cpu;
 use crate::decode::{Decoder, LONGEST_BLOCK};
@@ -102,10 +104,13 @@ impl Interpreter {
         if cpu.state.instructions >= cpu.slice_end {
             return None;
         }
+        let epoch = self.cache.epoch();
         let target = self.find(cpu);
         match target {
             Ok(target) => {
-                if !self.cache.block(target).crosses_page {
+                // A full cache forgets all it has, `id` included.
+                let is_kept = self.cache.epoch() == epoch;
+                if is_kept && !self.cache.block(target).crosses_page {
                     self.cache.link(id, side, target);
                 }
                 Some(target)
@@ -251,9 +256,13 @@ impl Interpreter {
     /// Drops the blocks that were written over since the last look.
     fn forget_overwritten(&mut self, cpu: &mut Cpu) {
         if cpu.mmu.memory().code_pages().has_code_writes() {
-            for (start, bytes) in cpu.mmu.memory().code_pages().take_code_writes() {
+            let writes = cpu.mmu.memory().code_pages().take_code_writes();
+            for &(start, bytes) in &writes {
                 let count = self.cache.invalidate(cpu.mmu.memory(), start, bytes);
                 cpu.statistics.invalidated_blocks += count;
+            }
+            for &(start, bytes) in &writes {
+                self.cache.mark_again(cpu.mmu.memory(), start, bytes);
             }
         }
     }
