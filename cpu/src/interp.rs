@@ -2,6 +2,8 @@
 
 mod blocks;
 mod one;
+#[cfg(test)]
+mod tests;
 
 use crate::Cpu;
 use crate::decode::{Decoder, LONGEST_BLOCK};
@@ -257,9 +259,13 @@ impl Interpreter {
     /// Drops the blocks that were written over since the last look.
     fn forget_overwritten(&mut self, cpu: &mut Cpu) {
         if cpu.mmu.memory().code_pages().has_code_writes() {
-            for (start, bytes) in cpu.mmu.memory().code_pages().take_code_writes() {
+            let writes = cpu.mmu.memory().code_pages().take_code_writes();
+            for &(start, bytes) in &writes {
                 let count = self.cache.invalidate(cpu.mmu.memory(), start, bytes);
                 cpu.statistics.invalidated_blocks += count;
+            }
+            for &(start, bytes) in &writes {
+                self.cache.mark_again(cpu.mmu.memory(), start, bytes);
             }
         }
     }
@@ -423,6 +429,3 @@ fn mark_code(memory: &PhysicalMemory, start: PhysicalAddress, bytes: u16) -> boo
     pages.mark(start, u64::from(bytes));
     is_new
 }
-
-#[cfg(test)]
-mod tests;

@@ -161,7 +161,10 @@ impl BlockCache {
                     .push((key, id));
             }
         }
-        self.by_address.insert(key, id);
+        if self.by_address.insert(key, id).is_some() {
+            // Nothing will find the block replaced any more when its bytes change.
+            self.epoch += 1;
+        }
         self.blocks.push(block);
         id
     }
@@ -174,7 +177,8 @@ impl BlockCache {
         self.epoch += 1;
     }
 
-    /// Forgets the blocks that a write overlaps; how many there were.
+    /// Forgets the blocks that a write overlaps, and all code marks of its pages; how
+    /// many blocks there were. [`BlockCache::mark_again`] is to follow.
     pub(crate) fn invalidate(
         &mut self,
         memory: &PhysicalMemory,
@@ -184,10 +188,10 @@ impl BlockCache {
         let mut count = 0;
         let last = start.0.saturating_add(bytes.saturating_sub(1));
         for page in start.0 / PAGE_SIZE..=last / PAGE_SIZE {
+            memory
+                .code_pages()
+                .clear_page(PhysicalAddress(page * PAGE_SIZE));
             let Some(list) = self.by_page.get_mut(&page) else {
-                memory
-                    .code_pages()
-                    .clear_page(PhysicalAddress(page * PAGE_SIZE));
                 continue;
             };
             let blocks = &self.blocks;
@@ -203,14 +207,23 @@ impl BlockCache {
                 }
                 alive && !overlaps
             });
-            memory
-                .code_pages()
-                .clear_page(PhysicalAddress(page * PAGE_SIZE));
             if list.is_empty() {
                 self.by_page.remove(&page);
-                continue;
             }
-            for &(_, id) in &*list {
+        }
+        if count != 0 {
+            self.epoch += 1;
+        }
+        count
+    }
+
+    /// Marks the blocks that are left in the pages of a write. Marks belong to memory,
+    /// lists to addresses: of memory mapped twice, all of a write's addresses are
+    /// invalidated before any is marked again.
+    pub(crate) fn mark_again(&self, memory: &PhysicalMemory, start: PhysicalAddress, bytes: u64) {
+        let last = start.0.saturating_add(bytes.saturating_sub(1));
+        for page in start.0 / PAGE_SIZE..=last / PAGE_SIZE {
+            for &(_, id) in self.by_page.get(&page).into_iter().flatten() {
                 for (from, length) in self.blocks[id.0 as usize].ranges {
                     if length != 0 && from.0 / PAGE_SIZE == page {
                         memory.code_pages().mark(from, u64::from(length));
@@ -218,10 +231,6 @@ impl BlockCache {
                 }
             }
         }
-        if count != 0 {
-            self.epoch += 1;
-        }
-        count
     }
 }
 

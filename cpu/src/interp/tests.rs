@@ -1,23 +1,50 @@
-//! The block cache at its limits.
+//! The block cache when it is full, and when memory has two addresses.
+#![expect(clippy::unwrap_used, reason = "these are tests")]
 
 use rax_mmu::PhysicalAddress;
 
+use super::{Engine as _, Interpreter, Stop};
+use crate::state::{Activity, Gpr};
 use crate::testing::{Bits, bare};
-use crate::{Engine, Interpreter, Stop};
+
+const RAM: u64 = 1 << 20;
 
 #[test]
-fn a_cache_that_fills_while_blocks_are_linked_goes_on() {
-    let mut cpu = bare(Bits::Long64, 1 << 20).unwrap();
-    // Every block is a jump to the next instruction; the tests' cache holds a quarter of them.
-    let mut code = [0xeb, 0x00].repeat(2047);
-    code.extend([0xf4, 0x90]);
-    let memory = cpu.mmu.memory();
-    memory.load_image(PhysicalAddress(0x1000), &code).unwrap();
+fn a_full_cache_forgets_while_blocks_are_linked() {
+    let mut cpu = bare(Bits::Protected32, RAM).unwrap();
+    // A branch to the next instruction, over and over: every one is a block.
+    let code = [0xeb, 0x00].repeat(RAM as usize / 2);
+    cpu.mmu
+        .memory()
+        .ram_write(PhysicalAddress(0), &code)
+        .unwrap();
     let mut interpreter = Interpreter::new(&cpu);
-    for round in 1..4 {
-        cpu.state.rip = 0x1000;
-        cpu.state.activity = crate::state::Activity::Running;
-        assert_eq!(interpreter.run(&mut cpu, 1_000_000), Stop::Halted);
-        assert_eq!(cpu.state.instructions, 2048 * round);
-    }
+    assert_eq!(interpreter.run(&mut cpu, 300_000), Stop::Budget);
+    assert_eq!(cpu.state.rip, 600_000);
+}
+
+#[test]
+fn code_is_watched_at_both_its_addresses() {
+    let mut cpu = bare(Bits::Protected32, 0x1_0000).unwrap();
+    cpu.mmu
+        .memory()
+        .alias(PhysicalAddress(0), PhysicalAddress(0x1_0000), 0x1000, false)
+        .unwrap();
+    let mut interpreter = Interpreter::new(&cpu);
+    let mut run = |rip: u64, code: Option<[u8; 2]>| {
+        if let Some(code) = code {
+            let memory = cpu.mmu.memory();
+            memory.ram_write(PhysicalAddress(rip), &code).unwrap();
+        }
+        cpu.state.rip = rip;
+        cpu.state.activity = Activity::Running;
+        let until = cpu.state.instructions + 100;
+        assert_eq!(interpreter.run(&mut cpu, until), Stop::Halted);
+        [Gpr::Rax, Gpr::Rbx, Gpr::Rcx].map(|register| cpu.state.gpr(register))
+    };
+    // INC EAX, INC EBX and INC ECX, with HLT behind each.
+    run(0x100, Some([0x40, 0xf4]));
+    assert_eq!(run(0x200, Some([0x43, 0xf4])), [1, 1, 0]);
+    assert_eq!(run(0x100, Some([0x41, 0xf4])), [1, 1, 1]);
+    assert_eq!(run(0x200, Some([0x41, 0xf4])), [1, 1, 2]);
 }

@@ -188,8 +188,10 @@ impl ShiftOp {
                 LazyFlags::from_parts(bits, result, carry, top(result) != carry, false)
             }
             Self::Shr => {
-                let carry = value >> (count - 1) & 1 != 0;
-                LazyFlags::from_parts(bits, result, carry, top(value), false)
+                // OF is defined for a count of 1 only. Like the others, and as an 80286
+                // does it, it is what the last of so many single shifts leaves.
+                let last = value >> (count - 1);
+                LazyFlags::from_parts(bits, result, last & 1 != 0, top(last), false)
             }
             Self::Sar => {
                 let carry = (sign_extend(bits, value) as i64) >> (count - 1) & 1 != 0;
