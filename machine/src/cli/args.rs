@@ -115,7 +115,7 @@ pub(super) struct RunArguments {
     /// End the run after this time
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = values::seconds, help_heading = "Run")]
     timeout: Option<Duration>,
-    /// End the run after this many instructions
+    /// End the run after this many instructions; an idle guest of real time retires none
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = values::count, help_heading = "Run")]
     max_instructions: Option<u64>,
     /// Print statistics at the end, to standard error
