@@ -1,5 +1,4 @@
 //! The block cache when it is full, and when memory has two addresses.
-#![expect(clippy::unwrap_used, reason = "these are tests")]
 
 use rax_mmu::PhysicalAddress;
 
