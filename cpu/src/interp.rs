@@ -127,9 +127,8 @@ impl Interpreter {
 
     /// The block at CS:RIP, decoded if need be.
     fn find(&mut self, cpu: &mut Cpu) -> Result<BlockId, Exit> {
-        let rip = cpu.state.rip;
         let epoch = cpu.mmu.translation_epoch();
-        if let Some(id) = self.cache.jump_cache(rip, cpu.mode, epoch)
+        if let Some(id) = self.cache.jump_cache(code_address(cpu), cpu.mode, epoch)
             && (cpu.mode.intersects(Mode::FLAT | Mode::CODE64) || self.within_limit(cpu, id))
         {
             cpu.statistics.jump_cache_hits += 1;
@@ -169,7 +168,7 @@ impl Interpreter {
     fn remember(&mut self, cpu: &Cpu, id: BlockId) {
         if !self.cache.block(id).crosses_page {
             let epoch = cpu.mmu.translation_epoch();
-            self.cache.remember(cpu.state.rip, cpu.mode, epoch, id);
+            self.cache.remember(code_address(cpu), cpu.mode, epoch, id);
         }
     }
 
@@ -182,11 +181,10 @@ impl Interpreter {
             }
             return Ok(LinearAddress(rip));
         }
-        let code = *cpu.state.segment(SegmentRegister::Cs);
-        if rip > u64::from(code.limit) {
+        if rip > u64::from(cpu.state.segment(SegmentRegister::Cs).limit) {
             return Err(cpu.raise(Exception::GeneralProtection(0)));
         }
-        Ok(LinearAddress(code.base.wrapping_add(rip) & 0xffff_ffff))
+        Ok(LinearAddress(code_address(cpu)))
     }
 
     /// Whether all of a block lies within CS.
@@ -381,6 +379,16 @@ impl Engine for Interpreter {
             Attended::Again | Attended::Run => Stop::Budget,
         }
     }
+}
+
+/// Linear address of CS:RIP, unchecked.
+#[inline(always)]
+fn code_address(cpu: &Cpu) -> u64 {
+    if cpu.mode.intersects(Mode::FLAT | Mode::CODE64) {
+        return cpu.state.rip;
+    }
+    let base = cpu.state.segment(SegmentRegister::Cs).base;
+    base.wrapping_add(cpu.state.rip) & 0xffff_ffff
 }
 
 /// What [`Interpreter::attend`] decided.

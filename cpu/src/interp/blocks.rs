@@ -1,5 +1,5 @@
 //! Decoded blocks: kept by physical address and mode, linked within a page, found
-//! quickly by RIP, forgotten when their bytes change.
+//! quickly by linear address, forgotten when their bytes change.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -59,7 +59,7 @@ const JUMP_CACHE: usize = 1 << 12;
 
 #[derive(Clone, Copy)]
 struct Jump {
-    rip: u64,
+    linear: u64,
     mapping: u64,
     epoch: u64,
     mode: Mode,
@@ -79,7 +79,7 @@ pub(crate) struct BlockCache {
 impl Default for BlockCache {
     fn default() -> Self {
         let nowhere = Jump {
-            rip: 0,
+            linear: 0,
             mapping: u64::MAX,
             epoch: 0,
             mode: Mode::empty(),
@@ -121,21 +121,21 @@ impl BlockCache {
         };
     }
 
-    /// A block by RIP, in the mapping of `mapping`.
+    /// A block by linear address, in the mapping of `mapping`.
     #[inline(always)]
-    pub(crate) fn jump_cache(&self, rip: u64, mode: Mode, mapping: u64) -> Option<BlockId> {
-        let jump = &self.jumps[jump_slot(rip)];
-        let hit = jump.rip == rip
+    pub(crate) fn jump_cache(&self, linear: u64, mode: Mode, mapping: u64) -> Option<BlockId> {
+        let jump = &self.jumps[jump_slot(linear)];
+        let hit = jump.linear == linear
             && jump.mapping == mapping
             && jump.epoch == self.epoch
             && jump.mode == mode;
         hit.then_some(jump.block)
     }
 
-    pub(crate) fn remember(&mut self, rip: u64, mode: Mode, mapping: u64, block: BlockId) {
+    pub(crate) fn remember(&mut self, linear: u64, mode: Mode, mapping: u64, block: BlockId) {
         let epoch = self.epoch;
-        self.jumps[jump_slot(rip)] = Jump {
-            rip,
+        self.jumps[jump_slot(linear)] = Jump {
+            linear,
             mapping,
             epoch,
             mode,
@@ -235,8 +235,8 @@ impl BlockCache {
 }
 
 #[inline(always)]
-fn jump_slot(rip: u64) -> usize {
-    (rip ^ rip >> 12) as usize & (JUMP_CACHE - 1)
+fn jump_slot(linear: u64) -> usize {
+    (linear ^ linear >> 12) as usize & (JUMP_CACHE - 1)
 }
 
 /// Mixes one word: keys are addresses, which need no protection from attackers

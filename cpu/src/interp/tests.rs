@@ -3,6 +3,7 @@
 use rax_mmu::PhysicalAddress;
 
 use super::{Engine as _, Interpreter, Stop};
+use crate::segment::{Segment, SegmentRegister};
 use crate::state::{Activity, Gpr};
 use crate::testing::{Bits, bare};
 
@@ -46,4 +47,25 @@ fn code_is_watched_at_both_its_addresses() {
     assert_eq!(run(0x200, Some([0x43, 0xf4])), [1, 1, 0]);
     assert_eq!(run(0x100, Some([0x41, 0xf4])), [1, 1, 1]);
     assert_eq!(run(0x200, Some([0x41, 0xf4])), [1, 1, 2]);
+}
+
+#[test]
+fn the_same_ip_in_another_segment_is_other_code() {
+    let mut cpu = bare(Bits::Real, 1 << 20).unwrap();
+    let memory = cpu.mmu.memory();
+    // INC AX (or BX), then JMP to offset 0 of the other segment.
+    for (at, code) in [
+        (0x1_0000, [0x40, 0xea, 0, 0, 0, 0x20]),
+        (0x2_0000, [0x43, 0xea, 0, 0, 0, 0x10]),
+    ] {
+        memory.load_image(PhysicalAddress(at), &code).unwrap();
+    }
+    cpu.state.segments[SegmentRegister::Cs as usize] = Segment::real_mode(0x1000);
+    cpu.state.rip = 0;
+    cpu.update_mode();
+    let mut interpreter = Interpreter::new(&cpu);
+    let until = cpu.state.instructions + 400;
+    assert_eq!(interpreter.run(&mut cpu, until), Stop::Budget);
+    let counts = [Gpr::Rax, Gpr::Rbx].map(|register| cpu.state.gpr(register));
+    assert_eq!(counts, [100, 100]);
 }

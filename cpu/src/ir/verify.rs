@@ -8,8 +8,7 @@
 //!    each place is committed at most once.
 //! 5. [`Op::Remainder`] names an [`Op::Divide`].
 //! 6. After [`Op::Commit`], [`Op::Jump`], [`Op::Branch`] or a write of a register,
-//!    the instruction does nothing that can fault. Exceptions are stores after a
-//!    register was moved by [`Op::MoveStack`], which no instruction needs.
+//!    the instruction does nothing that can fault.
 
 use super::op::{Block, Name, Op};
 use crate::verbs::Flags;
