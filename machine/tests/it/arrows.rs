@@ -9,6 +9,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mmu", &[]),
     ("cpu", &["rax-mmu"]),
     ("jit", &["rax-cpu", "rax-mmu"]),
+    ("verify", &["rax-cpu", "rax-mmu", "rax-jit"]),
     ("devices", &[]),
     ("test-roms", &[]),
     (
@@ -17,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rax-mmu",
             "rax-cpu",
             "rax-jit",
+            "rax-verify",
             "rax-devices",
             "rax-test-roms",
         ],
