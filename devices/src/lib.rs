@@ -25,6 +25,7 @@
 //! | [`port92`] | system control port A: fast A20 and fast reset |
 //! | [`reset_control`] | the reset control register (CF9h) |
 //! | [`power_off`] | the register by which a guest without ACPI switches the machine off |
+//! | [`vga`] | a VGA with the Bochs display interface |
 //! | [`debug_exit`] | the register by which a test guest ends the run |
 //! | [`debug_console`] | the byte sink at 402h and E9h |
 //!
@@ -53,6 +54,7 @@ pub mod reset_control;
 pub mod rtc;
 pub mod serial;
 pub mod system_control;
+pub mod vga;
 
 pub use bus_error::BusError;
 pub use debug_console::DebugConsole;
@@ -73,3 +75,4 @@ pub use serial::Serial;
 pub use snapshot::{RestoreError, State};
 pub use system_control::{ResetKind, SystemLines};
 pub use time::Time;
+pub use vga::{Frame, PlainVideoMemory, TextScreen, Vga, VideoMemory};
