@@ -21,6 +21,7 @@
 //! | [`rtc`] | the MC146818 real-time clock with 128 bytes of CMOS memory |
 //! | [`serial`] | a 16550A UART |
 //! | [`i8042`] | the keyboard controller with its keyboard and mouse |
+//! | [`fdc`] | the 82077AA floppy disk controller with its drives |
 //! | [`i8237`] | the two 8237A DMA controllers and their page registers |
 //! | [`ide`] | one ATA channel on the ISA bus, PIO |
 //! | [`port92`] | system control port A: fast A20 and fast reset |
@@ -45,6 +46,7 @@ pub mod time;
 
 pub mod debug_console;
 pub mod debug_exit;
+pub mod fdc;
 pub mod i8042;
 pub mod i8237;
 pub mod ide;
@@ -63,6 +65,7 @@ pub use debug_console::DebugConsole;
 pub use debug_exit::{DebugExit, ExitRequest};
 pub use device::{Context, Device, Registers, Timed};
 pub use dma::{Dma, NoMemory};
+pub use fdc::{Fdc, FloppyFormat, NotAFloppy};
 pub use host_end::{ByteSink, Console, Disk, MemoryConsole, MemoryDisk};
 pub use i8042::I8042;
 pub use i8237::{DmaLine, DmaPair, Moved};
