@@ -2,7 +2,7 @@
 // output (in the guest: the serial line) where each begins and ends:
 //
 //   BEGIN name
-//   END name status length checksum cpu-microseconds
+//   END name status length checksum wall-microseconds cpu-microseconds
 //   SAID name first-bytes-of-its-output
 //   READY / DONE                              before the first, after the last
 //
@@ -68,6 +68,8 @@ static void become_program(char *command, int output) {
     _exit(127);
 }
 
+static long microseconds(struct timeval time) { return time.tv_sec * 1000000L + time.tv_usec; }
+
 static void run(const char *name, char *command) {
     char line[LINE], said[SAID + 1];
     int channel[2], status = 0;
@@ -75,10 +77,12 @@ static void run(const char *name, char *command) {
     uint64_t checksum = 14695981039346656037u; // FNV-1a.
     static uint8_t buffer[65536];
     struct rusage usage;
+    struct timespec begin, end;
 
     if (pipe2(channel, O_CLOEXEC)) fail("pipe");
     snprintf(line, sizeof line, "BEGIN %.100s\n", name);
     mark(line);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
     pid_t child = fork();
     if (child < 0) fail("fork");
     if (child == 0) become_program(command, channel[1]);
@@ -91,8 +95,11 @@ static void run(const char *name, char *command) {
         }
     close(channel[0]);
     if (wait4(child, &status, 0, &usage) < 0) fail("wait4");
-    long microseconds = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000L + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
-    snprintf(line, sizeof line, "END %.100s %d %zu %016llx %ld\n", name, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), length, (unsigned long long)checksum, microseconds);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    long wall = (end.tv_sec - begin.tv_sec) * 1000000L + (end.tv_nsec - begin.tv_nsec) / 1000;
+    long processor = microseconds(usage.ru_utime) + microseconds(usage.ru_stime);
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    snprintf(line, sizeof line, "END %.100s %d %zu %016llx %ld %ld\n", name, code, length, (unsigned long long)checksum, wall, processor);
     mark(line);
     said[length < SAID ? length : SAID] = 0;
     snprintf(line, sizeof line, "SAID %.100s %s\n", name, said);

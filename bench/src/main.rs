@@ -99,6 +99,10 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
+        // Who reads the list with `head` has seen enough.
+        Err(BenchError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             // Where standard error is gone, nobody is left to be told.
             let _ = writeln!(io::stderr(), "bench: {error}");

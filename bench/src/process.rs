@@ -9,6 +9,15 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// What something took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// On the host's clock.
+    pub(crate) wall: Duration,
+    /// Processor time that the host spent on it.
+    pub(crate) cpu: Option<Duration>,
+}
+
 /// A moment in a child's life.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
@@ -18,6 +27,15 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
+    /// What has passed since an earlier moment of the same child.
+    pub(crate) fn since(self, earlier: Self) -> Taken {
+        let cpu = self.cpu.zip(earlier.cpu);
+        Taken {
+            wall: self.at - earlier.at,
+            cpu: cpu.map(|(later, earlier)| later.saturating_sub(earlier)),
+        }
+    }
+
     fn now(pid: u32) -> Self {
         Self {
             at: Instant::now(),

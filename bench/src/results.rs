@@ -1,8 +1,7 @@
 //! All samples of all programs, and what follows from them.
 
-use std::time::Duration;
-
 use crate::engine::Engine;
+use crate::process::Taken;
 use crate::programs::{Program, Programs};
 use crate::session::{Outcome, Sample};
 use crate::start::Start;
@@ -68,10 +67,10 @@ impl Results {
     }
 
     /// Seconds on the clock that counts.
-    pub(crate) fn seconds(&self, sample: &Sample) -> f64 {
+    pub(crate) fn seconds(&self, taken: Taken) -> f64 {
         let time = match self.clock {
-            Clock::Wall => sample.wall,
-            Clock::Cpu => sample.cpu.unwrap_or(sample.wall),
+            Clock::Wall => taken.wall,
+            Clock::Cpu => taken.cpu.unwrap_or(taken.wall),
         };
         time.as_secs_f64().max(1e-6)
     }
@@ -92,7 +91,7 @@ impl Results {
             for (_, sample) in on_engine {
                 match &sample.outcome {
                     Outcome::Done { output } => {
-                        seconds.push(self.seconds(sample));
+                        seconds.push(self.seconds(sample.taken));
                         outputs.push((engine, output));
                     }
                     Outcome::Unsupported => row.remark(engine, "lacks the instructions", false),
@@ -114,15 +113,15 @@ impl Results {
     }
 
     /// The median of one of the start-up figures of an engine.
-    pub(crate) fn start<T: Into<f64>>(
+    pub(crate) fn start(
         &self,
         engine: Engine,
-        figure: impl Fn(&Start) -> Option<T>,
+        figure: impl Fn(&Self, &Start) -> Option<f64>,
     ) -> Option<f64> {
         let of_engine = self.starts.iter().filter(|(on, _)| *on == engine);
         median(
             of_engine
-                .filter_map(|(_, start)| figure(start).map(T::into))
+                .filter_map(|(_, start)| figure(self, start))
                 .collect(),
         )
     }
@@ -151,11 +150,6 @@ fn odd_one_out(outputs: &[(Engine, &str)]) -> Option<Engine> {
     others
         .find(|(_, output)| *output != reference.1)
         .map(|(engine, _)| *engine)
-}
-
-/// Seconds of a duration, for [`Results::start`].
-pub(crate) fn seconds(time: Option<Duration>) -> Option<f64> {
-    time.map(|time| time.as_secs_f64())
 }
 
 /// The middle value, or the mean of the two in the middle.
@@ -194,14 +188,17 @@ pub(crate) fn rows_of<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn sample(output: &str, milliseconds: u64) -> Sample {
         Sample {
             outcome: Outcome::Done {
                 output: output.into(),
             },
-            wall: Duration::from_millis(milliseconds),
-            cpu: None,
+            taken: Taken {
+                wall: Duration::from_millis(milliseconds),
+                cpu: None,
+            },
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::cpio;
 use crate::engine::{Boot, Engine, Kit};
 use crate::error::BenchError;
-use crate::process::{Silence, Watched};
+use crate::process::{Silence, Taken, Watched};
 use crate::programs::{Image, Program};
 
 /// How one run of one program ended.
@@ -29,10 +29,7 @@ pub(crate) enum Outcome {
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
     pub(crate) outcome: Outcome,
-    /// From its beginning to its end, on the host's clock.
-    pub(crate) wall: Duration,
-    /// Processor time that the host spent on it.
-    pub(crate) cpu: Option<Duration>,
+    pub(crate) taken: Taken,
 }
 
 /// Exit status of a guest program without the instructions it needs.
@@ -151,8 +148,10 @@ fn one_program(
                 Silence::TimedOut => Outcome::TimedOut,
                 Silence::Ended => Outcome::Failed("the machine ended".into()),
             },
-            wall: limit,
-            cpu: None,
+            taken: Taken {
+                wall: limit,
+                cpu: None,
+            },
         })?;
         let words: Vec<_> = line.split(' ').collect();
         match (words.as_slice(), begin) {
@@ -160,19 +159,20 @@ fn one_program(
                 begin = Some(moment);
                 until = moment.at + limit;
             }
-            (["END", ended, status, length, checksum, cpu_us], Some(begin)) if *ended == name => {
-                let cpu = match engine {
-                    // The runner's child did the work, and the runner says how much.
-                    Engine::Native => cpu_us.parse().ok().map(Duration::from_micros),
-                    Engine::Rax | Engine::Qemu => moment
-                        .cpu
-                        .zip(begin.cpu)
-                        .map(|(end, begin)| end.saturating_sub(begin)),
-                };
+            (["END", ended, status, length, checksum, wall_us, cpu_us], Some(begin))
+                if *ended == name =>
+            {
                 let mut sample = Sample {
                     outcome: outcome_of(status),
-                    wall: moment.at - begin.at,
-                    cpu,
+                    taken: match (engine, micros(wall_us)) {
+                        // The runner's clock is the host's, and its child did the work.
+                        (Engine::Native, Some(wall)) => Taken {
+                            wall,
+                            cpu: micros(cpu_us),
+                        },
+                        // A guest's clock proves nothing.
+                        _ => moment.since(begin),
+                    },
                 };
                 if let Outcome::Done { output } = &mut sample.outcome {
                     *output = format!("{length} bytes, {checksum}");
@@ -184,6 +184,10 @@ fn one_program(
             _ => {}
         }
     }
+}
+
+fn micros(text: &str) -> Option<Duration> {
+    text.parse().ok().map(Duration::from_micros)
 }
 
 fn outcome_of(status: &str) -> Outcome {

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use crate::engine::{Boot, Engine, Kit};
 use crate::error::BenchError;
-use crate::process::{Watched, resident_kib};
+use crate::process::{Taken, Watched, resident_kib};
 
 /// One measurement; what could not be measured is missing.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Start {
     /// From starting the process to the first byte of the smallest guest.
-    pub(crate) first_instruction: Option<Duration>,
+    pub(crate) first_instruction: Option<Taken>,
     /// From starting the process to the prompt of the cloud kernel's shell.
-    pub(crate) shell: Option<Duration>,
+    pub(crate) shell: Option<Taken>,
     /// Resident memory, of 1 GiB for the guest, a while after the prompt.
     pub(crate) idle_kib: Option<u64>,
 }
@@ -28,7 +28,6 @@ pub(crate) fn measure(kit: &Kit, engine: Engine) -> Result<Start, BenchError> {
     let watched = Watched::new(kit.start(engine, Boot::Start)?, b"!");
     let first_instruction = wait_for(&watched, begin, "!");
     drop(watched);
-
     let initrd = kit.guests.join("initrd-amd64.img");
     let boot = Boot::Linux {
         initrd: &initrd,
@@ -48,10 +47,13 @@ pub(crate) fn measure(kit: &Kit, engine: Engine) -> Result<Start, BenchError> {
 }
 
 /// How long after `begin` a line came that ends with `wanted`.
-fn wait_for(watched: &Watched, begin: Instant, wanted: &str) -> Option<Duration> {
+fn wait_for(watched: &Watched, begin: Instant, wanted: &str) -> Option<Taken> {
     while let Ok((moment, line)) = watched.line(begin + LIMIT) {
         if line.ends_with(wanted) {
-            return Some(moment.at - begin);
+            return Some(Taken {
+                wall: moment.at - begin,
+                cpu: moment.cpu,
+            });
         }
     }
     None
