@@ -28,6 +28,11 @@ pub(crate) enum BenchError {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error("{path} is not JSON: {source}")]
+    NotJson {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
     #[error("standard output: {0}")]
     Output(#[from] std::io::Error),
 }

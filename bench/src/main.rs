@@ -4,6 +4,7 @@
 mod cpio;
 mod engine;
 mod error;
+mod kept;
 mod process;
 mod programs;
 mod report;
@@ -34,7 +35,8 @@ Examples:
   bench/run --quick                 a tenth of the work, one run each
   bench/run fib sqlite --runs 5     two programs
   bench/run --class x87 --json x87.json
-  bench/run --on qemu,native        without rax
+  bench/run --on qemu,native --json peers.json
+  bench/run --on rax --with peers.json
   bench/run --engine interp --quick --class integer
 
 Exit codes: 0 all programs ran and agree, 1 some did not, 2 wrong usage or
@@ -81,6 +83,10 @@ struct Arguments {
     /// Write all samples to a file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// What a file of --json has of those who take no part this time: rax alone
+    /// can so be compared again and again
+    #[arg(long, value_name = "FILE")]
+    with: Option<PathBuf>,
     /// Write the table to a file
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -118,6 +124,7 @@ fn run(arguments: &Arguments) -> Result<bool, BenchError> {
     if arguments.list {
         return list(&programs).map(|()| true);
     }
+    let kept = arguments.with.as_deref().map(read_kept).transpose()?;
     let kit = prepare(arguments)?;
     let mut engines = arguments.on.clone();
     engines.sort_by_key(|one| Engine::ALL.iter().position(|other| other == one));
@@ -129,15 +136,26 @@ fn run(arguments: &Arguments) -> Result<bool, BenchError> {
     for run in 1..=runs {
         measure_once(&kit, arguments, &programs, &mut results, (run, runs))?;
     }
+    if let Some(kept) = kept {
+        kept::add(&kept, &programs, &mut results);
+    }
     write!(io::stdout(), "{}", report::table(&programs, &results))?;
     if let Some(path) = &arguments.json {
-        let text = format!("{:#}\n", report::json(&programs, &results));
+        let text = format!("{:#}\n", kept::write(&programs, &results));
         fs::write(path, text).map_err(BenchError::at(path))?;
     }
     if let Some(path) = &arguments.csv {
         fs::write(path, report::csv(&programs, &results)).map_err(BenchError::at(path))?;
     }
     Ok((0..programs.programs.len()).all(|index| !results.row(index).failed))
+}
+
+fn read_kept(path: &Path) -> Result<serde_json::Value, BenchError> {
+    let text = fs::read_to_string(path).map_err(BenchError::at(path))?;
+    serde_json::from_str(&text).map_err(|source| BenchError::NotJson {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn list(programs: &Programs) -> Result<(), BenchError> {

@@ -7,15 +7,48 @@ use std::io::Read;
 use std::process::Child;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, TryFromFloatSecsError};
+
+use serde::{Deserialize, Serialize};
 
 /// What something took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Seconds", into = "Seconds")]
 pub(crate) struct Taken {
     /// On the host's clock.
     pub(crate) wall: Duration,
     /// Processor time that the host spent on it.
     pub(crate) cpu: Option<Duration>,
+}
+
+/// [`Taken`] where it is kept, for people and for other programs.
+#[derive(Serialize, Deserialize)]
+struct Seconds {
+    wall_seconds: f64,
+    cpu_seconds: Option<f64>,
+}
+
+impl From<Taken> for Seconds {
+    fn from(taken: Taken) -> Self {
+        Self {
+            wall_seconds: taken.wall.as_secs_f64(),
+            cpu_seconds: taken.cpu.map(|cpu| cpu.as_secs_f64()),
+        }
+    }
+}
+
+impl TryFrom<Seconds> for Taken {
+    type Error = TryFromFloatSecsError;
+
+    fn try_from(kept: Seconds) -> Result<Self, Self::Error> {
+        Ok(Self {
+            wall: Duration::try_from_secs_f64(kept.wall_seconds)?,
+            cpu: kept
+                .cpu_seconds
+                .map(Duration::try_from_secs_f64)
+                .transpose()?,
+        })
+    }
 }
 
 /// A moment in a child's life.

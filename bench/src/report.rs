@@ -1,14 +1,10 @@
-//! The table for people, and JSON and CSV to keep.
+//! The table, for people and as CSV.
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
-
 use crate::engine::Engine;
-use crate::process::Taken;
 use crate::programs::Programs;
 use crate::results::{Clock, Results, Row, geometric_mean, rows_of};
-use crate::session::Outcome;
 use crate::start::Start;
 
 /// From here on rax counts as slower than QEMU.
@@ -58,7 +54,7 @@ pub(crate) fn table(programs: &Programs, results: &Results) -> String {
 }
 
 /// Geometric means of a class: rax against QEMU, and both slowdowns.
-fn class_means(programs: &Programs, rows: &[Row], class: usize) -> [Option<f64>; 3] {
+pub(crate) fn class_means(programs: &Programs, rows: &[Row], class: usize) -> [Option<f64>; 3] {
     let mean = |figure: fn(&Row) -> Option<f64>| {
         geometric_mean(rows_of(&programs.programs, rows, class).map(|(_, row)| figure(row)))
     };
@@ -206,47 +202,4 @@ pub(crate) fn csv(programs: &Programs, results: &Results) -> String {
         }
     }
     text
-}
-
-/// Everything, with every sample.
-pub(crate) fn json(programs: &Programs, results: &Results) -> Value {
-    let rows: Vec<_> = (0..programs.programs.len())
-        .map(|index| results.row(index))
-        .collect();
-    let classes = programs.classes.iter().enumerate().map(|(index, class)| {
-        let [speed, rax, qemu] = class_means(programs, &rows, index);
-        json!({"name": class.name, "title": class.title, "goal": class.goal,
-            "rax_vs_qemu": speed, "rax_slowdown": rax, "qemu_slowdown": qemu})
-    });
-    let all = programs.programs.iter().zip(&rows).zip(&results.samples);
-    let all = all.map(|((program, row), samples)| {
-        let samples = samples.iter().map(|(engine, sample)| {
-            let (outcome, detail) = match &sample.outcome {
-                Outcome::Done { output } => ("done", output.as_str()),
-                Outcome::Unsupported => ("unsupported", ""),
-                Outcome::Failed(why) => ("failed", why.as_str()),
-                Outcome::TimedOut => ("timed out", ""),
-            };
-            json!({"engine": engine.name(), "outcome": outcome, "detail": detail,
-                "taken": taken(sample.taken)})
-        });
-        json!({"name": program.name, "class": programs.classes[program.class].name, "command": program.command,
-            "rax_seconds": row.rax, "qemu_seconds": row.qemu, "native_seconds": row.native,
-            "rax_vs_qemu": row.speed(), "rax_slowdown": row.rax_slowdown(), "qemu_slowdown": row.qemu_slowdown(),
-            "note": row.note, "samples": samples.collect::<Vec<_>>()})
-    });
-    let starts = results.starts.iter().map(|(engine, start)| {
-        json!({"engine": engine.name(), "first_instruction": start.first_instruction.map(taken),
-            "shell": start.shell.map(taken), "idle_kib": start.idle_kib})
-    });
-    let clock = match results.clock {
-        Clock::Wall => "wall",
-        Clock::Cpu => "cpu",
-    };
-    json!({"clock": clock, "classes": classes.collect::<Vec<_>>(), "programs": all.collect::<Vec<_>>(),
-        "starts": starts.collect::<Vec<_>>()})
-}
-
-fn taken(taken: Taken) -> Value {
-    json!({"wall_seconds": taken.wall.as_secs_f64(), "cpu_seconds": taken.cpu.map(|cpu| cpu.as_secs_f64())})
 }

@@ -6,6 +6,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::cpio;
 use crate::engine::{Boot, Engine, Kit};
 use crate::error::BenchError;
@@ -13,7 +15,8 @@ use crate::process::{Silence, Taken, Watched};
 use crate::programs::{Image, Program};
 
 /// How one run of one program ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {
     /// It ended well; what it wrote, as length and checksum.
     Done { output: String },
@@ -26,9 +29,10 @@ pub(crate) enum Outcome {
 }
 
 /// One run of one program.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Sample {
     pub(crate) outcome: Outcome,
+    /// From its beginning to its end.
     pub(crate) taken: Taken,
 }
 

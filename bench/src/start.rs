@@ -4,12 +4,14 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::{Boot, Engine, Kit};
 use crate::error::BenchError;
 use crate::process::{Taken, Watched, resident_kib};
 
 /// One measurement; what could not be measured is missing.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Start {
     /// From starting the process to the first byte of the smallest guest.
     pub(crate) first_instruction: Option<Taken>,
