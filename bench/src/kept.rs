@@ -39,8 +39,9 @@ pub(crate) fn write(programs: &Programs, results: &Results) -> Value {
 }
 
 /// Adds from kept results what engines did that take no part this time, where
-/// the program and its work are the same.
-pub(crate) fn add(kept: &Value, programs: &Programs, results: &mut Results) {
+/// the program and its work are the same. Whether there was anything to add.
+pub(crate) fn add(kept: &Value, programs: &Programs, results: &mut Results) -> bool {
+    let mut added = false;
     let absent: Vec<_> = Engine::ALL
         .into_iter()
         .filter(|engine| !results.engines.contains(engine))
@@ -59,15 +60,18 @@ pub(crate) fn add(kept: &Value, programs: &Programs, results: &mut Results) {
         for sample in entries(&old["samples"]) {
             if let (Some(engine), Some(sample)) = (engine_of(sample), read(sample)) {
                 results.samples[index].push((engine, sample));
+                added = true;
             }
         }
     }
     for start in entries(&kept["starts"]) {
         if let (Some(engine), Some(start)) = (engine_of(start), read(&start["start"])) {
             results.starts.push((engine, start));
+            added = true;
         }
     }
     results.engines.extend(absent);
+    added
 }
 
 fn entries(value: &Value) -> impl Iterator<Item = &Value> {
@@ -110,7 +114,7 @@ mod tests {
         let kept = write(&programs, &before);
 
         let mut now = Results::new(Clock::Cpu, vec![Engine::Rax], &programs);
-        add(&kept, &programs, &mut now);
+        assert!(add(&kept, &programs, &mut now));
         let row = now.row(0);
         assert_eq!((row.qemu, row.rax), (Some(0.01), None));
         assert_eq!(now.starts[0].1.idle_kib, Some(7));
@@ -119,7 +123,8 @@ mod tests {
         let mut full = Programs::read(false).unwrap();
         full.choose(&["fib".into()], &[]).unwrap();
         let mut other = Results::new(Clock::Cpu, vec![Engine::Rax], &full);
-        add(&kept, &full, &mut other);
+        let nothing = serde_json::json!({"programs": kept["programs"]});
+        assert!(!add(&nothing, &full, &mut other));
         assert_eq!(other.row(0).qemu, None);
     }
 }

@@ -22,18 +22,20 @@ use clap::Parser;
 
 use crate::engine::{Engine, Kit};
 use crate::error::BenchError;
-use crate::programs::Programs;
+use crate::programs::{Programs, START};
 use crate::results::{Clock, Results};
 
 /// Run the same programs on rax, on QEMU's TCG and on this host, and compare
 #[derive(Debug, Parser)]
 #[command(
     name = "bench/run",
+    bin_name = "bench/run",
     after_help = "\
 Examples:
   bench/run                         everything, three runs each
   bench/run --quick                 a tenth of the work, one run each
   bench/run fib sqlite --runs 5     two programs
+  bench/run start                   start-up times and idle memory only
   bench/run --class x87 --json x87.json
   bench/run --on qemu,native --json peers.json
   bench/run --on rax --with peers.json
@@ -43,7 +45,7 @@ Exit codes: 0 all programs ran and agree, 1 some did not, 2 wrong usage or
 something is missing: one line says what to do."
 )]
 struct Arguments {
-    /// Programs or classes to run [default: all, and start-up]
+    /// Programs or classes to run, and `start` [default: all]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Run the programs of a class; may be repeated
@@ -136,8 +138,10 @@ fn run(arguments: &Arguments) -> Result<bool, BenchError> {
     for run in 1..=runs {
         measure_once(&kit, arguments, &programs, &mut results, (run, runs))?;
     }
-    if let Some(kept) = kept {
-        kept::add(&kept, &programs, &mut results);
+    if let Some(kept) = kept
+        && !kept::add(&kept, &programs, &mut results)
+    {
+        say("the kept results have nothing of these programs with this work");
     }
     write!(io::stdout(), "{}", report::table(&programs, &results))?;
     if let Some(path) = &arguments.json {
@@ -173,6 +177,10 @@ fn list(programs: &Programs) -> Result<(), BenchError> {
             writeln!(out, "  {:<18}{}", program.name, program.command)?;
         }
     }
+    writeln!(
+        out,
+        "{START}: time to the first guest instruction and to a shell, idle memory"
+    )?;
     Ok(())
 }
 
@@ -185,6 +193,7 @@ fn measure_once(
     (run, runs): (u32, u32),
 ) -> Result<(), BenchError> {
     let everything = arguments.names.is_empty() && arguments.class.is_empty();
+    let start = everything || arguments.names.iter().any(|name| name == START);
     for engine in results.engines.clone() {
         say(&format!("run {run} of {runs} on {}", engine.name()));
         let wanted: Vec<_> = (0..programs.programs.len())
@@ -199,7 +208,7 @@ fn measure_once(
         for (index, sample) in wanted.into_iter().zip(samples) {
             results.samples[index].push((engine, sample));
         }
-        if everything && engine != Engine::Native && !arguments.no_start {
+        if start && engine != Engine::Native && !arguments.no_start {
             results.starts.push((engine, start::measure(kit, engine)?));
         }
     }
