@@ -5,6 +5,8 @@
 //! yet, so [`Jit::new`] says so and the machine interprets.
 #![forbid(unsafe_code)]
 
+pub mod passes;
+
 use rax_cpu::{Cpu, Engine, Stop};
 
 /// Why there is no compiled code on this host.
