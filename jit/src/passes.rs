@@ -25,16 +25,48 @@ pub use need::{Need, Needs};
 /// What is known of what follows a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Successors {
-    /// The flags that whatever follows may read before it sets them. The others are
-    /// wanted only where the block is left for good, say to deliver an interrupt.
-    pub flags_read: Rflags,
+    /// The flags that whatever follows may read, or be left with early, before it
+    /// sets them: [`Needs::flags_wanted_at_entry`] of each, together. The others are
+    /// wanted only where nothing follows at once, say to deliver an interrupt.
+    pub flags_wanted: Rflags,
 }
 
 impl Default for Successors {
-    /// Nothing is known: every flag may be read.
+    /// Nothing is known: every flag may be wanted.
     fn default() -> Self {
         Self {
-            flags_read: Rflags::STATUS,
+            flags_wanted: Rflags::STATUS,
+        }
+    }
+}
+
+/// A block that is being worked on.
+pub struct Work<'a> {
+    block: &'a mut Block,
+    successors: Successors,
+    /// How badly each operation is needed, if the block is as it was looked at.
+    needs: Option<Needs>,
+}
+
+impl Work<'_> {
+    /// How badly each operation is needed.
+    fn needs(&mut self) -> &Needs {
+        let (block, successors) = (&*self.block, self.successors);
+        self.needs
+            .get_or_insert_with(|| Needs::of(block, successors))
+    }
+
+    /// The block, to be changed.
+    fn block(&mut self) -> &mut Block {
+        self.needs = None;
+        self.block
+    }
+
+    /// Removes operations that nothing needs, which leaves the need for others as it is.
+    fn remove(&mut self, is_dead: &[bool]) {
+        self.block.retain(|position| !is_dead[position]);
+        if let Some(needs) = &mut self.needs {
+            needs.retain(|position| !is_dead[position]);
         }
     }
 }
@@ -46,8 +78,19 @@ pub struct Pass {
     pub name: &'static str,
     /// What it does, in one line.
     pub about: &'static str,
-    /// Does it.
-    pub run: fn(&mut Block, Successors),
+    run: fn(&mut Work<'_>),
+}
+
+impl Pass {
+    /// Does it, this pass alone.
+    pub fn run(&self, block: &mut Block, successors: Successors) {
+        let mut work = Work {
+            block,
+            successors,
+            needs: None,
+        };
+        (self.run)(&mut work);
+    }
 }
 
 /// All passes, in the order in which they run.
@@ -55,12 +98,12 @@ pub const PASSES: [Pass; 4] = [
     Pass {
         name: "forward",
         about: "a read of a register whose value has a name takes the name",
-        run: |block, _| forward::forward(block),
+        run: |work| forward::forward(work.block()),
     },
     Pass {
         name: "constants",
         about: "what follows from constants is computed now, also addresses and conditions",
-        run: |block, _| constants::fold(block),
+        run: |work| constants::fold(work.block()),
     },
     Pass {
         name: "flags",
@@ -139,15 +182,24 @@ impl FromStr for Selection {
     }
 }
 
-/// Runs the passes chosen.
-pub fn run(block: &mut Block, selection: Selection, successors: Successors) {
+/// Runs the passes chosen; how badly what is left is needed.
+pub fn run(block: &mut Block, selection: Selection, successors: Successors) -> Needs {
+    let mut work = Work {
+        block,
+        successors,
+        needs: None,
+    };
     for pass in selection.passes() {
-        (pass.run)(block, successors);
+        (pass.run)(&mut work);
         debug_assert_eq!(
-            ir::verify(block),
+            ir::verify(work.block),
             Ok(()),
-            "the pass '{}' obeys the IR's law:\n{block}",
-            pass.name
+            "the pass '{}' obeys the IR's law:\n{}",
+            pass.name,
+            work.block
         );
     }
+    work.needs();
+    let Work { block, needs, .. } = work;
+    needs.unwrap_or_else(|| Needs::of(block, successors))
 }

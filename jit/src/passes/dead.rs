@@ -4,27 +4,31 @@
 
 use rax_cpu::ir::{Block, Op};
 
-use super::{Need, Needs, Successors};
+use super::{Need, Work};
 
 /// Runs the pass.
-pub(super) fn remove_dead(block: &mut Block, successors: Successors) {
-    let needs = Needs::of(block, successors);
-    let keeps_flags: Vec<bool> = block
-        .ops
-        .iter()
-        .map(|(op, _)| matches!(op, Op::Flags(_)))
-        .collect();
-    // Flags have a pass of their own, and may stay although nothing needs them; then
-    // so do their operands.
-    let mut kept = keeps_flags;
-    for position in (0..block.ops.len()).rev() {
-        kept[position] |= needs.at(position) != Need::Never;
-        if kept[position] {
-            let op = block.ops[position].0;
-            op.for_each_name(|name| kept[name.0 as usize] = true);
+pub(super) fn remove_dead(work: &mut Work<'_>) {
+    let needs = work.needs();
+    let mut dead: Vec<bool> = needs.each().map(|need| need == Need::Never).collect();
+    // Flags have a pass of their own, and may be here although nothing needs them;
+    // then so are their operands.
+    for position in (0..dead.len()).rev() {
+        if dead[position] && matches!(work.block.ops[position].0, Op::Flags(_)) {
+            keep(&mut dead, work.block, position);
         }
     }
-    block.retain(|position| kept[position]);
+    if dead.contains(&true) {
+        work.remove(&dead);
+    }
+}
+
+/// Keeps an operation, and what it takes.
+fn keep(dead: &mut [bool], block: &Block, position: usize) {
+    if dead[position] {
+        dead[position] = false;
+        let op = block.ops[position].0;
+        op.for_each_name(|name| keep(dead, block, name.0 as usize));
+    }
 }
 
 #[cfg(test)]

@@ -4,17 +4,19 @@
 use rax_cpu::ir::{Block, Op};
 
 use super::need::constant;
-use super::{Need, Needs, Successors};
+use super::{Need, Work};
 
 /// Runs the pass.
-pub(super) fn remove_dead(block: &mut Block, successors: Successors) {
-    let needs = Needs::of(block, successors);
-    let dead: Vec<bool> = (0..block.ops.len())
-        .map(|position| {
-            matches!(block.ops[position].0, Op::Flags(_)) && needs.at(position) == Need::Never
-        })
-        .collect();
-    block.retain(|position| !dead[position]);
+pub(super) fn remove_dead(work: &mut Work<'_>) {
+    let needs = work.needs();
+    let is_dead = |need| need == Need::Never;
+    let mut dead = needs.each().map(is_dead).collect::<Vec<_>>();
+    for (dead, (op, _)) in dead.iter_mut().zip(&work.block.ops) {
+        *dead &= matches!(op, Op::Flags(_));
+    }
+    if dead.contains(&true) {
+        work.remove(&dead);
+    }
 }
 
 /// The position of the one update that sets every flag the condition at `position`
@@ -120,7 +122,7 @@ mod tests {
     #[test]
     fn flags_that_successors_overwrite_are_cold_at_the_end() {
         let overwritten = Successors {
-            flags_read: Rflags::empty(),
+            flags_wanted: Rflags::empty(),
         };
         // add rbx, rcx
         let block = optimised(b"\x48\x01\xcb", overwritten);

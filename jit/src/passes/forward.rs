@@ -129,6 +129,7 @@ pub(super) fn forward(block: &mut Block) {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{lift, ops};
+    use super::super::{PASSES, Successors};
     use super::forward;
     use rax_cpu::testing::Bits;
 
@@ -136,7 +137,8 @@ mod tests {
     fn forwarded(bytes: &[u8]) -> Vec<String> {
         let mut block = lift(Bits::Long64, bytes);
         forward(&mut block);
-        super::super::dead::remove_dead(&mut block, super::super::Successors::default());
+        let dead = PASSES.iter().find(|pass| pass.name == "dead").unwrap();
+        dead.run(&mut block, Successors::default());
         ops(&block)
     }
 

@@ -29,6 +29,7 @@ pub enum Need {
 #[derive(Clone, Debug)]
 pub struct Needs {
     each: Vec<Need>,
+    flags_at_entry: Rflags,
 }
 
 impl Needs {
@@ -39,8 +40,8 @@ impl Needs {
             block,
             each: vec![Need::Never; block.ops.len()],
             flags: Wanted {
-                always: successors.flags_read,
-                at_exits: Rflags::STATUS - successors.flags_read,
+                always: successors.flags_wanted,
+                at_exits: Rflags::STATUS - successors.flags_wanted,
             },
             gprs: [Wanted {
                 always: ALL_BYTES,
@@ -61,7 +62,10 @@ impl Needs {
             }
             end = start;
         }
-        Self { each: walk.each }
+        Self {
+            each: walk.each,
+            flags_at_entry: walk.flags.always | walk.flags.at_exits,
+        }
     }
 
     /// How badly the operation at a position is needed.
@@ -70,65 +74,96 @@ impl Needs {
         self.each[position]
     }
 
+    /// All of them, in order.
+    pub fn each(&self) -> impl Iterator<Item = Need> {
+        self.each.iter().copied()
+    }
+
+    pub(super) fn retain(&mut self, keep: impl Fn(usize) -> bool) {
+        let mut position = 0;
+        self.each.retain(|_| {
+            position += 1;
+            keep(position - 1)
+        });
+    }
+
+    /// The flags that the block may read, or be left with, before it sets them.
+    #[must_use]
+    pub fn flags_wanted_at_entry(&self) -> Rflags {
+        self.flags_at_entry
+    }
+
     /// The writes of registers and flags to carry out, in this order, when the block
     /// is left before the operation at `exit`, if the main path leaves out those that
     /// are needed [`Need::AtExits`]. Doing those again that the main path did do
     /// changes nothing.
     #[must_use]
     pub fn pending(&self, block: &Block, exit: usize) -> Vec<usize> {
-        let mut all = Vec::new();
-        // Flags first, then each register: the writes since the last one of the whole.
-        for resource in 0..=16 {
-            let from = all.len();
-            let mut is_open = false;
-            for position in (0..exit).rev() {
-                let (op, width) = block.ops[position];
-                match touches(block, op, width, resource) {
-                    Touch::No => continue,
-                    Touch::Part => all.push(position),
-                    Touch::Whole => {
-                        all.push(position);
-                        is_open |= self.each[position] == Need::AtExits;
-                        break;
-                    }
-                    Touch::Settled => break,
-                }
-                is_open |= self.each[position] == Need::AtExits;
+        // Of each resource, the writes since the last one of the whole; all of them
+        // if one was left out, for it may have been before others.
+        let (mut settled, mut open) = (0u32, 0u32);
+        let mut found = Vec::new();
+        for position in (0..exit).rev() {
+            let (op, width) = block.ops[position];
+            let (resources, is_write) = match touches(block, op, width) {
+                Touch::Nothing => continue,
+                Touch::Everything => break,
+                Touch::Part(resource) => (0, Some(resource)),
+                Touch::Whole(resource) => (1 << resource, Some(resource)),
+                Touch::Settled(resource) => (1 << resource, None),
+            };
+            if let Some(resource) = is_write.filter(|resource| settled >> resource & 1 == 0) {
+                found.push((resource, position));
+                open |= u32::from(self.each[position] == Need::AtExits) << resource;
             }
-            if !is_open {
-                all.truncate(from);
-            }
+            settled |= resources;
         }
-        all.sort_unstable();
-        all
+        let open = found
+            .iter()
+            .rev()
+            .filter(|(resource, _)| open >> resource & 1 != 0);
+        open.map(|&(_, position)| position).collect()
     }
 }
 
-/// What an operation does to the flags (resource 0) or a register.
+/// The flags, or the register of the number before.
+type Resource = usize;
+const FLAGS: Resource = 0;
+
+/// What an operation does to the flags or a register.
 enum Touch {
-    No,
-    Part,
-    Whole,
-    /// It needs, or leaves, everything in place.
-    Settled,
+    Nothing,
+    /// It writes a part.
+    Part(Resource),
+    /// It writes all of it.
+    Whole(Resource),
+    /// It needs it in place, or leaves it so.
+    Settled(Resource),
+    /// It needs all state in place.
+    Everything,
 }
 
-fn touches(block: &Block, op: Op, width: u32, resource: usize) -> Touch {
-    let of = |is_whole| if is_whole { Touch::Whole } else { Touch::Part };
+fn touches(block: &Block, op: Op, width: u32) -> Touch {
+    let of = |resource, is_whole| {
+        if is_whole {
+            Touch::Whole(resource)
+        } else {
+            Touch::Part(resource)
+        }
+    };
     match op {
-        Op::Call(_) => Touch::Settled,
-        Op::Vector(step) if resource == 0 && step.sets_flags() => Touch::Settled,
-        Op::Flags(flags) if resource == 0 => {
+        Op::Call(_) => Touch::Everything,
+        Op::Vector(step) if step.sets_flags() => Touch::Settled(FLAGS),
+        Op::Flags(flags) => {
             let count = flags.count().and_then(|name| constant(block, name));
-            of(flags.must_write(count) == Rflags::STATUS)
+            of(FLAGS, flags.must_write(count) == Rflags::STATUS)
         }
-        Op::WriteGpr(register, is_high, _) if resource == register.index() + 1 => {
-            of(bytes(width, is_high, true) == ALL_BYTES)
-        }
-        Op::Push(_) | Op::MoveStack(_) | Op::SetStack(_) if resource == Gpr::Rsp.index() + 1 => {
-            Touch::Settled
-        }
-        _ => Touch::No,
+        Op::WriteGpr(register, is_high, _) => of(
+            register.index() + 1,
+            bytes(width, is_high, true) == ALL_BYTES,
+        ),
+        Op::Push(_) | Op::MoveStack(_) | Op::SetStack(_) => Touch::Settled(Gpr::Rsp.index() + 1),
+        _ => Touch::Nothing,
     }
 }
 

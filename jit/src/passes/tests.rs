@@ -258,12 +258,14 @@ impl Trial {
         let scene = scene(&self.before, &mut self.random);
         let mut alone = original.clone();
         let pass = &PASSES[self.random.below(PASSES.len() as u64) as usize];
-        (pass.run)(&mut alone, Successors::default());
+        pass.run(&mut alone, Successors::default());
         assert_eq!(ir::verify(&alone), Ok(()), "{}: {alone}", pass.name);
         self.compare(&scene, &original, &alone);
 
         let mut block = original.clone();
-        run(&mut block, Selection::ALL, Successors::default());
+        let needs = run(&mut block, Selection::ALL, Successors::default());
+        let again = Needs::of(&block, Successors::default());
+        assert!(needs.each().eq(again.each()), "{original}\n{block}");
         self.compare(&scene, &original, &block);
         // The block may be left after each instruction that writes memory.
         let number = self.random.below(block.insns.len() as u64) as u32;
@@ -277,7 +279,6 @@ impl Trial {
         {
             self.compare(&scene, &pieces[0], &pieces[1]);
         }
-        let needs = Needs::of(&block, Successors::default());
         self.lean.write(0, &self.after.ram());
         let full = self.compare(&scene, &original, &block);
         self.compare_lean(&scene, &block, &full, &needs);
