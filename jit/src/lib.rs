@@ -5,6 +5,7 @@
 //! yet, so [`Jit::new`] says so and the machine interprets.
 #![forbid(unsafe_code)]
 
+pub mod dump;
 pub mod lockstep;
 pub mod passes;
 
