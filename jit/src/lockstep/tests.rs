@@ -11,7 +11,7 @@ use rax_mmu::{MmioSpace, PhysicalAddress, PhysicalMemory};
 
 use super::{Divergence, Lockstep, MakeEngine};
 
-/// A device: port 10h counts reads, 11h writes to memory, 12h interrupts.
+/// A device: port 10h counts reads, 11h writes to memory, 12h interrupts and moves the A20 gate.
 struct Device {
     memory: Arc<PhysicalMemory>,
     reads: u8,
@@ -43,6 +43,7 @@ impl Platform for Device {
             self.memory.ram_write(address, &[self.reads; 3]).unwrap();
         } else {
             self.interrupt = true;
+            self.memory.set_a20(self.reads & 4 != 0);
         }
     }
 

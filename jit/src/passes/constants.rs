@@ -2,7 +2,6 @@
 //! operations that change nothing are stepped over.
 
 use rax_cpu::flags::{LazyFlags, mask, sign_extend};
-use rax_cpu::insn::Insn;
 use rax_cpu::ir::{Block, Name, Op};
 use rax_cpu::rflags::Rflags;
 use rax_cpu::state::Gpr;
@@ -32,15 +31,14 @@ pub(super) fn fold(block: &mut Block) {
             number = next as usize;
         }
         fold.block.ops[position].0 = op;
-        let insn = fold.block.insns[number];
-        match fold.find(op, width, &insn) {
+        match fold.find(op, width, number) {
             Some(Finding::Constant(value)) => {
                 fold.block.ops[position].0 = Op::Constant(value);
                 fold.values[position] = Some(value);
             }
             Some(Finding::Same(name)) => fold.names[position] = name,
             Some(Finding::Other(op)) => fold.block.ops[position].0 = op,
-            None => fold.follow(op, width, &insn),
+            None => fold.follow(op, width, number),
         }
     }
 }
@@ -66,7 +64,7 @@ impl Fold<'_> {
         self.block.ops[name.0 as usize].1
     }
 
-    fn find(&self, op: Op, width: u32, insn: &Insn) -> Option<Finding> {
+    fn find(&self, op: Op, width: u32, number: usize) -> Option<Finding> {
         let constant = |value: Option<u64>| value.map(Finding::Constant);
         match op {
             Op::Constant(value) => Some(Finding::Constant(value)),
@@ -76,6 +74,7 @@ impl Fold<'_> {
                 Some(Finding::Constant(value >> shift & mask(width)))
             }
             Op::RawAddress => {
+                let insn = &self.block.insns[number];
                 let base = self.register(insn.base)?;
                 let index = self.register(insn.index)? << insn.scale;
                 let sum = base.wrapping_add(index);
@@ -176,7 +175,7 @@ impl Fold<'_> {
     }
 
     /// Keeps track of what registers and flags hold.
-    fn follow(&mut self, op: Op, width: u32, insn: &Insn) {
+    fn follow(&mut self, op: Op, width: u32, number: usize) {
         match op {
             Op::WriteGpr(register, is_high, value) => {
                 let value = self.value(value);
@@ -191,7 +190,7 @@ impl Fold<'_> {
             }
             Op::Push(_) | Op::MoveStack(_) => self.registers[Gpr::Rsp.index()] = None,
             Op::SetStack(value) => {
-                let whole = insn.stack_bits == 64;
+                let whole = self.block.insns[number].stack_bits == 64;
                 let value = self.value(value).filter(|_| whole);
                 self.registers[Gpr::Rsp.index()] = value;
             }
