@@ -9,6 +9,7 @@ use crate::verbs::Flags;
 impl Op {
     /// Whether it makes a value, which its position names.
     #[must_use]
+    #[inline]
     pub const fn makes_value(self) -> bool {
         if let Self::Vector(step) = self {
             return step.makes_value();
@@ -33,6 +34,7 @@ impl Op {
     /// Whether it may cut its instruction short. A call may too; what it then
     /// leaves behind is its own affair, so that the law does not count it.
     #[must_use]
+    #[inline]
     pub const fn can_fault(self) -> bool {
         if let Self::Vector(step) = self {
             return step.can_fault();
@@ -53,6 +55,7 @@ impl Op {
 
     /// Whether nothing that can fault may follow it within its instruction.
     #[must_use]
+    #[inline]
     pub const fn changes(self) -> bool {
         if let Self::Vector(step) = self {
             return step.changes();
@@ -74,6 +77,7 @@ impl Op {
     /// Whether it writes memory: a device or the running block itself may be hit, so
     /// that the block may have to be left after this instruction.
     #[must_use]
+    #[inline]
     pub const fn writes_memory(self) -> bool {
         if let Self::Vector(step) = self {
             return step.writes_memory();

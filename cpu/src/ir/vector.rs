@@ -154,6 +154,7 @@ impl VectorStep {
 
     /// Whether it makes a value.
     #[must_use]
+    #[inline]
     pub const fn makes_value(self) -> bool {
         !matches!(
             self,
@@ -167,6 +168,7 @@ impl VectorStep {
 
     /// Whether it may cut its instruction short.
     #[must_use]
+    #[inline]
     pub const fn can_fault(self) -> bool {
         matches!(
             self,
@@ -185,6 +187,7 @@ impl VectorStep {
     /// Whether nothing that can fault may follow it within its instruction.
     /// What floating-point steps record in MXCSR does not count: it stays recorded.
     #[must_use]
+    #[inline]
     pub const fn changes(self) -> bool {
         matches!(
             self,
@@ -194,12 +197,14 @@ impl VectorStep {
 
     /// Whether it writes memory.
     #[must_use]
+    #[inline]
     pub const fn writes_memory(self) -> bool {
         matches!(self, Self::Store { .. })
     }
 
     /// Whether it sets all six arithmetic flags.
     #[must_use]
+    #[inline]
     pub const fn sets_flags(self) -> bool {
         matches!(self, Self::FloatOrder { .. })
     }
