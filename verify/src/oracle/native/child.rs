@@ -124,11 +124,15 @@ impl Child {
         self.pid
     }
 
-    /// Kills it as somebody else would, and waits until its socket knows.
-    pub(super) fn kill(&mut self) {
+    /// Sends it a signal, as anybody might.
+    pub(super) fn signal(&self, signal: libc::c_int) {
         // SAFETY: our own child.
-        unsafe { libc::kill(self.pid, libc::SIGKILL) };
-        assert_eq!(self.socket.read(&mut [0]).unwrap(), 0);
+        unsafe { libc::kill(self.pid, signal) };
+    }
+
+    /// Waits until it is dead, and says whether it is before the time limit.
+    pub(super) fn dies(&mut self) -> bool {
+        self.socket.read(&mut [0]).is_ok_and(|bytes| bytes == 0)
     }
 }
 

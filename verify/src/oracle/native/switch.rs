@@ -72,9 +72,10 @@ pub(super) unsafe extern "sysv64" fn enter(control: *mut Control) {
         "wrfsbase rax",
         "mov rax, [rdi + {gs_base}]",
         "wrgsbase rax",
-        // x87, SSE and AVX; the signal before has put all else in its first state.
+        // x87, SSE and AVX from the image; AVX-512, which the C library may have used since
+        // the last signal, is not in it and so gets its initial state.
         "mov rsi, [rdi + {image}]",
-        "mov eax, 7",
+        "mov eax, 0xe7",
         "xor edx, edx",
         "xrstor64 [rsi]",
         "lea rsp, [rdi + {frame}]",
