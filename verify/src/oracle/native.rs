@@ -88,18 +88,15 @@ impl Oracle {
         case.registers.gpr[0] = 0x55;
         case.registers.gpr[1] = READ_ONLY;
         case.registers.gpr[3] = DATA + 1;
-        let fault = Outcome {
-            end: End::Exception {
-                vector: 14,
-                error_code: WRITE_TO_PRESENT,
-                address: READ_ONLY,
-            },
-            registers: case.registers,
-            stores: vec![(DATA + 1, vec![0x55])],
+        let end = End::Exception {
+            vector: 14,
+            error_code: WRITE_TO_PRESENT,
+            address: READ_ONLY,
         };
+        let stores = [(DATA + 1, vec![0x55])];
         let unsound = |reason| Err(OracleError::Unsound { reason });
         match self.run(std::slice::from_ref(&case)).pop() {
-            Some(Ok(got)) if got.end == fault.end && got.stores == fault.stores => Ok(()),
+            Some(Ok(got)) if got.end == end && got.stores == stores => Ok(()),
             Some(Ok(got)) => unsound(format!("a forbidden store ended with {:?}", got.end)),
             Some(Err(lost)) => unsound(lost.to_string()),
             None => unsound("it gave no answer".to_owned()),

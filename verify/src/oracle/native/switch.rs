@@ -202,11 +202,11 @@ pub(super) unsafe extern "sysv64" fn system_call(
 /// Goes on in `next` with an empty stack that ends at `top`.
 ///
 /// # Safety
-/// The stack is writable and nobody's.
+/// The stack is writable and nobody's; `next` does not return.
 #[unsafe(naked)]
 pub(super) unsafe extern "sysv64" fn change_stack(
     top: u64,
-    next: unsafe extern "sysv64" fn() -> !,
+    next: unsafe extern "sysv64" fn(),
 ) -> ! {
     naked_asm!("mov rsp, rdi", "xor ebp, ebp", "call rsi", "ud2")
 }

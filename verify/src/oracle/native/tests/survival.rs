@@ -3,7 +3,7 @@
 
 use super::super::Oracle;
 use super::{AC, DF, NT, RSP, TF, case, exception, outcome, run};
-use crate::{CODE, CODE_BYTES, Case, DATA, End, Subject};
+use crate::{CODE, CODE_BYTES, Case, DATA, End, Registers, Subject, X87};
 
 #[test]
 fn destroyed_stack_pointer_is_survived() {
@@ -163,6 +163,8 @@ fn no_process_and_no_mapping_is_left() {
     assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
 }
 
+// A fuzzer's memory stays: see `inside::settle`.
+#[cfg(not(fuzzing))]
 #[test]
 fn nothing_of_the_parent_is_mapped_in_the_child() {
     let secret = Box::new(0x1234_5678_u64);
@@ -308,4 +310,40 @@ fn a_child_that_hangs_is_killed_and_replaced() {
     let reason = &results[0].as_ref().unwrap_err().reason;
     assert_eq!(reason, "it hung and was killed");
     assert_eq!(results[1].as_ref().unwrap().end, End::Finished);
+}
+
+#[test]
+fn any_state_can_be_asked_for() {
+    const ID: u64 = 1 << 21;
+    let mut full = case(&[0x90]);
+    full.registers.gpr = [!0; 16];
+    full.registers.rflags = !TF;
+    full.registers.fs_base = !0;
+    full.registers.gs_base = !0;
+    full.registers.mxcsr = 0xffff;
+    full.registers.ymm = [[!0; 4]; 16];
+    full.registers.x87 = X87 {
+        st: [!0; 8],
+        control: !0,
+        status: !0,
+        tag: !0,
+        opcode: !0,
+        instruction: !0,
+        operand: !0,
+    };
+    let mut empty = case(&[0x90]);
+    empty.registers = Registers::default();
+    let mut oracle = Oracle::new().unwrap();
+    let results = oracle.run(&[full.clone(), empty]);
+    let got = results[0].as_ref().unwrap();
+    assert_eq!(got.end, End::Finished);
+    // What a program at privilege level 3 may set (SDM 2A, IRET), IF, and the bit that
+    // is always 1.
+    assert_eq!(got.registers.rflags, 0x202 | 0x8d5 | DF | NT | AC | ID);
+    assert_eq!(got.registers.gpr, full.registers.gpr);
+    assert_eq!(got.registers.ymm, full.registers.ymm);
+    assert_eq!(got.registers.x87.tag, 0xff);
+    let got = results[1].as_ref().unwrap();
+    assert_eq!(got.end, End::Finished);
+    assert_eq!(got.registers.rflags, 0x202);
 }
