@@ -17,6 +17,7 @@ mod logic;
 mod misc;
 mod mmx;
 mod mov;
+mod random;
 mod segment;
 mod sha;
 mod shift;
