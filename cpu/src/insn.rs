@@ -12,6 +12,7 @@ mod condition;
 mod convert;
 mod far;
 mod flag;
+mod gfni;
 mod io;
 mod logic;
 mod misc;

@@ -128,6 +128,7 @@ features! {
     Umip STRUCTURED_C[2] Max; cr4 UMIP,
     Pku STRUCTURED_C[3] Max: PKU; cr4 PKE; xcr0 0x200,
     La57 STRUCTURED_C[16] Max; cr4 LA57,
+    Gfni STRUCTURED_C[8] Max: GFNI,
     Rdpid STRUCTURED_C[22] Max: RDPID,
     Cldemote STRUCTURED_C[25] Max: CLDEMOTE,
     Fsrm STRUCTURED_D[4] Max,

@@ -141,6 +141,7 @@ fn what_is_announced_is_implemented() {
         F::XSAVES,
         F::RDRAND,
         F::RDSEED,
+        F::GFNI,
     ];
     let max = Model::named("max").unwrap();
     assert!(announced.iter().all(|&feature| max.has(feature)));

@@ -6,7 +6,7 @@ use bitvec::vec::BitVec;
 use iced_x86::{Code, CpuidFeature};
 
 use super::{
-    Row, aes, arith, bit, bmi, branch, convert, far, flag, io, logic, misc, mmx, mov, random,
+    Row, aes, arith, bit, bmi, branch, convert, far, flag, gfni, io, logic, misc, mmx, mov, random,
     segment, sha, shift, sse, sse2, sse3, sse41, sse42, ssse3, stack, state_save, string, system,
     x87,
 };
@@ -24,6 +24,7 @@ pub const fn groups() -> &'static [&'static [Row]] {
         convert::ROWS,
         far::ROWS,
         flag::ROWS,
+        gfni::ROWS,
         io::ROWS,
         logic::ROWS,
         misc::ROWS,
