@@ -27,12 +27,14 @@ mod sse2;
 mod sse3;
 mod sse41;
 mod sse42;
+mod sse4a;
 mod ssse3;
 mod stack;
 mod state_save;
 mod string;
 mod system;
 mod table;
+mod three_d_now;
 mod vector;
 mod x87;
 

@@ -10,6 +10,7 @@ mod float;
 mod lanes;
 mod shuffle;
 pub mod text;
+pub(crate) mod three_d_now;
 mod unary;
 mod wide;
 

@@ -70,6 +70,66 @@ fn cpuid_announces_vendor_brand_and_features() {
     assert_eq!(cpu.cpuid(0x15, 0), [1, 1, 1_000_000_000, 0]);
 }
 
+/// As the data sheets have it, but for the APIC, which no model has.
+#[test]
+fn amd_models_announce_what_they_had() {
+    let text = |registers: [u32; 3]| registers.map(u32::to_le_bytes).concat();
+    for (name, basic, extended) in [
+        ("k6-2", 0x0080_21bf, 0x8080_29bf_u32),
+        ("athlon", 0x0183_f9ff, 0xc1c3_f9ff),
+        ("athlon64", 0x078b_f9ff, 0xe9d3_f9ff),
+        ("phenom", 0x078b_f9ff, 0xedd3_f9ff),
+    ] {
+        let cpu = cpu(name);
+        let [_, b, c, d] = cpu.cpuid(0, 0);
+        assert_eq!(text([b, d, c]), b"AuthenticAMD", "{name}");
+        assert_eq!(
+            cpu.cpuid(1, 0)[3],
+            basic,
+            "{name}: {:x}",
+            cpu.cpuid(1, 0)[3]
+        );
+        let found = cpu.cpuid(0x8000_0001, 0);
+        assert_eq!(
+            found[3] & !(1 << 24),
+            extended & !(1 << 24),
+            "{name}: {found:x?}"
+        );
+    }
+    assert_eq!(cpu("k6-2").cpuid(0x8000_0001, 0)[0], 0x068c);
+    let phenom = cpu("phenom");
+    assert_eq!(
+        phenom.cpuid(0x8000_0001, 0)[2],
+        0x171,
+        "SSE4a, LZCNT and so on"
+    );
+    assert_eq!(phenom.cpuid(1, 0)[2], 0x0080_2009, "POPCNT and so on");
+}
+
+#[test]
+fn no_leaf_tells_more_than_the_model_has() {
+    for name in Model::names() {
+        let cpu = cpu(name);
+        let has = |feature| cpu.model.has(feature);
+        let structured = cpu.cpuid(7, 0);
+        let has_leaf_7 = cpu.cpuid(0, 0)[0] >= 7;
+        let is_empty = structured == [0; 4] || !has_leaf_7;
+        assert!(!is_empty || !has(CpuidFeature::BMI2), "{name}");
+        let sizes = cpu.cpuid(0xd, 0);
+        let has_sizes = cpu.cpuid(0, 0)[0] >= 0xd && sizes != [0; 4];
+        assert_eq!(has_sizes, has(CpuidFeature::XSAVE), "{name}");
+        if has_sizes {
+            assert_eq!(u64::from(sizes[0]), cpu.model.xcr0_bits(), "{name}");
+            let ends = (2..64)
+                .map(|n| cpu.cpuid(0xd, n))
+                .map(|[size, at, ..]| size + at);
+            assert_eq!(ends.fold(576, u32::max), sizes[2], "{name}");
+        }
+        let is_64_bit = cpu.cpuid(0x8000_0000, 0)[0] >= 0x8000_0008;
+        assert_eq!(is_64_bit, cpu.model.has_long_mode(), "{name}");
+    }
+}
+
 #[test]
 fn control_bits_follow_features() {
     let old = Model::named("486").unwrap();
