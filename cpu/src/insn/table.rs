@@ -6,8 +6,8 @@ use bitvec::vec::BitVec;
 use iced_x86::{Code, CpuidFeature};
 
 use super::{
-    Row, aes, arith, bit, bmi, branch, convert, far, flag, io, logic, misc, mmx, mov, segment, sha,
-    shift, sse, sse2, sse3, sse41, sse42, ssse3, stack, state_save, string, system, x87,
+    Row, aes, arith, avx, bit, bmi, branch, convert, far, flag, io, logic, misc, mmx, mov, segment,
+    sha, shift, sse, sse2, sse3, sse41, sse42, ssse3, stack, state_save, string, system, x87,
 };
 use crate::cpuid::Model;
 
@@ -17,6 +17,8 @@ pub const fn groups() -> &'static [&'static [Row]] {
     &[
         aes::ROWS,
         arith::ROWS,
+        avx::INTEGER_PAIRS,
+        avx::INTEGER_SINGLES,
         bit::ROWS,
         bmi::ROWS,
         branch::ROWS,

@@ -27,6 +27,12 @@ pub enum ShuffleOp {
 }
 
 impl ShuffleOp {
+    /// Whether the first operand plays no part.
+    #[must_use]
+    pub const fn is_of_second(self) -> bool {
+        matches!(self, Self::Dwords | Self::LowWords | Self::HighWords)
+    }
+
     /// The operation on vectors of `bits` bits, 64 or 128.
     #[inline(always)]
     #[must_use]
