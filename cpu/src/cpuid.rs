@@ -13,7 +13,7 @@ use iced_x86::{CpuidFeature, DecoderOptions};
 use rax_mmu::Controls;
 
 pub(crate) use feature::Feature;
-pub(crate) use leaves::{MICROCODE_REVISION, PKRU_OFFSET};
+pub(crate) use leaves::MICROCODE_REVISION;
 
 /// The generations of processors, each with all that the one before has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -297,6 +297,19 @@ impl Model {
     #[must_use]
     pub(crate) fn xcr0_bits(&self) -> u64 {
         self.rows().fold(0, |bits, row| bits | row.xcr0)
+    }
+
+    /// The state components that IA32_XSS may enable: what they would hold, no model has.
+    #[must_use]
+    #[expect(clippy::unused_self, reason = "a property of the model, like XCR0's")]
+    pub(crate) const fn xss_bits(&self) -> u64 {
+        0
+    }
+
+    /// Whether areas may be compacted, and XRSTOR knows them.
+    #[must_use]
+    pub(crate) const fn has_compaction(&self) -> bool {
+        self.supports(Feature::Xsavec) || self.supports(Feature::Xsaves)
     }
 
     fn rows(&self) -> impl Iterator<Item = &'static feature::Row> {

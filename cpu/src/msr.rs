@@ -38,6 +38,7 @@ mod number {
     pub(super) const MTRR_FIX4K_LAST: u32 = 0x26f;
     pub(super) const PAT: u32 = 0x277;
     pub(super) const MTRR_DEF_TYPE: u32 = 0x2ff;
+    pub(super) const XSS: u32 = 0xda0;
     pub(super) const EFER: u32 = 0xc000_0080;
     pub(super) const STAR: u32 = 0xc000_0081;
     pub(super) const LSTAR: u32 = 0xc000_0082;
@@ -187,6 +188,7 @@ impl Cpu {
             n::STAR | n::LSTAR | n::CSTAR | n::FMASK => model.supports(Feature::Syscall),
             n::FS_BASE | n::GS_BASE | n::KERNEL_GS_BASE => model.supports(Feature::Lm),
             n::TSC_AUX => model.supports(Feature::Rdtscp),
+            n::XSS => model.supports(Feature::Xsaves),
             n::MISC_ENABLE => since(Generation::Pentium4),
             n::PLATFORM_ID
             | n::APIC_BASE
@@ -225,6 +227,7 @@ impl Cpu {
             n::DEBUGCTL => msrs.debugctl,
             n::PAT => msrs.pat,
             n::MTRR_DEF_TYPE => msrs.mtrr_def_type,
+            n::XSS => msrs.xss,
             n::EFER => msrs.efer,
             n::STAR => msrs.star,
             n::LSTAR => msrs.lstar,
@@ -299,6 +302,7 @@ impl Cpu {
             return Refused;
         }
         let only = |bits: u64| value & !bits == 0;
+        let supervisor_components = self.model.xss_bits();
         let msrs = &mut self.state.msrs;
         match register {
             n::P5_MC_ADDR | n::P5_MC_TYPE | n::EBL_CR_POWERON | n::BIOS_UPDT_TRIG => {}
@@ -315,6 +319,7 @@ impl Cpu {
                 msrs.misc_enable = value & MISC_ENABLE_WRITABLE;
             }
             n::DEBUGCTL if only(DEBUGCTL_BITS) => msrs.debugctl = value,
+            n::XSS if only(supervisor_components) => msrs.xss = value,
             n::STAR => msrs.star = value,
             n::LSTAR => msrs.lstar = value,
             n::CSTAR => msrs.cstar = value,

@@ -12,6 +12,7 @@ use crate::{Cpu, Model, Platform};
 #[derive(Debug, Default)]
 pub struct NoPlatform {
     now: u64,
+    random: u64,
 }
 
 impl MmioSpace for NoPlatform {
@@ -43,6 +44,12 @@ impl Platform for NoPlatform {
 
     fn clock_cycles(&mut self) -> u64 {
         self.now
+    }
+
+    fn random(&mut self) -> u64 {
+        // Steps of the golden ratio: no two alike, and the same in every run.
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.random
     }
 
     fn wants_attention(&self) -> bool {

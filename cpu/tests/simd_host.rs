@@ -211,6 +211,7 @@ const CRYPTO: &[CpuidFeature] = &[
     CpuidFeature::AES,
     CpuidFeature::PCLMULQDQ,
     CpuidFeature::SHA,
+    CpuidFeature::GFNI,
 ];
 
 #[test]
@@ -241,7 +242,8 @@ fn sse3_to_sse42_agree_with_the_host() {
 #[test]
 fn aes_and_sha_agree_with_the_host() {
     let faults = compare(|code| {
-        (is_x86_feature_detected!("aes") && is_of(code, &[CpuidFeature::AES]))
+        (is_x86_feature_detected!("gfni") && is_of(code, &[CpuidFeature::GFNI]))
+            || (is_x86_feature_detected!("aes") && is_of(code, &[CpuidFeature::AES]))
             || (is_x86_feature_detected!("pclmulqdq") && is_of(code, &[CpuidFeature::PCLMULQDQ]))
             || (is_x86_feature_detected!("sha") && is_of(code, &[CpuidFeature::SHA]))
     });

@@ -4,12 +4,10 @@ use super::{Feature, Generation, feature};
 use crate::Cpu;
 use crate::mode::Mode;
 use crate::rflags::Cr4;
+use crate::xstate::{COMPONENTS, Layout};
 
 /// What leaf 1 leaves in IA32_BIOS_SIGN_ID.
 pub(crate) const MICROCODE_REVISION: u64 = 0x219;
-/// Where PKRU lies in an XSAVE area of standard format: after room for AVX's state.
-pub(crate) const PKRU_OFFSET: u32 = 832;
-const PKRU_SIZE: u32 = 8;
 const VENDOR: &[u8; 12] = b"GenuineIntel";
 const BRAND: &[u8; 48] =
     b"rax virtual processor\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
@@ -125,22 +123,27 @@ impl Cpu {
     /// Leaf 0Dh: sizes and places of the XSAVE components.
     fn extended_state(&self, subleaf: u32) -> [u32; 4] {
         let all = self.model.xcr0_bits();
-        let size = |components: u64| {
-            if components & 0x200 == 0 {
-                576
-            } else {
-                PKRU_OFFSET + PKRU_SIZE
-            }
-        };
+        let supervisor = self.model.xss_bits();
+        let standard = |components: u64| Layout::Standard.size(components) as u32;
+        let halves = |bits: u64| [bits as u32, (bits >> 32) as u32];
         match subleaf {
-            0 => [
-                all as u32,
-                size(self.state.xcr0),
-                size(all),
-                (all >> 32) as u32,
-            ],
-            9 if all & 0x200 != 0 => [PKRU_SIZE, PKRU_OFFSET, 0, 0],
-            _ => [0; 4],
+            0 => {
+                let [low, high] = halves(all);
+                [low, standard(self.state.xcr0), standard(all), high]
+            }
+            // EAX is all features.
+            1 if self.model.has_compaction() => {
+                let [low, high] = halves(supervisor);
+                let enabled = self.state.xcr0 | self.state.msrs.xss;
+                let size = Layout::Compacted(enabled).size(enabled) as u32;
+                [0, size, low, high]
+            }
+            _ => COMPONENTS
+                .iter()
+                .find(|component| component.number == subleaf && all >> subleaf & 1 != 0)
+                .map_or([0; 4], |component| {
+                    [component.size as u32, component.offset as u32, 0, 0]
+                }),
         }
     }
 

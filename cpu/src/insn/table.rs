@@ -6,8 +6,9 @@ use bitvec::vec::BitVec;
 use iced_x86::{Code, CpuidFeature};
 
 use super::{
-    Row, aes, arith, avx, bit, bmi, branch, convert, far, flag, io, logic, misc, mmx, mov, segment,
-    sha, shift, sse, sse2, sse3, sse41, sse42, ssse3, stack, state_save, string, system, x87,
+    Row, aes, arith, avx, bit, bmi, branch, convert, far, flag, gfni, io, logic, misc, mmx, mov,
+    random, segment, sha, shift, sse, sse2, sse3, sse41, sse42, ssse3, stack, state_save, string,
+    system, x87,
 };
 use crate::cpuid::Model;
 
@@ -25,11 +26,13 @@ pub const fn groups() -> &'static [&'static [Row]] {
         convert::ROWS,
         far::ROWS,
         flag::ROWS,
+        gfni::ROWS,
         io::ROWS,
         logic::ROWS,
         misc::ROWS,
         mmx::ROWS,
         mov::ROWS,
+        random::ROWS,
         segment::ROWS,
         sha::ROWS,
         shift::ROWS,
@@ -41,6 +44,7 @@ pub const fn groups() -> &'static [&'static [Row]] {
         ssse3::ROWS,
         stack::ROWS,
         state_save::ROWS,
+        state_save::extended::ROWS,
         string::ROWS,
         system::ROWS,
         x87::ROWS,

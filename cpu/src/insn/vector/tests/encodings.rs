@@ -97,6 +97,7 @@ pub(super) fn is_ours(code: Code) -> bool {
         CpuidFeature::AES,
         CpuidFeature::PCLMULQDQ,
         CpuidFeature::SHA,
+        CpuidFeature::GFNI,
     ];
     code.op_code().encoding() == EncodingKind::Legacy
         && features.iter().any(|feature| simd.contains(feature))
