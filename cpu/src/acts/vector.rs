@@ -174,7 +174,7 @@ impl VectorVerbs for Cpu {
     }
 
     #[inline(always)]
-    fn from_half<L: VectorWidth>(&mut self, half: <L::Half as VectorWidth>::Bits) -> L::Bits {
+    fn widen_half<L: VectorWidth>(&mut self, half: <L::Half as VectorWidth>::Bits) -> L::Bits {
         L::Bits::from_low(half.low())
     }
 

@@ -4,6 +4,7 @@ mod float;
 mod half;
 mod helper;
 mod lane;
+mod masked;
 mod mov;
 pub(super) mod rows;
 pub(super) mod vex;
@@ -24,6 +25,7 @@ pub(super) use helper::{compare_strings, emms, ldmxcsr, maskmov, stmxcsr};
 pub(super) use lane::{
     duplicate, extend, extract_lane, insert_dword, insert_lane, select, test, test_signs, unary,
 };
+pub(super) use masked::{gather, masked_load, masked_store};
 pub(super) use mov::{
     clear, from_gpr, from_mmx, load_high, load_low, mmx_from, move_from, move_high_to_low,
     move_low, move_to, store_high, store_low, to_gpr,

@@ -76,7 +76,7 @@ impl ShuffleOp {
     /// How many bits of the immediate are for one piece; zero if all serve every piece.
     const fn bits_per_piece(self) -> u32 {
         match self {
-            Self::TwoQwords | Self::Blend(Lane::Qword) => 2,
+            Self::Qwords | Self::TwoQwords | Self::Blend(Lane::Qword) => 2,
             Self::Blend(Lane::Dword) => 4,
             _ => 0,
         }

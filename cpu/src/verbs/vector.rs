@@ -122,7 +122,7 @@ pub trait VectorVerbs: Verbs {
     /// The high half of 256 bits; of narrower vectors, all.
     fn high_half<L: VectorWidth>(&mut self, vector: Self::Vector<L>) -> Self::Vector<L::Half>;
     /// The half of 256 bits, zeros above.
-    fn from_half<L: VectorWidth>(&mut self, half: Self::Vector<L::Half>) -> Self::Vector<L>;
+    fn widen_half<L: VectorWidth>(&mut self, half: Self::Vector<L::Half>) -> Self::Vector<L>;
     /// A value in the lowest lane, zeros in the others.
     fn widen<W: Width, L: VectorWidth>(&mut self, value: Self::Value<W>) -> Self::Vector<L>;
     /// The lane of width `W` at an index.

@@ -172,7 +172,7 @@ fn converted<V: VectorVerbs, L: VectorWidth, S: Slot>(
         | ConvertOp::DoublesToDwords { .. } => source::<V, L, S>(v, insn),
         ConvertOp::SinglesToDoubles | ConvertOp::DwordsToDoubles if L::BITS > 128 => {
             let half = source::<V, L::Half, S>(v, insn)?;
-            Ok(v.from_half::<L>(half))
+            Ok(v.widen_half::<L>(half))
         }
         ConvertOp::SingleToDouble => low_source::<V, L, Dword, S>(v, insn),
         ConvertOp::SinglesToDoubles

@@ -48,7 +48,7 @@ pub(in crate::insn) fn insert_half<V: VectorVerbs, L: VectorWidth, S: Slot>(
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     let half = source::<V, L::Half, S>(v, insn)?;
-    let b = v.from_half::<L>(half);
+    let b = v.widen_half::<L>(half);
     let a = first::<V, L>(v, insn);
     let result = v.vector_cross::<L>(CrossOp::Insert(insn.immediate as u8), a, b);
     v.set_vector::<L>(insn.number(0), result);
@@ -83,7 +83,7 @@ pub(in crate::insn) fn broadcast_half<V: VectorVerbs, L: VectorWidth, S: Slot>(
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     let half = source::<V, L::Half, S>(v, insn)?;
-    let vector = v.from_half::<L>(half);
+    let vector = v.widen_half::<L>(half);
     let result = v.vector_cross::<L>(CrossOp::Pieces(0), vector, vector);
     v.set_vector::<L>(insn.number(0), result);
     Ok(())
@@ -101,7 +101,7 @@ pub(in crate::insn) fn extend_half<
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     let half = source::<V, L::Half, S>(v, insn)?;
-    let value = v.from_half::<L>(half);
+    let value = v.widen_half::<L>(half);
     let result = v.vector_unary::<L>(O::VALUE, value);
     v.set_vector::<L>(insn.number(0), result);
     Ok(())

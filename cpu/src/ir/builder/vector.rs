@@ -100,7 +100,7 @@ impl VectorVerbs for Builder {
         self.made(VectorStep::Half(vector.0, true))
     }
 
-    fn from_half<L: VectorWidth>(&mut self, half: Typed<L::Half>) -> Typed<L> {
+    fn widen_half<L: VectorWidth>(&mut self, half: Typed<L::Half>) -> Typed<L> {
         if L::BITS == <L::Half as VectorWidth>::BITS {
             return Typed::new(half.0);
         }
