@@ -5,6 +5,7 @@
 
 mod aes;
 mod arith;
+mod avx;
 mod bit;
 mod bmi;
 mod branch;

@@ -6,9 +6,9 @@ use bitvec::vec::BitVec;
 use iced_x86::{Code, CpuidFeature};
 
 use super::{
-    Row, aes, arith, bit, bmi, branch, convert, far, flag, gfni, io, logic, misc, mmx, mov, random,
-    segment, sha, shift, sse, sse2, sse3, sse4a, sse41, sse42, ssse3, stack, state_save, string,
-    system, three_d_now, x87,
+    Row, aes, arith, avx, bit, bmi, branch, convert, far, flag, gfni, io, logic, misc, mmx, mov,
+    random, segment, sha, shift, sse, sse2, sse3, sse4a, sse41, sse42, ssse3, stack, state_save,
+    string, system, three_d_now, x87,
 };
 use crate::cpuid::Model;
 
@@ -18,6 +18,14 @@ pub const fn groups() -> &'static [&'static [Row]] {
     &[
         aes::ROWS,
         arith::ROWS,
+        avx::PAIRS[0],
+        avx::PAIRS[1],
+        avx::PAIRS[2],
+        avx::PAIRS[3],
+        avx::SINGLES[0],
+        avx::SINGLES[1],
+        avx::SINGLES[2],
+        avx::SINGLES[3],
         bit::ROWS,
         bmi::ROWS,
         branch::ROWS,

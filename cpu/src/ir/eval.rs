@@ -19,7 +19,7 @@ use crate::verbs::{Byte, Dword, Operand, Qword, Verbs, Width, Word as Word16};
 pub fn eval(block: &Block, cpu: &mut Cpu) -> Result<(), Exit> {
     let mut evaluation = Evaluation {
         cpu,
-        values: vec![0; block.ops.len()],
+        values: vec![[0; 2]; block.ops.len()],
         remainder: 0,
         place: None,
     };
@@ -43,24 +43,24 @@ pub fn eval(block: &Block, cpu: &mut Cpu) -> Result<(), Exit> {
             _ => evaluation.step::<Qword>(op, insn),
         }?;
         let value = value & mask(width.max(1)) | if width == 0 { value } else { 0 };
-        evaluation.values[position] = u128::from(value);
+        evaluation.values[position] = [u128::from(value), 0];
     }
     Ok(())
 }
 
 struct Evaluation<'a> {
     cpu: &'a mut Cpu,
-    values: Vec<u128>,
+    values: Vec<[u128; 2]>,
     remainder: u64,
     place: Option<HostAddress>,
 }
 
 impl Evaluation<'_> {
     fn get(&self, name: Name) -> u64 {
-        self.wide(name) as u64
+        self.wide(name)[0] as u64
     }
 
-    fn wide(&self, name: Name) -> u128 {
+    fn wide(&self, name: Name) -> [u128; 2] {
         self.values[name.0 as usize]
     }
 

@@ -47,6 +47,15 @@ pub enum ConvertOp {
 }
 
 impl ConvertOp {
+    /// Whether part of the result is the first operand's.
+    #[must_use]
+    pub const fn keeps_first(self) -> bool {
+        matches!(
+            self,
+            Self::SingleToDouble | Self::DoubleToSingle | Self::TwoDwordsToSingles
+        )
+    }
+
     /// The operation on 128 bits of `b`.
     #[must_use]
     pub fn apply(self, env: &mut Env, a: u128, b: u128) -> u128 {

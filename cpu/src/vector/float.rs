@@ -2,7 +2,7 @@
 //!
 //! Every lane uses the same [`Env`], which then knows what the whole instruction raised.
 
-mod dot;
+pub(super) mod dot;
 
 use std::array::from_fn;
 

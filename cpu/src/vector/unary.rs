@@ -4,7 +4,8 @@ use std::array::from_fn;
 
 use super::crypto::{aes, sha};
 use super::lanes::{
-    bytes, dwords, from_dwords, from_qwords, from_words, map_bytes, map_dwords, map_words, words,
+    bytes, dwords, from_bytes, from_dwords, from_qwords, from_words, map_bytes, map_dwords,
+    map_words, words,
 };
 use super::{Lane, VectorShiftOp};
 
@@ -17,6 +18,8 @@ pub enum VectorUnaryOp {
     ZeroExtend(Lane, Lane),
     /// Low lanes, extended by their signs.
     SignExtend(Lane, Lane),
+    /// The lowest lane in every place (VPBROADCASTB and its kin).
+    Broadcast(Lane),
     /// The least unsigned word, then where it first stands (PHMINPOSUW).
     Least,
     /// The inverse mix of columns of AES (AESIMC).
@@ -36,6 +39,7 @@ impl VectorUnaryOp {
             Self::SignExtend(from, to) => extend(value, from, to, |lane| {
                 crate::flags::sign_extend(from.bits(), lane)
             }),
+            Self::Broadcast(lane) => broadcast(lane, value),
             Self::Least => least(value),
             Self::AesInverseMix => aes::inverse_mix(value),
         }
@@ -54,6 +58,17 @@ fn extend(value: u128, from: Lane, to: Lane, f: impl Fn(u64) -> u64) -> u128 {
         Lane::Byte | Lane::Word => from_words(from_fn(|n| lane(n) as u16)),
         Lane::Dword => from_dwords(from_fn(|n| lane(n) as u32)),
         Lane::Qword => from_qwords(from_fn(lane)),
+    }
+}
+
+/// The lowest lane in every place.
+#[inline(always)]
+pub(super) fn broadcast(lane: Lane, value: u128) -> u128 {
+    match lane {
+        Lane::Byte => from_bytes([value as u8; 16]),
+        Lane::Word => from_words([value as u16; 8]),
+        Lane::Dword => from_dwords([value as u32; 4]),
+        Lane::Qword => from_qwords([value as u64; 2]),
     }
 }
 
