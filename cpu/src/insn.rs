@@ -6,13 +6,16 @@
 mod aes;
 mod arith;
 mod avx;
+mod avx_vnni;
 mod bit;
 mod bmi;
 mod branch;
 mod condition;
 mod convert;
+mod f16c;
 mod far;
 mod flag;
+mod fma;
 mod gfni;
 mod io;
 mod logic;

@@ -26,6 +26,7 @@ use lanes::{
 pub use convert::{ConvertOp, FloatWidth};
 pub use cross::CrossOp;
 pub use crypto::CryptoOp;
+pub use float::fused::{FusedOp, FusedOrder, FusedSigns};
 pub use float::{FloatOp, FloatShape, FloatUnaryOp, order_flags};
 pub use shuffle::ShuffleOp;
 pub use unary::{VectorTernaryOp, VectorUnaryOp};

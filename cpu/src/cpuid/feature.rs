@@ -27,6 +27,11 @@ const BASIC_C: Word = word(1, 2);
 const STRUCTURED_B: Word = word(7, 1);
 const STRUCTURED_C: Word = word(7, 2);
 const STRUCTURED_D: Word = word(7, 3);
+const STRUCTURED_1_A: Word = Word {
+    leaf: 7,
+    subleaf: 1,
+    register: 0,
+};
 const EXTENDED_C: Word = word(0x8000_0001, 2);
 const EXTENDED_D: Word = word(0x8000_0001, 3);
 const POWER_D: Word = word(0x8000_0007, 3);
@@ -102,6 +107,7 @@ features! {
     Sse3 BASIC_C[0] X8664V2: SSE3,
     Pclmulqdq BASIC_C[1] Max: PCLMULQDQ,
     Monitor BASIC_C[3] Max: MONITOR,
+    Fma BASIC_C[12] X8664V3: FMA,
     Ssse3 BASIC_C[9] X8664V2: SSSE3,
     Cx16 BASIC_C[13] X8664V2: CMPXCHG16B,
     Pcid BASIC_C[17] Max; cr4 PCIDE,
@@ -112,6 +118,7 @@ features! {
     Aes BASIC_C[25] Max: AES,
     Xsave BASIC_C[26] X8664V3: XSAVE; cr4 OSXSAVE; xcr0 3,
     Avx BASIC_C[28] X8664V3: AVX; xcr0 4,
+    F16c BASIC_C[29] X8664V3: F16C,
     Rdrand BASIC_C[30] Max: RDRAND,
     Fsgsbase STRUCTURED_B[0] Max: FSGSBASE; cr4 FSGSBASE,
     TscAdjust STRUCTURED_B[1] Max,
@@ -131,10 +138,16 @@ features! {
     Pku STRUCTURED_C[3] Max: PKU; cr4 PKE; xcr0 0x200,
     La57 STRUCTURED_C[16] Max; cr4 LA57,
     Gfni STRUCTURED_C[8] Max: GFNI,
+    Vaes STRUCTURED_C[9] Max: VAES,
+    Vpclmulqdq STRUCTURED_C[10] Max: VPCLMULQDQ,
     Rdpid STRUCTURED_C[22] Max: RDPID,
     Cldemote STRUCTURED_C[25] Max: CLDEMOTE,
+    Movdiri STRUCTURED_C[27] Max: MOVDIRI,
+    Movdir64B STRUCTURED_C[28] Max: MOVDIR64B,
     Fsrm STRUCTURED_D[4] Max,
+    Serialize STRUCTURED_D[14] Max: SERIALIZE,
     ArchCapabilities STRUCTURED_D[29] Max,
+    AvxVnni STRUCTURED_1_A[4] Max: AVX_VNNI,
     Xsaveopt XSAVE_A[0] Max: XSAVEOPT,
     Xsavec XSAVE_A[1] Max: XSAVEC,
     Xgetbv1 XSAVE_A[2] Max,

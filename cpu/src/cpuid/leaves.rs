@@ -68,7 +68,8 @@ impl Cpu {
             2 => [0x0302_0101, 0, 0, 0x0c04_0843],
             4 => cache(subleaf),
             5 if self.model.supports(Feature::Monitor) => [64, 64, 0, 0],
-            7 if subleaf == 0 => [0; 4],
+            // The greatest subleaf.
+            7 if subleaf == 0 => [u32::from(self.model.supports(Feature::AvxVnni)), 0, 0, 0],
             0xd if self.model.supports(Feature::Xsave) => self.extended_state(subleaf),
             0x15 => self.clock(),
             0x16 => {

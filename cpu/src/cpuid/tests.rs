@@ -37,6 +37,20 @@ fn models_grow() {
     }
     assert!(!has("x86-64-v2", CpuidFeature::AES));
     assert!(!has("x86-64-v2", CpuidFeature::BMI1));
+    for level in [
+        CpuidFeature::AVX,
+        CpuidFeature::AVX2,
+        CpuidFeature::BMI1,
+        CpuidFeature::BMI2,
+        CpuidFeature::F16C,
+        CpuidFeature::FMA,
+        CpuidFeature::LZCNT,
+        CpuidFeature::MOVBE,
+        CpuidFeature::XSAVE,
+    ] {
+        assert!(has("x86-64-v3", level), "{level:?}");
+    }
+    assert!(!has("x86-64-v3", CpuidFeature::AES));
     assert!(has("max", CpuidFeature::ADX));
     for absent in [CpuidFeature::AVX512F, CpuidFeature::SMM] {
         assert!(!has("max", absent), "{absent:?}");
@@ -63,7 +77,9 @@ fn cpuid_announces_vendor_brand_and_features() {
     assert_eq!(ecx >> 31, 0, "no hypervisor");
     assert_ne!(edx & (1 << 26), 0, "SSE2");
     assert_eq!(cpu.cpuid(0x4000_0000, 0), cpu.cpuid(0x16, 0));
-    assert_eq!(cpu.cpuid(7, 1), [0; 4]);
+    assert_eq!(cpu.cpuid(7, 0)[0], 1);
+    assert_eq!(cpu.cpuid(7, 1), [0x10, 0, 0, 0], "AVX-VNNI");
+    assert_eq!(cpu.cpuid(7, 2), [0; 4]);
     assert_eq!(cpu.cpuid(0xd, 0), [0x207, 576, 840, 0]);
     assert_eq!(cpu.cpuid(0xd, 9), [8, 832, 0, 0]);
     assert_eq!(cpu.cpuid(0xd, 1), [0xf, 576, 0, 0]);
@@ -202,6 +218,14 @@ fn what_is_announced_is_implemented() {
         F::RDRAND,
         F::RDSEED,
         F::GFNI,
+        F::FMA,
+        F::F16C,
+        F::VAES,
+        F::VPCLMULQDQ,
+        F::AVX_VNNI,
+        F::MOVDIRI,
+        F::MOVDIR64B,
+        F::SERIALIZE,
     ];
     let max = Model::named("max").unwrap();
     assert!(announced.iter().all(|&feature| max.has(feature)));

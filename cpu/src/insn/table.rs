@@ -6,9 +6,9 @@ use bitvec::vec::BitVec;
 use iced_x86::{Code, CpuidFeature};
 
 use super::{
-    Row, aes, arith, avx, bit, bmi, branch, convert, far, flag, gfni, io, logic, misc, mmx, mov,
-    random, segment, sha, shift, sse, sse2, sse3, sse4a, sse41, sse42, ssse3, stack, state_save,
-    string, system, three_d_now, x87,
+    Row, aes, arith, avx, avx_vnni, bit, bmi, branch, convert, f16c, far, flag, fma, gfni, io,
+    logic, misc, mmx, mov, random, segment, sha, shift, sse, sse2, sse3, sse4a, sse41, sse42,
+    ssse3, stack, state_save, string, system, three_d_now, x87,
 };
 use crate::cpuid::Model;
 
@@ -26,12 +26,16 @@ pub const fn groups() -> &'static [&'static [Row]] {
         avx::SINGLES[1],
         avx::SINGLES[2],
         avx::SINGLES[3],
+        avx_vnni::PAIRS,
         bit::ROWS,
         bmi::ROWS,
         branch::ROWS,
         convert::ROWS,
+        f16c::ROWS,
         far::ROWS,
         flag::ROWS,
+        fma::ROWS[0],
+        fma::ROWS[1],
         gfni::ROWS,
         io::ROWS,
         logic::ROWS,
