@@ -107,8 +107,9 @@ pub fn bare_model(model: Model, bits: Bits, ram: u64) -> Result<Box<Cpu>, BareEr
         cpu.state.cr0 |= 1;
         cpu.state.segments = [Segment::flat(0x10, data); 6];
         cpu.state.segments[SegmentRegister::Cs as usize] = Segment::flat(8, code);
-        // OSFXSR and OSXMMEXCPT: SSE runs.
-        cpu.state.cr4 |= 0x600;
+        // OSFXSR and OSXMMEXCPT: SSE runs. OSXSAVE and XCR0: so does AVX.
+        cpu.state.cr4 |= 0x4_0600;
+        cpu.state.xcr0 = 7;
     }
     if bits == Bits::Long64 {
         cpu.state.msrs.efer |= (Efer::LME | Efer::LMA).bits();
