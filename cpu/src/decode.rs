@@ -480,7 +480,13 @@ fn explicit_address(insn: &mut Insn, instruction: &Instruction, mode: Mode) {
     let base = instruction.memory_base();
     let index = instruction.memory_index();
     insn.displacement = instruction.memory_displacement64() as i64;
-    let widest = if base == Register::None { index } else { base };
+    // A gather's index is a vector and says nothing either.
+    let is_gather = index.is_vector_register();
+    let widest = if base == Register::None && !is_gather {
+        index
+    } else {
+        base
+    };
     insn.address_bits = match widest {
         Register::RIP => 64,
         Register::EIP => 32,
@@ -490,6 +496,7 @@ fn explicit_address(insn: &mut Insn, instruction: &Instruction, mode: Mode) {
             // In 64-bit mode the size of a lone displacement says nothing: iced
             // extends it by sign or, after an address-size prefix, by zeros.
             8 => 64,
+            4 if is_gather => 32,
             _ => mode.code_bits() as u8,
         },
         register => register.size() as u8 * 8,

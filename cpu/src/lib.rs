@@ -31,6 +31,7 @@ mod task;
 pub mod testing;
 pub mod vector;
 pub mod verbs;
+mod xstate;
 
 pub use cpuid::Model;
 pub use exception::Exception;

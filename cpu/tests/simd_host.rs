@@ -1,5 +1,5 @@
-//! MMX, SSE to SSE4.2, AES and SHA against the processor it runs on: every encoding, results, flags and #XM,
-//! in every rounding mode, with and without DAZ and FTZ.
+//! MMX, SSE to SSE4.2, AVX, AVX2, AES and SHA against the processor it runs on: every encoding, results, flags
+//! and #XM, in every rounding mode, with and without DAZ and FTZ. It needs AVX: YMM registers are compared whole.
 //!
 //! `RAX_SIMD_CASES` sets the number of random cases for each encoding.
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
@@ -20,19 +20,22 @@ use std::fmt::Write;
 use encodings::{Encoding, encodings};
 use guest::Guest;
 use host::Host;
-use iced_x86::{Code, CpuidFeature, Decoder, DecoderOptions, Instruction, Register};
+use iced_x86::{
+    Code, CpuidFeature, Decoder, DecoderOptions, EncodingKind, Instruction, Mnemonic,
+    OpCodeOperandKind, Register,
+};
 
 /// What an instruction starts from and leaves behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Registers {
-    xmm: [u128; 2],
+    vectors: [[u128; 2]; 4],
     mm: [u64; 2],
     mxcsr: u32,
     rax: u64,
     rcx: u64,
     rdx: u64,
     flags: u64,
-    memory: [u128; 2],
+    memory: [u128; 4],
     has_faulted: bool,
 }
 
@@ -102,20 +105,26 @@ impl Random {
         // A text has a length.
         let scalar = if kind == 6 { 7 } else { kind };
         let mut registers = Registers {
-            xmm: [self.vector(kind), self.vector(kind)],
+            vectors: [(); 4].map(|()| [self.vector(kind), self.vector(kind)]),
             mm: [self.lane(kind), self.lane(kind)],
             mxcsr: self.next() as u32 & 0xe07f | 0x1f80,
             rax: self.lane(scalar),
             rcx: self.lane(scalar),
             rdx: self.lane(scalar),
             flags: self.next() & STATUS,
-            memory: [self.vector(kind), self.vector(kind)],
+            memory: [(); 4].map(|()| self.vector(kind)),
             has_faulted: false,
         };
         match self.below(16) {
             // A count, or a number beside its equal.
-            0 => registers.xmm[1] = u128::from(self.below(80)),
-            1 => registers.xmm[1] = registers.xmm[0],
+            0 => {
+                registers.vectors[1] = [u128::from(self.below(80)), self.next().into()];
+                registers.vectors[2] = [u128::from(self.below(80)), self.next().into()];
+            }
+            1 => {
+                registers.vectors[1] = registers.vectors[0];
+                registers.vectors[2] = registers.vectors[1];
+            }
             2 => registers.mm[1] = self.below(80),
             // Nothing has been raised yet; some things trap.
             3..6 => registers.mxcsr &= !0x3f & !(self.next() as u32 & 0x1f80),
@@ -140,6 +149,12 @@ const fn is_approximate(code: Code) -> bool {
             | Code::Rcpss_xmm_xmmm32
             | Code::Rsqrtps_xmm_xmmm128
             | Code::Rsqrtss_xmm_xmmm32
+            | Code::VEX_Vrcpps_xmm_xmmm128
+            | Code::VEX_Vrcpps_ymm_ymmm256
+            | Code::VEX_Vrcpss_xmm_xmm_xmmm32
+            | Code::VEX_Vrsqrtps_xmm_xmmm128
+            | Code::VEX_Vrsqrtps_ymm_ymmm256
+            | Code::VEX_Vrsqrtss_xmm_xmm_xmmm32
     )
 }
 
@@ -152,16 +167,38 @@ fn variants(encoding: &Encoding) -> Vec<Vec<u8>> {
     (0..=255).map(|last| [head, &[last]].concat()).collect()
 }
 
+/// What an instruction starts from: anything, but a gather stays within its memory.
+fn start(random: &mut Random, code: Code) -> Registers {
+    let mut start = random.registers();
+    let size = |kind| match kind {
+        OpCodeOperandKind::mem_vsib32x | OpCodeOperandKind::mem_vsib32y => 4,
+        OpCodeOperandKind::mem_vsib64x | OpCodeOperandKind::mem_vsib64y => 8,
+        _ => 0,
+    };
+    let size = size(code.op_code().op1_kind());
+    if size != 0 {
+        for index in start.vectors[2].iter_mut() {
+            *index =
+                (0..16 / size).fold(0, |all, _| all << (8 * size) | u128::from(random.below(57)));
+        }
+    }
+    start
+}
+
 /// Runs every encoding that `wanted` chooses; the first mismatches are the failure.
 /// How many cases trapped.
 fn compare(wanted: impl Fn(Code) -> bool) -> u64 {
+    if !is_x86_feature_detected!("avx") {
+        println!("skipped: this host has no AVX");
+        return 1;
+    }
     let mut guest = Guest::new();
     let mut report = String::new();
     let mut wrong = 0_u64;
     let mut faults = 0_u64;
     for encoding in encodings() {
         // Random bits for MXCSR would mostly be #GP.
-        if !wanted(encoding.code) || encoding.code == Code::Ldmxcsr_m32 {
+        if !wanted(encoding.code) || loads_mxcsr(encoding.code) {
             continue;
         }
         let mut random = Random::new(encoding.code as u64);
@@ -172,7 +209,7 @@ fn compare(wanted: impl Fn(Code) -> bool) -> u64 {
             let host = Host::new(&bytes);
             guest.place(&bytes);
             for _ in 0..cases {
-                let start = random.registers();
+                let start = start(&mut random, encoding.code);
                 let theirs = host.run(start);
                 let ours = guest.run(start, encoding.in_memory);
                 faults += u64::from(theirs.has_faulted);
@@ -195,6 +232,11 @@ fn compare(wanted: impl Fn(Code) -> bool) -> u64 {
     faults
 }
 
+/// LDMXCSR and VLDMXCSR.
+const fn loads_mxcsr(code: Code) -> bool {
+    matches!(code, Code::Ldmxcsr_m32 | Code::VEX_Vldmxcsr_m32)
+}
+
 /// Whether a code needs one of these features.
 fn is_of(code: Code, features: &[CpuidFeature]) -> bool {
     let needed = code.cpuid_features();
@@ -207,16 +249,26 @@ const LATER: &[CpuidFeature] = &[
     CpuidFeature::SSE4_1,
     CpuidFeature::SSE4_2,
 ];
+const AVX: &[CpuidFeature] = &[CpuidFeature::AVX, CpuidFeature::AVX2];
 const CRYPTO: &[CpuidFeature] = &[
     CpuidFeature::AES,
     CpuidFeature::PCLMULQDQ,
     CpuidFeature::SHA,
+    CpuidFeature::GFNI,
+    CpuidFeature::VAES,
+    CpuidFeature::VPCLMULQDQ,
+];
+const AFTER_AVX: &[CpuidFeature] = &[
+    CpuidFeature::FMA,
+    CpuidFeature::F16C,
+    CpuidFeature::AVX_VNNI,
 ];
 
 #[test]
 fn mmx_and_sse_agree_with_the_host() {
     let faults = compare(|code| {
-        let is_newer = is_of(code, &[CpuidFeature::SSE2]) || is_of(code, LATER);
+        let newer = [LATER, AVX, AFTER_AVX, &[CpuidFeature::SSE2]].concat();
+        let is_newer = is_of(code, &newer);
         !is_newer && !is_of(code, CRYPTO) && !is_approximate(code)
     });
     assert!(faults != 0, "some of the numbers should trap");
@@ -239,10 +291,45 @@ fn sse3_to_sse42_agree_with_the_host() {
 }
 
 #[test]
+fn avx_agrees_with_the_host() {
+    let faults = compare(|code| {
+        is_of(code, &[CpuidFeature::AVX]) && !is_of(code, CRYPTO) && !is_approximate(code)
+    });
+    assert!(faults != 0, "some of the numbers should trap");
+}
+
+#[test]
+fn avx2_agrees_with_the_host() {
+    if !is_x86_feature_detected!("avx2") {
+        println!("skipped: this host has no AVX2");
+        return;
+    }
+    let faults = compare(|code| is_of(code, &[CpuidFeature::AVX2]));
+    assert_eq!(faults, 0, "none of these traps");
+}
+
+#[test]
+fn fma_f16c_and_vnni_agree_with_the_host() {
+    if !is_x86_feature_detected!("fma") {
+        println!("skipped: this host has no FMA");
+        return;
+    }
+    let faults = compare(|code| {
+        is_of(code, &[CpuidFeature::FMA])
+            || (is_x86_feature_detected!("f16c") && is_of(code, &[CpuidFeature::F16C]))
+            || (is_x86_feature_detected!("avxvnni") && is_of(code, &[CpuidFeature::AVX_VNNI]))
+    });
+    assert!(faults != 0, "some of the numbers should trap");
+}
+
+#[test]
 fn aes_and_sha_agree_with_the_host() {
     let faults = compare(|code| {
-        (is_x86_feature_detected!("aes") && is_of(code, &[CpuidFeature::AES]))
+        (is_x86_feature_detected!("gfni") && is_of(code, &[CpuidFeature::GFNI]))
+            || (is_x86_feature_detected!("aes") && is_of(code, &[CpuidFeature::AES]))
             || (is_x86_feature_detected!("pclmulqdq") && is_of(code, &[CpuidFeature::PCLMULQDQ]))
+            || (is_x86_feature_detected!("vaes") && is_of(code, &[CpuidFeature::VAES]))
+            || (is_x86_feature_detected!("vpclmulqdq") && is_of(code, &[CpuidFeature::VPCLMULQDQ]))
             || (is_x86_feature_detected!("sha") && is_of(code, &[CpuidFeature::SHA]))
     });
     assert_eq!(faults, 0, "none of these traps");
@@ -250,6 +337,10 @@ fn aes_and_sha_agree_with_the_host() {
 
 #[test]
 fn approximations_are_near_those_of_the_host() {
+    if !is_x86_feature_detected!("avx") {
+        println!("skipped: this host has no AVX");
+        return;
+    }
     let mut guest = Guest::new();
     for encoding in encodings() {
         if !is_approximate(encoding.code) || encoding.in_memory {
@@ -263,9 +354,9 @@ fn approximations_are_near_those_of_the_host() {
             let theirs = host.run(start);
             let ours = guest.run(start, false);
             assert_eq!(ours.mxcsr, theirs.mxcsr);
-            for lane in 0..4 {
+            for lane in 0..8 {
                 let of = |registers: &Registers| {
-                    f32::from_bits((registers.xmm[0] >> (32 * lane)) as u32)
+                    f32::from_bits((registers.vectors[0][lane / 4] >> (32 * (lane % 4))) as u32)
                 };
                 let (ours, theirs) = (of(&ours), of(&theirs));
                 let near = (ours - theirs).abs() <= theirs.abs() * (1.0 / 1024.0);
@@ -290,7 +381,8 @@ fn record() {
         features.any(|feature| names.split(',').any(|name| name == format!("{feature:?}")))
     };
     for encoding in encodings() {
-        if matches!(encoding.code, Code::Ldmxcsr_m32 | Code::Emms) || !wanted(encoding.code) {
+        let is_odd = loads_mxcsr(encoding.code) || encoding.code == Code::Emms;
+        if is_odd || is_approximate(encoding.code) || !wanted(encoding.code) {
             continue;
         }
         let mut random = Random::new(encoding.code as u64 + 1000);
@@ -301,27 +393,35 @@ fn record() {
                 *last = random.next() as u8;
             }
             let host = Host::new(&encoding.bytes);
-            let start = simplified(&host, random.registers());
+            let start = simplified(
+                &host,
+                start(&mut random, encoding.code),
+                is_vex(encoding.code),
+            );
             println!("{}", line(&encoding, &start, &host.run(start)));
         }
     }
 }
 
 /// The same case with zeros wherever they change nothing.
-fn simplified(host: &Host, start: Registers) -> Registers {
+fn simplified(host: &Host, start: Registers, is_vex: bool) -> Registers {
     let effect = |start: &Registers| {
         let mut text = String::new();
-        describe(&mut text, &host.run(*start), start);
+        describe(&mut text, &host.run(*start), start, is_vex);
         text
     };
     let wanted = effect(&start);
-    let zeros: [fn(&mut Registers); 11] = [
-        |registers| registers.xmm[0] = 0,
-        |registers| registers.xmm[1] = 0,
+    let zeros: [fn(&mut Registers); 15] = [
+        |registers| registers.vectors[0] = [0; 2],
+        |registers| registers.vectors[1] = [0; 2],
+        |registers| registers.vectors[2] = [0; 2],
+        |registers| registers.vectors[3] = [0; 2],
         |registers| registers.mm[0] = 0,
         |registers| registers.mm[1] = 0,
         |registers| registers.memory[0] = 0,
         |registers| registers.memory[1] = 0,
+        |registers| registers.memory[2] = 0,
+        |registers| registers.memory[3] = 0,
         |registers| registers.rax = 0,
         |registers| registers.rcx = 0,
         |registers| registers.rdx = 0,
@@ -340,24 +440,29 @@ fn simplified(host: &Host, start: Registers) -> Registers {
 }
 
 /// PCMPESTRI and PCMPESTRM.
-const fn takes_lengths(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Pcmpestri_xmm_xmmm128_imm8
-            | Code::Pcmpestri64_xmm_xmmm128_imm8
-            | Code::Pcmpestrm_xmm_xmmm128_imm8
-            | Code::Pcmpestrm64_xmm_xmmm128_imm8
-    )
+fn takes_lengths(code: Code) -> bool {
+    use Mnemonic as M;
+    let explicit = [M::Pcmpestri, M::Pcmpestri64, M::Pcmpestrm, M::Pcmpestrm64];
+    let with_vex = [
+        M::Vpcmpestri,
+        M::Vpcmpestri64,
+        M::Vpcmpestrm,
+        M::Vpcmpestrm64,
+    ];
+    explicit.contains(&code.mnemonic()) || with_vex.contains(&code.mnemonic())
+}
+
+/// Encoded with VEX.
+fn is_vex(code: Code) -> bool {
+    code.encoding() == EncodingKind::VEX
 }
 
 /// PCMPESTRI and PCMPISTRI, which write ECX.
-const fn makes_index(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Pcmpestri_xmm_xmmm128_imm8
-            | Code::Pcmpestri64_xmm_xmmm128_imm8
-            | Code::Pcmpistri_xmm_xmmm128_imm8
-    )
+fn makes_index(code: Code) -> bool {
+    use Mnemonic as M;
+    let legacy = [M::Pcmpestri, M::Pcmpestri64, M::Pcmpistri];
+    let with_vex = [M::Vpcmpestri, M::Vpcmpestri64, M::Vpcmpistri];
+    legacy.contains(&code.mnemonic()) || with_vex.contains(&code.mnemonic())
 }
 
 /// A line of `tests/vectors`.
@@ -367,19 +472,22 @@ fn line(encoding: &Encoding, start: &Registers, end: &Registers) -> String {
         let _ = write!(text, "{byte:02x} ");
     }
     text.push('|');
+    let is_vex = is_vex(encoding.code);
     let mut instruction = Instruction::default();
     Decoder::new(64, &encoding.bytes, DecoderOptions::NONE).decode_out(&mut instruction);
     let uses = |file: fn(Register) -> bool| {
         (0..instruction.op_count()).any(|operand| file(instruction.op_register(operand)))
     };
     // What is named here has a value of its own in every vector.
+    if uses(Register::is_vector_register) {
+        for n in 0..if is_vex { 4 } else { 2 } {
+            let (name, value) = vector(n, start, is_vex);
+            let _ = write!(text, " {name}={value}");
+        }
+    }
     let mut name = |name: &str, value: u128| {
         let _ = write!(text, " {name}={value:x}");
     };
-    if uses(Register::is_xmm) {
-        name("xmm0", start.xmm[0]);
-        name("xmm1", start.xmm[1]);
-    }
     if uses(Register::is_mm) {
         name("mm0", start.mm[0].into());
         name("mm1", start.mm[1].into());
@@ -399,7 +507,7 @@ fn line(encoding: &Encoding, start: &Registers, end: &Registers) -> String {
     if encoding.in_memory {
         name("rbx", 0x2000);
         name("rdi", 0x2000);
-        let _ = write!(text, " [2000]={:032x}", start.memory[0]);
+        let _ = write!(text, " [2000]={}", memory(start, is_vex));
     }
     if start.mxcsr != 0x1f80 {
         let _ = write!(text, " mxcsr={:x}", start.mxcsr);
@@ -409,26 +517,50 @@ fn line(encoding: &Encoding, start: &Registers, end: &Registers) -> String {
     if end.has_faulted {
         text.push_str(" #XM");
     }
-    describe(&mut text, end, start);
+    describe(&mut text, end, start, is_vex);
     text
 }
 
+/// A vector register's name and value.
+fn vector(n: usize, registers: &Registers, is_vex: bool) -> (String, String) {
+    let [low, high] = registers.vectors[n];
+    if is_vex && high != 0 {
+        (format!("ymm{n}"), format!("{high:x}{low:032x}"))
+    } else if is_vex {
+        (format!("ymm{n}"), format!("{low:x}"))
+    } else {
+        (format!("xmm{n}"), format!("{low:x}"))
+    }
+}
+
+/// What memory holds, highest digit first.
+fn memory(registers: &Registers, is_vex: bool) -> String {
+    let pieces = if is_vex { 4 } else { 1 };
+    let pieces = registers.memory[..pieces].iter().rev();
+    pieces.map(|piece| format!("{piece:032x}")).collect()
+}
+
 /// Writes what differs.
-fn describe(text: &mut String, end: &Registers, start: &Registers) {
+fn describe(text: &mut String, end: &Registers, start: &Registers, is_vex: bool) {
+    for n in 0..4 {
+        let (name, value) = vector(n, end, is_vex);
+        if end.vectors[n] != start.vectors[n] {
+            let _ = write!(text, " {name}={value}");
+        }
+    }
     let mut name = |name: &str, value: u128, old: u128| {
         if value != old {
             let _ = write!(text, " {name}={value:x}");
         }
     };
     for n in 0..2 {
-        name(["xmm0", "xmm1"][n], end.xmm[n], start.xmm[n]);
         name(["mm0", "mm1"][n], end.mm[n].into(), start.mm[n].into());
     }
     name("rax", end.rax.into(), start.rax.into());
     name("rcx", end.rcx.into(), start.rcx.into());
     name("mxcsr", end.mxcsr.into(), start.mxcsr.into());
-    if end.memory[0] != start.memory[0] {
-        let _ = write!(text, " [2000]={:032x}", end.memory[0]);
+    if end.memory != start.memory {
+        let _ = write!(text, " [2000]={}", memory(end, is_vex));
     }
     flags(text, end.flags, start.flags);
 }

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::{Rng, SeedableRng};
 use rax_cpu::Platform;
 use rax_devices::{Dma, Time};
 use rax_mmu::{MmioSpace, PhysicalAddress, PhysicalMemory};
@@ -14,6 +16,9 @@ pub(crate) struct Bus {
     pub(crate) board: Board,
     pub(crate) clock: Clock,
     memory: BusMaster,
+    /// Where random numbers come from. The seed is all that it has of the host, so a
+    /// run repeats with the same seed.
+    random: ChaCha20Rng,
     /// The count of retired instructions at the access that is under way.
     instructions: u64,
     /// Until when the processor runs if nothing changes.
@@ -40,11 +45,12 @@ impl Dma for BusMaster {
 }
 
 impl Bus {
-    pub(crate) fn new(board: Board, memory: Arc<PhysicalMemory>) -> Self {
+    pub(crate) fn new(board: Board, memory: Arc<PhysicalMemory>, seed: [u8; 32]) -> Self {
         Self {
             board,
             clock: Clock::default(),
             memory: BusMaster(memory),
+            random: ChaCha20Rng::from_seed(seed),
             instructions: 0,
             slice_deadline: None,
             attention: false,
@@ -135,6 +141,10 @@ impl Platform for Pins {
     fn clock_cycles(&mut self) -> u64 {
         // The time-stamp counter counts nanoseconds: 1 GHz.
         self.bus().now().0
+    }
+
+    fn random(&mut self) -> u64 {
+        self.bus().random.next_u64()
     }
 
     fn wants_attention(&self) -> bool {

@@ -58,6 +58,8 @@ pub struct RunOptions {
     pub engine: Engine,
     /// What guest time follows.
     pub clock: ClockSource,
+    /// What the guest's random numbers follow from, if not from the host or the clock's choice.
+    pub seed: Option<u64>,
     /// The debug-exit port, if there is one.
     pub debug_exit: Option<u16>,
     /// How long the run may take.

@@ -90,8 +90,10 @@ impl Machine {
             memory_map::map_rom(&memory, image)?;
         }
         fittings.cmos.extend(memory_map::cmos(ram));
+        let seed = fittings.seed;
         let board = Board::pc(fittings)?;
-        let bus = Arc::new(Mutex::new(Bus::new(board, Arc::clone(&memory))));
+        let bus = Bus::new(board, Arc::clone(&memory), seed);
+        let bus = Arc::new(Mutex::new(bus));
         let pins = Box::new(Pins(Arc::clone(&bus)));
         let cpu = Cpu::new(model, Mmu::new(Arc::clone(&memory)), pins);
         let engine = Box::new(Interpreter::new(&cpu));

@@ -27,15 +27,15 @@ pub struct Evaluated {
     pub outcome: Result<(), Exit>,
     /// The position of the operation that faulted, or else the block's end.
     pub position: usize,
-    /// The value of each operation that was carried out; zeros otherwise.
-    pub values: Vec<u128>,
+    /// The value of each operation that was carried out, low half first; zeros otherwise.
+    pub values: Vec<[u128; 2]>,
 }
 
 /// As [`eval`], and says how far it got.
 pub fn evaluate(block: &Block, cpu: &mut Cpu) -> Evaluated {
     let mut evaluation = Evaluation {
         cpu,
-        values: vec![0; block.ops.len()],
+        values: vec![[0; 2]; block.ops.len()],
         remainder: 0,
         place: None,
     };
@@ -69,17 +69,17 @@ pub fn evaluate(block: &Block, cpu: &mut Cpu) -> Evaluated {
 
 struct Evaluation<'a> {
     cpu: &'a mut Cpu,
-    values: Vec<u128>,
+    values: Vec<[u128; 2]>,
     remainder: u64,
     place: Option<HostAddress>,
 }
 
 impl Evaluation<'_> {
     fn get(&self, name: Name) -> u64 {
-        self.wide(name) as u64
+        self.wide(name)[0] as u64
     }
 
-    fn wide(&self, name: Name) -> u128 {
+    fn wide(&self, name: Name) -> [u128; 2] {
         self.values[name.0 as usize]
     }
 
@@ -92,7 +92,7 @@ impl Evaluation<'_> {
     }
 
     /// Carries out one operation of any width; its value, or zero.
-    fn operation(&mut self, op: Op, width: u32, insn: &Insn) -> Result<u128, Exit> {
+    fn operation(&mut self, op: Op, width: u32, insn: &Insn) -> Result<[u128; 2], Exit> {
         if let Op::Vector(step) = op {
             return self.vector(step, width, insn);
         }
@@ -102,11 +102,12 @@ impl Evaluation<'_> {
             32 => self.step::<Dword>(op, insn),
             _ => self.step::<Qword>(op, insn),
         }?;
-        Ok(u128::from(if width == 0 {
+        let value = if width == 0 {
             value
         } else {
             value & mask(width)
-        }))
+        };
+        Ok([u128::from(value), 0])
     }
 
     /// Carries out one operation; its value, or zero.

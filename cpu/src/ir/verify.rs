@@ -2,8 +2,8 @@
 //!
 //! 1. The first operation is [`Op::Begin`] of instruction 0; numbers rise by one.
 //! 2. An operand names an earlier operation that makes a value.
-//! 3. Widths are 8, 16, 32 or 64, of vectors 64 or 128; operands of one operation have its width, counts
-//!    8 bits, addresses 64, truth values 1.
+//! 3. Widths are 8, 16, 32 or 64, of vectors 64, 128 or 256; operands of one operation have its width,
+//!    counts 8 bits, addresses 64, truth values 1. Halves of 256 bits have 128, and the other way round.
 //! 4. [`Op::Commit`] names an [`Op::Locate`] of its own instruction and width, and
 //!    each place is committed at most once.
 //! 5. [`Op::Remainder`] names an [`Op::Divide`].
@@ -75,7 +75,7 @@ impl Law<'_> {
                 return Err(3);
             }
         }
-        let wide = matches!(op, Op::Vector(_)) && width == 128;
+        let wide = matches!(op, Op::Vector(_)) && matches!(width, 128 | 256);
         if op.makes_value() && !wide && !matches!(width, 1 | 8 | 16 | 32 | 64) {
             return Err(3);
         }

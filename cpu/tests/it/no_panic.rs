@@ -55,6 +55,10 @@ impl Platform for Nonsense {
         self.random.next()
     }
 
+    fn random(&mut self) -> u64 {
+        self.random.next()
+    }
+
     fn wants_attention(&self) -> bool {
         let left = self.patience.load(Ordering::Relaxed);
         self.patience

@@ -34,6 +34,7 @@ enum Access {
     MmioWrite(PhysicalAddress, Vec<u8>),
     Acknowledge(u8),
     Clock(u64),
+    Random(u64),
 }
 
 #[derive(Clone, Debug)]
@@ -191,6 +192,12 @@ impl Platform for Recorder {
         cycles
     }
 
+    fn random(&mut self) -> u64 {
+        let bits = self.pins.random();
+        self.note(Access::Random(bits));
+        bits
+    }
+
     fn wants_attention(&self) -> bool {
         self.pins.wants_attention() || lock(&self.tape).maps()
     }
@@ -320,6 +327,18 @@ impl Platform for Player {
         });
         match answered {
             Access::Clock(cycles) => cycles,
+            _ => 0,
+        }
+    }
+
+    fn random(&mut self) -> u64 {
+        let answered = self.next(Access::Random(0), |access, recorded| {
+            if let (Access::Random(bits), Access::Random(answer)) = (access, recorded) {
+                *bits = *answer;
+            }
+        });
+        match answered {
+            Access::Random(bits) => bits,
             _ => 0,
         }
     }

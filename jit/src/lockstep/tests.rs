@@ -60,16 +60,21 @@ impl Platform for Device {
         self.now / 7
     }
 
+    fn random(&mut self) -> u64 {
+        self.reads = self.reads.wrapping_mul(3);
+        u64::from(self.reads)
+    }
+
     fn wants_attention(&self) -> bool {
         false
     }
 }
 
-/// STI, and for ever: IN, stores, OUT that writes memory, RDTSC, a loop of 200, and an
+/// STI, and for ever: IN, stores, OUT that writes memory, RDTSC, RDRAND, a loop of 200, and an
 /// OUT that interrupts now and then; in real mode.
 const PROGRAM: &[u8] = b"\xfb\
     \xe4\x10\x00\x07\x43\x81\xe3\xff\x3f\x81\xcb\x00\x40\xe6\x11\x0f\x31\x66\xa3\x10\x90\
-    \x50\x59\xa8\x03\x75\x02\xe6\x12\xb9\xc8\x00\x49\x75\xfd\xeb\xdb";
+    \x50\x59\xa8\x03\x75\x02\xe6\x12\xb9\xc8\x00\x49\x75\xfd\xeb\xd8";
 /// INC word [9000h]; IRET.
 const HANDLER: &[u8] = b"\xff\x06\x00\x90\xcf";
 

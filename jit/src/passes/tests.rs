@@ -299,7 +299,7 @@ fn upto(block: &Block, number: u32) -> Block {
 /// Carries out a write of flags or of a register by itself.
 fn carry_out(subject: &mut Subject, block: &Block, full: &Evaluated, position: usize) {
     let state = &mut subject.cpu.state;
-    let value = |name: ir::Name| full.values[name.0 as usize] as u64;
+    let value = |name: ir::Name| full.values[name.0 as usize][0] as u64;
     match block.ops[position] {
         (Op::Flags(flags), width) => {
             let flags: LazyFlags = flags.map(value, value).apply(width, state.flags);

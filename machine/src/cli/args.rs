@@ -185,6 +185,9 @@ pub(super) struct RunArguments {
         help_heading = "Run"
     )]
     clock: ClockSource,
+    /// What the numbers of RDRAND and RDSEED follow from [default: the host's entropy, or 0 with --clock virtual]
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    seed: Option<u64>,
     /// End the run after this time
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = values::seconds, help_heading = "Run")]
     timeout: Option<Duration>,
@@ -262,6 +265,7 @@ impl RunArguments {
             cpu: self.cpu,
             engine: self.engine,
             clock: self.clock,
+            seed: self.seed,
             debug_exit: self.debug_exit,
             timeout: self.timeout,
             max_instructions: self.max_instructions,

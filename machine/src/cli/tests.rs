@@ -39,7 +39,7 @@ fn no_option_boots_the_embedded_rom() {
 fn every_option_is_understood() {
     let options = run(
         "--kernel k --initrd a --initrd b --append -x=1 --memory 1G --disk d,snapshot --serial none \
-         --debugcon log --cpu 486 --engine jit --clock virtual --debug-exit 0xf4 --timeout 2.5 \
+         --debugcon log --cpu 486 --engine jit --clock virtual --seed 7 --debug-exit 0xf4 --timeout 2.5 \
          --max-instructions 1_000 --no-reboot --stats --trace t \
          --lockstep-slice 500",
     );
@@ -57,6 +57,7 @@ fn every_option_is_understood() {
         cpu: "486".into(),
         engine: Engine::Jit,
         clock: ClockSource::Virtual,
+        seed: Some(7),
         debug_exit: Some(0xf4),
         timeout: Some(Duration::from_millis(2500)),
         max_instructions: Some(1000),
