@@ -110,7 +110,7 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
         fittings,
     })?;
     if options.engine == Engine::Jit {
-        match rax_jit::Jit::new(&machine.cpu) {
+        match rax_jit::Jit::new(&machine.cpu, rax_jit::Options::default()) {
             Ok(jit) => machine.set_engine(Box::new(jit)),
             Err(why) => message(&format!("--engine jit: {why}; interpreting instead")),
         }
