@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod acts;
+pub mod compiled;
 mod control;
 pub mod cpuid;
 mod debug;

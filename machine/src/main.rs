@@ -186,18 +186,18 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
 fn set_engine(options: &RunOptions, machine: &mut Machine) -> Result<Verdict, Failure> {
     match options.engine {
         Engine::Interp => {}
-        Engine::Jit => match Jit::new(&machine.cpu) {
+        Engine::Jit => match Jit::new(&machine.cpu, rax_jit::Options::default()) {
             Ok(jit) => machine.set_engine(Box::new(jit)),
             Err(why) => message(&format!("--engine jit: {why}; interpreting instead")),
         },
         Engine::Lockstep => {
-            if let Some(why) = Jit::new(&machine.cpu).err() {
+            if let Some(why) = Jit::new(&machine.cpu, rax_jit::Options::default()).err() {
                 message(&format!(
                     "--engine lockstep: {why}; the interpreter is compared with itself"
                 ));
             }
             let reference: MakeEngine = Box::new(|cpu| Box::new(Interpreter::new(cpu)));
-            let tested: MakeEngine = Box::new(|cpu| match Jit::new(cpu) {
+            let tested: MakeEngine = Box::new(|cpu| match Jit::new(cpu, rax_jit::Options::default()) {
                 Ok(jit) => Box::new(jit),
                 Err(_) => Box::new(Interpreter::new(cpu)),
             });
