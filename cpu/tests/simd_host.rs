@@ -10,129 +10,38 @@
 
 #[path = "../src/insn/vector/tests/encodings.rs"]
 mod encodings;
+#[path = "simd_host/faults.rs"]
+mod faults;
 #[path = "simd_host/guest.rs"]
 mod guest;
 #[path = "simd_host/host.rs"]
 mod host;
+#[path = "simd_host/random.rs"]
+mod random;
+#[path = "simd_host/record.rs"]
+mod record;
+#[path = "simd_host/registers.rs"]
+mod registers;
 
 use std::fmt::Write;
 
 use encodings::{Encoding, encodings};
 use guest::Guest;
 use host::Host;
-use iced_x86::{
-    Code, CpuidFeature, Decoder, DecoderOptions, EncodingKind, Instruction, Mnemonic,
-    OpCodeOperandKind, Register,
-};
+use iced_x86::{Code, CpuidFeature, OpCodeOperandKind};
+use random::Random;
+use registers::Registers;
 
-/// What an instruction starts from and leaves behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Registers {
-    vectors: [[u128; 2]; 4],
-    mm: [u64; 2],
-    mxcsr: u32,
-    rax: u64,
-    rcx: u64,
-    rdx: u64,
-    flags: u64,
-    memory: [u128; 4],
-    has_faulted: bool,
-}
-
-/// The arithmetic flags.
-const STATUS: u64 = 0x8d5;
-
-/// A small random generator (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    const fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    const fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    const fn below(&mut self, limit: u64) -> u64 {
-        (self.next() >> 16) % limit
-    }
-
-    /// A number in a format, often at one of its edges.
-    fn float(&mut self, fraction: u32, exponent: u32) -> u64 {
-        let max = (1 << exponent) - 1;
-        let field = match self.below(8) {
-            0 => self.below(3),
-            1 => max - self.below(3),
-            2..6 => (max >> 1) - 35 + self.below(70),
-            _ => self.below(max + 1),
-        };
-        let all = (1 << fraction) - 1;
-        let bits = match self.below(6) {
-            0 => 0,
-            1 => all,
-            2 => 1 << self.below(u64::from(fraction)),
-            3 => all << self.below(u64::from(fraction)),
-            _ => self.next(),
-        };
-        self.below(2) << (fraction + exponent) | field << fraction | bits & all
-    }
-
-    fn lane(&mut self, kind: u64) -> u64 {
-        match kind {
-            0 | 1 => self.float(23, 8) | self.float(23, 8) << 32,
-            2 | 3 => self.float(52, 11),
-            4 => self.below(80),
-            5 => {
-                [0, u64::MAX, 0x8000_7fff_8000_7fff, 0x7f80_ff01_0080_ff7f][self.below(4) as usize]
-            }
-            // Short texts of few letters.
-            6 => self.next() & self.next() & 0x8003_0103_0183_0301,
-            7 => self.below(45).wrapping_sub(20),
-            _ => self.next(),
+/// Leaves a test that this host cannot run.
+macro_rules! skip_without {
+    ($feature:tt) => {
+        if !is_x86_feature_detected!($feature) {
+            println!("skipped: this host has no {}", $feature);
+            return;
         }
-    }
-
-    fn vector(&mut self, kind: u64) -> u128 {
-        u128::from(self.lane(kind)) | u128::from(self.lane(kind)) << 64
-    }
-
-    fn registers(&mut self) -> Registers {
-        let kind = self.below(10);
-        // A text has a length.
-        let scalar = if kind == 6 { 7 } else { kind };
-        let mut registers = Registers {
-            vectors: [(); 4].map(|()| [self.vector(kind), self.vector(kind)]),
-            mm: [self.lane(kind), self.lane(kind)],
-            mxcsr: self.next() as u32 & 0xe07f | 0x1f80,
-            rax: self.lane(scalar),
-            rcx: self.lane(scalar),
-            rdx: self.lane(scalar),
-            flags: self.next() & STATUS,
-            memory: [(); 4].map(|()| self.vector(kind)),
-            has_faulted: false,
-        };
-        match self.below(16) {
-            // A count, or a number beside its equal.
-            0 => {
-                registers.vectors[1] = [u128::from(self.below(80)), self.next().into()];
-                registers.vectors[2] = [u128::from(self.below(80)), self.next().into()];
-            }
-            1 => {
-                registers.vectors[1] = registers.vectors[0];
-                registers.vectors[2] = registers.vectors[1];
-            }
-            2 => registers.mm[1] = self.below(80),
-            // Nothing has been raised yet; some things trap.
-            3..6 => registers.mxcsr &= !0x3f & !(self.next() as u32 & 0x1f80),
-            _ => {}
-        }
-        registers
-    }
+    };
 }
+use skip_without;
 
 fn cases() -> u64 {
     std::env::var("RAX_SIMD_CASES")
@@ -170,28 +79,28 @@ fn variants(encoding: &Encoding) -> Vec<Vec<u8>> {
 /// What an instruction starts from: anything, but a gather stays within its memory.
 fn start(random: &mut Random, code: Code) -> Registers {
     let mut start = random.registers();
-    let size = |kind| match kind {
-        OpCodeOperandKind::mem_vsib32x | OpCodeOperandKind::mem_vsib32y => 4,
-        OpCodeOperandKind::mem_vsib64x | OpCodeOperandKind::mem_vsib64y => 8,
-        _ => 0,
-    };
-    let size = size(code.op_code().op1_kind());
-    if size != 0 {
-        for index in start.vectors[2].iter_mut() {
-            *index =
-                (0..16 / size).fold(0, |all, _| all << (8 * size) | u128::from(random.below(57)));
-        }
-    }
+    set_indexes(&mut start, code, || random.below(57).cast_signed());
     start
+}
+
+/// Sets the indexes of a gather, which are in register 2.
+fn set_indexes(start: &mut Registers, code: Code, mut index: impl FnMut() -> i64) {
+    let bits = match code.op_code().op1_kind() {
+        OpCodeOperandKind::mem_vsib32x | OpCodeOperandKind::mem_vsib32y => 32,
+        OpCodeOperandKind::mem_vsib64x | OpCodeOperandKind::mem_vsib64y => 64,
+        _ => return,
+    };
+    for indexes in &mut start.vectors[2] {
+        *indexes = (0..128 / bits).fold(0, |all, _| {
+            let index = index().cast_unsigned() & (u64::MAX >> (64 - bits));
+            all << bits | u128::from(index)
+        });
+    }
 }
 
 /// Runs every encoding that `wanted` chooses; the first mismatches are the failure.
 /// How many cases trapped.
 fn compare(wanted: impl Fn(Code) -> bool) -> u64 {
-    if !is_x86_feature_detected!("avx") {
-        println!("skipped: this host has no AVX");
-        return 1;
-    }
     let mut guest = Guest::new();
     let mut report = String::new();
     let mut wrong = 0_u64;
@@ -210,8 +119,8 @@ fn compare(wanted: impl Fn(Code) -> bool) -> u64 {
             guest.place(&bytes);
             for _ in 0..cases {
                 let start = start(&mut random, encoding.code);
-                let theirs = host.run(start);
-                let ours = guest.run(start, encoding.in_memory);
+                let theirs = host.run(&start);
+                let ours = guest.run(&start, encoding.in_memory);
                 faults += u64::from(theirs.has_faulted);
                 if ours == theirs {
                     continue;
@@ -266,6 +175,7 @@ const AFTER_AVX: &[CpuidFeature] = &[
 
 #[test]
 fn mmx_and_sse_agree_with_the_host() {
+    skip_without!("avx");
     let faults = compare(|code| {
         let newer = [LATER, AVX, AFTER_AVX, &[CpuidFeature::SSE2]].concat();
         let is_newer = is_of(code, &newer);
@@ -276,22 +186,21 @@ fn mmx_and_sse_agree_with_the_host() {
 
 #[test]
 fn sse2_agrees_with_the_host() {
+    skip_without!("avx");
     let faults = compare(|code| is_of(code, &[CpuidFeature::SSE2]));
     assert!(faults != 0, "some of the numbers should trap");
 }
 
 #[test]
 fn sse3_to_sse42_agree_with_the_host() {
-    if !is_x86_feature_detected!("sse4.2") {
-        println!("skipped: this host has no SSE4.2");
-        return;
-    }
+    skip_without!("avx");
     let faults = compare(|code| is_of(code, LATER));
     assert!(faults != 0, "some of the numbers should trap");
 }
 
 #[test]
 fn avx_agrees_with_the_host() {
+    skip_without!("avx");
     let faults = compare(|code| {
         is_of(code, &[CpuidFeature::AVX]) && !is_of(code, CRYPTO) && !is_approximate(code)
     });
@@ -300,10 +209,7 @@ fn avx_agrees_with_the_host() {
 
 #[test]
 fn avx2_agrees_with_the_host() {
-    if !is_x86_feature_detected!("avx2") {
-        println!("skipped: this host has no AVX2");
-        return;
-    }
+    skip_without!("avx2");
     let faults = compare(|code| is_of(code, &[CpuidFeature::AVX2]));
     assert_eq!(faults, 0, "none of these traps");
 }
@@ -324,6 +230,7 @@ fn fma_f16c_and_vnni_agree_with_the_host() {
 
 #[test]
 fn aes_and_sha_agree_with_the_host() {
+    skip_without!("avx");
     let faults = compare(|code| {
         (is_x86_feature_detected!("gfni") && is_of(code, &[CpuidFeature::GFNI]))
             || (is_x86_feature_detected!("aes") && is_of(code, &[CpuidFeature::AES]))
@@ -337,10 +244,7 @@ fn aes_and_sha_agree_with_the_host() {
 
 #[test]
 fn approximations_are_near_those_of_the_host() {
-    if !is_x86_feature_detected!("avx") {
-        println!("skipped: this host has no AVX");
-        return;
-    }
+    skip_without!("avx");
     let mut guest = Guest::new();
     for encoding in encodings() {
         if !is_approximate(encoding.code) || encoding.in_memory {
@@ -351,8 +255,8 @@ fn approximations_are_near_those_of_the_host() {
         guest.place(&encoding.bytes);
         for _ in 0..cases() {
             let start = random.registers();
-            let theirs = host.run(start);
-            let ours = guest.run(start, false);
+            let theirs = host.run(&start);
+            let ours = guest.run(&start, false);
             assert_eq!(ours.mxcsr, theirs.mxcsr);
             for lane in 0..8 {
                 let of = |registers: &Registers| {
@@ -366,217 +270,6 @@ fn approximations_are_near_those_of_the_host() {
                     encoding.code
                 );
             }
-        }
-    }
-}
-
-/// Prints cases in the form that `tests/vectors` keeps, for the features that
-/// `RAX_SIMD_RECORD` names.
-#[test]
-#[ignore = "prints what this host does"]
-fn record() {
-    let names = std::env::var("RAX_SIMD_RECORD").unwrap_or_default();
-    let wanted = |code: Code| {
-        let mut features = code.cpuid_features().iter();
-        features.any(|feature| names.split(',').any(|name| name == format!("{feature:?}")))
-    };
-    for encoding in encodings() {
-        let is_odd = loads_mxcsr(encoding.code) || encoding.code == Code::Emms;
-        if is_odd || is_approximate(encoding.code) || !wanted(encoding.code) {
-            continue;
-        }
-        let mut random = Random::new(encoding.code as u64 + 1000);
-        let cases = if encoding.has_immediate { 8 } else { 2 };
-        for _ in 0..cases {
-            let mut encoding = encoding.clone();
-            if let Some(last) = encoding.bytes.last_mut().filter(|_| encoding.has_immediate) {
-                *last = random.next() as u8;
-            }
-            let host = Host::new(&encoding.bytes);
-            let start = simplified(
-                &host,
-                start(&mut random, encoding.code),
-                is_vex(encoding.code),
-            );
-            println!("{}", line(&encoding, &start, &host.run(start)));
-        }
-    }
-}
-
-/// The same case with zeros wherever they change nothing.
-fn simplified(host: &Host, start: Registers, is_vex: bool) -> Registers {
-    let effect = |start: &Registers| {
-        let mut text = String::new();
-        describe(&mut text, &host.run(*start), start, is_vex);
-        text
-    };
-    let wanted = effect(&start);
-    let zeros: [fn(&mut Registers); 15] = [
-        |registers| registers.vectors[0] = [0; 2],
-        |registers| registers.vectors[1] = [0; 2],
-        |registers| registers.vectors[2] = [0; 2],
-        |registers| registers.vectors[3] = [0; 2],
-        |registers| registers.mm[0] = 0,
-        |registers| registers.mm[1] = 0,
-        |registers| registers.memory[0] = 0,
-        |registers| registers.memory[1] = 0,
-        |registers| registers.memory[2] = 0,
-        |registers| registers.memory[3] = 0,
-        |registers| registers.rax = 0,
-        |registers| registers.rcx = 0,
-        |registers| registers.rdx = 0,
-        |registers| registers.mxcsr = 0x1f80,
-        |registers| registers.flags = 0,
-    ];
-    let mut simple = start;
-    for zero in zeros {
-        let mut simpler = simple;
-        zero(&mut simpler);
-        if effect(&simpler) == wanted {
-            simple = simpler;
-        }
-    }
-    simple
-}
-
-/// PCMPESTRI and PCMPESTRM.
-fn takes_lengths(code: Code) -> bool {
-    use Mnemonic as M;
-    let explicit = [M::Pcmpestri, M::Pcmpestri64, M::Pcmpestrm, M::Pcmpestrm64];
-    let with_vex = [
-        M::Vpcmpestri,
-        M::Vpcmpestri64,
-        M::Vpcmpestrm,
-        M::Vpcmpestrm64,
-    ];
-    explicit.contains(&code.mnemonic()) || with_vex.contains(&code.mnemonic())
-}
-
-/// Encoded with VEX.
-fn is_vex(code: Code) -> bool {
-    code.encoding() == EncodingKind::VEX
-}
-
-/// PCMPESTRI and PCMPISTRI, which write ECX.
-fn makes_index(code: Code) -> bool {
-    use Mnemonic as M;
-    let legacy = [M::Pcmpestri, M::Pcmpestri64, M::Pcmpistri];
-    let with_vex = [M::Vpcmpestri, M::Vpcmpestri64, M::Vpcmpistri];
-    legacy.contains(&code.mnemonic()) || with_vex.contains(&code.mnemonic())
-}
-
-/// A line of `tests/vectors`.
-fn line(encoding: &Encoding, start: &Registers, end: &Registers) -> String {
-    let mut text = String::new();
-    for byte in &encoding.bytes {
-        let _ = write!(text, "{byte:02x} ");
-    }
-    text.push('|');
-    let is_vex = is_vex(encoding.code);
-    let mut instruction = Instruction::default();
-    Decoder::new(64, &encoding.bytes, DecoderOptions::NONE).decode_out(&mut instruction);
-    let uses = |file: fn(Register) -> bool| {
-        (0..instruction.op_count()).any(|operand| file(instruction.op_register(operand)))
-    };
-    // What is named here has a value of its own in every vector.
-    if uses(Register::is_vector_register) {
-        for n in 0..if is_vex { 4 } else { 2 } {
-            let (name, value) = vector(n, start, is_vex);
-            let _ = write!(text, " {name}={value}");
-        }
-    }
-    let mut name = |name: &str, value: u128| {
-        let _ = write!(text, " {name}={value:x}");
-    };
-    if uses(Register::is_mm) {
-        name("mm0", start.mm[0].into());
-        name("mm1", start.mm[1].into());
-        name("ftw", 0xff);
-    }
-    if uses(Register::is_gpr) {
-        name("rax", start.rax.into());
-        name("rcx", start.rcx.into());
-    }
-    if takes_lengths(encoding.code) {
-        name("rax", start.rax.into());
-        name("rdx", start.rdx.into());
-    }
-    if makes_index(encoding.code) {
-        name("rcx", start.rcx.into());
-    }
-    if encoding.in_memory {
-        name("rbx", 0x2000);
-        name("rdi", 0x2000);
-        let _ = write!(text, " [2000]={}", memory(start, is_vex));
-    }
-    if start.mxcsr != 0x1f80 {
-        let _ = write!(text, " mxcsr={:x}", start.mxcsr);
-    }
-    flags(&mut text, start.flags, 0);
-    text.push_str(" =>");
-    if end.has_faulted {
-        text.push_str(" #XM");
-    }
-    describe(&mut text, end, start, is_vex);
-    text
-}
-
-/// A vector register's name and value.
-fn vector(n: usize, registers: &Registers, is_vex: bool) -> (String, String) {
-    let [low, high] = registers.vectors[n];
-    if is_vex && high != 0 {
-        (format!("ymm{n}"), format!("{high:x}{low:032x}"))
-    } else if is_vex {
-        (format!("ymm{n}"), format!("{low:x}"))
-    } else {
-        (format!("xmm{n}"), format!("{low:x}"))
-    }
-}
-
-/// What memory holds, highest digit first.
-fn memory(registers: &Registers, is_vex: bool) -> String {
-    let pieces = if is_vex { 4 } else { 1 };
-    let pieces = registers.memory[..pieces].iter().rev();
-    pieces.map(|piece| format!("{piece:032x}")).collect()
-}
-
-/// Writes what differs.
-fn describe(text: &mut String, end: &Registers, start: &Registers, is_vex: bool) {
-    for n in 0..4 {
-        let (name, value) = vector(n, end, is_vex);
-        if end.vectors[n] != start.vectors[n] {
-            let _ = write!(text, " {name}={value}");
-        }
-    }
-    let mut name = |name: &str, value: u128, old: u128| {
-        if value != old {
-            let _ = write!(text, " {name}={value:x}");
-        }
-    };
-    for n in 0..2 {
-        name(["mm0", "mm1"][n], end.mm[n].into(), start.mm[n].into());
-    }
-    name("rax", end.rax.into(), start.rax.into());
-    name("rcx", end.rcx.into(), start.rcx.into());
-    name("mxcsr", end.mxcsr.into(), start.mxcsr.into());
-    if end.memory != start.memory {
-        let _ = write!(text, " [2000]={}", memory(end, is_vex));
-    }
-    flags(text, end.flags, start.flags);
-}
-
-/// Writes the flags that differ.
-fn flags(text: &mut String, flags: u64, from: u64) {
-    for (bit, name) in [
-        (0, "cf"),
-        (2, "pf"),
-        (4, "af"),
-        (6, "zf"),
-        (7, "sf"),
-        (11, "of"),
-    ] {
-        if (flags ^ from) >> bit & 1 != 0 {
-            let _ = write!(text, " {name}={}", flags >> bit & 1);
         }
     }
 }

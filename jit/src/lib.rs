@@ -5,6 +5,10 @@
 //! yet, so [`Jit::new`] says so and the machine interprets.
 #![forbid(unsafe_code)]
 
+pub mod dump;
+pub mod lockstep;
+pub mod passes;
+
 use rax_cpu::{Cpu, Engine, Stop};
 
 /// Why there is no compiled code on this host.

@@ -6,7 +6,7 @@ use rax_cpu::testing::{Bits, bare};
 use rax_cpu::{Cpu, Exception, Interpreter};
 use rax_mmu::PhysicalAddress;
 
-use super::Registers;
+use super::registers::Registers;
 
 const MEMORY: u64 = 0x10_0000;
 const CODE: u64 = 0x4000;
@@ -40,7 +40,7 @@ impl Guest {
             .expect("all of it is RAM");
     }
 
-    pub(crate) fn run(&mut self, start: Registers, in_memory: bool) -> Registers {
+    pub(crate) fn run(&mut self, start: &Registers, in_memory: bool) -> Registers {
         let state = &mut self.cpu.state;
         for (register, [low, high]) in state.vectors.iter_mut().zip(start.vectors) {
             register.0 = [low, low >> 64, high, high >> 64].map(|part| part as u64);
@@ -56,7 +56,7 @@ impl Guest {
         state.set_gpr(Gpr::Rdi, DATA);
         state.set_rflags(Rflags::from_bits_retain(start.flags));
         state.rip = self.code;
-        let mut end = start;
+        let mut end = *start;
         if in_memory {
             let bytes: Vec<u8> = start.memory.iter().flat_map(|v| v.to_le_bytes()).collect();
             self.cpu

@@ -7,12 +7,21 @@ use crate::Cpu;
 use crate::exception::Exit;
 use crate::flags::sign_extend;
 use crate::insn::Insn;
-use crate::vector::VectorBits;
+use crate::vector::{Lane, VectorBits, VectorOp};
 use crate::verbs::{Bits, VectorVerbs, VectorWidth, Width, Y256};
 
 /// Whether the sign of a lane is set.
 fn is_wanted<W: Width>(mask: impl VectorBits, lane: u32) -> bool {
     mask.extract(W::BITS, lane) >> (W::BITS - 1) != 0
+}
+
+/// Lanes of this width.
+const fn lane_of<W: Width>() -> Lane {
+    if W::BITS == 64 {
+        Lane::Qword
+    } else {
+        Lane::Dword
+    }
 }
 
 /// The linear address of one lane of the memory operand.
@@ -64,12 +73,18 @@ pub(in crate::insn) fn masked_store<L: VectorWidth, W: Width>(
     let mask = cpu.vector::<L>(insn.number(1));
     let data = cpu.vector::<L>(insn.number(2));
     let wanted = || (0..L::BITS / W::BITS).filter(|&lane| is_wanted::<W>(mask, lane));
+    let mut ends = None;
     for lane in wanted() {
         let address = place::<W>(cpu, insn, lane, true)?;
-        if cpu.mmu.probe_write::<W::Bits>(cpu.view, address).is_none() {
-            cpu.probe_write(insn.segment, address, W::BYTES)?;
-        }
+        let last = address.wrapping_add(W::BYTES - 1);
+        ends = Some((ends.map_or(address, |(first, _)| first), last));
     }
+    let Some((first, last)) = ends else {
+        return Ok(());
+    };
+    // All lies in two pages at most. A Xeon (6, 207) finds the second one missing at the last byte.
+    cpu.probe_write(insn.segment, first, 1)?;
+    cpu.probe_write(insn.segment, last, 1)?;
     for lane in wanted() {
         let address = place::<W>(cpu, insn, lane, true)?;
         let value = data.extract(W::BITS, lane);
@@ -85,13 +100,14 @@ pub(in crate::insn) fn masked_store<L: VectorWidth, W: Width>(
 ///
 /// A lane that faults leaves those below it done and their masks cleared, so that the
 /// instruction can be started again. The decoder has seen to it that all registers differ.
-pub(in crate::insn) fn gather<I: Width, W: Width, const COUNT: u32>(
+pub(in crate::insn) fn gather<L: VectorWidth, I: Width, W: Width, const COUNT: u32>(
     cpu: &mut Cpu,
     insn: &Insn,
 ) -> Result<(), Exit> {
     let index = cpu.vector::<Y256>(insn.index as usize);
     let mut mask = cpu.vector::<Y256>(insn.number(2));
     let mut result = cpu.vector::<Y256>(insn.number(0));
+    let mut is_begun = false;
     for lane in 0..COUNT {
         if !is_wanted::<W>(mask, lane) {
             continue;
@@ -100,10 +116,17 @@ pub(in crate::insn) fn gather<I: Width, W: Width, const COUNT: u32>(
             Ok(value) => {
                 result = result.insert(W::BITS, lane, value);
                 mask = mask.insert(W::BITS, lane, 0);
+                is_begun = true;
             }
             Err(fault) => {
-                cpu.set_vector::<Y256>(insn.number(0), result);
-                cpu.set_vector::<Y256>(insn.number(2), mask);
+                // A Xeon (6, 207) extends the signs of all lanes, used or not, and writes
+                // what it has only if it has something.
+                let signs = VectorOp::Greater(lane_of::<W>()).on([0; 2], mask);
+                cpu.set_vector::<L>(insn.number(2), L::Bits::from_pieces(signs[0], signs[1]));
+                if is_begun {
+                    let result = L::Bits::from_pieces(result[0], result[1]);
+                    cpu.set_vector::<L>(insn.number(0), result);
+                }
                 return Err(fault);
             }
         }
