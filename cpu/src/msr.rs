@@ -40,6 +40,8 @@ mod number {
     pub(super) const MTRR_DEF_TYPE: u32 = 0x2ff;
     pub(super) const SYS_CFG: u32 = 0xc001_0010;
     pub(super) const HWCR: u32 = 0xc001_0015;
+    pub(super) const NB_CFG: u32 = 0xc001_001f;
+    pub(super) const INTERRUPT_PENDING: u32 = 0xc001_0055;
     pub(super) const XSS: u32 = 0xda0;
     pub(super) const EFER: u32 = 0xc000_0080;
     pub(super) const STAR: u32 = 0xc000_0081;
@@ -80,6 +82,9 @@ const DEBUGCTL_BITS: u64 = 3;
 
 /// AMD's SYS_CFG: the switches of fixed-range attributes and of TOM2, which change nothing here.
 const SYS_CFG_BITS: u64 = 0x7c_0000;
+
+/// AMD's HWCR: the time-stamp counter does not follow the processor's speed.
+const STEADY_CLOCK: u64 = 1 << 24;
 
 /// What a register number says of a write or read.
 enum Outcome<T> {
@@ -195,6 +200,7 @@ impl Cpu {
             n::TSC_AUX => model.supports(Feature::Rdtscp),
             n::XSS => model.supports(Feature::Xsaves),
             n::MISC_ENABLE => since(Generation::Pentium4) && !model.is_amd(),
+            n::NB_CFG | n::INTERRUPT_PENDING => since(Generation::X8664) && model.is_amd(),
             n::SYS_CFG | n::HWCR => since(Generation::PentiumPro) && model.is_amd(),
             n::PLATFORM_ID
             | n::APIC_BASE
@@ -234,7 +240,9 @@ impl Cpu {
             n::PAT => msrs.pat,
             n::MTRR_DEF_TYPE => msrs.mtrr_def_type,
             n::SYS_CFG => msrs.sys_cfg,
-            n::HWCR => msrs.hwcr,
+            n::HWCR => msrs.hwcr | STEADY_CLOCK,
+            // No north bridge with switches, no message on pending interrupts.
+            n::NB_CFG | n::INTERRUPT_PENDING => 0,
             n::XSS => msrs.xss,
             n::EFER => msrs.efer,
             n::STAR => msrs.star,
@@ -328,6 +336,7 @@ impl Cpu {
             }
             n::DEBUGCTL if only(DEBUGCTL_BITS) => msrs.debugctl = value,
             n::SYS_CFG if only(SYS_CFG_BITS) => msrs.sys_cfg = value,
+            n::NB_CFG | n::INTERRUPT_PENDING => {}
             n::HWCR if only(0xffff_ffff) => msrs.hwcr = value,
             n::XSS if only(supervisor_components) => msrs.xss = value,
             n::STAR => msrs.star = value,
