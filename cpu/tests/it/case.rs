@@ -287,6 +287,16 @@ impl Picture {
             (vector.0[0], vector.0[1]) = (all as u64, (all >> 64) as u64);
             return Ok(());
         }
+        if let Some(n) = numbered(name, "ymm") {
+            let wrong = |e| format!("{value}: {e}");
+            let (high, low) = value.split_at(value.len().saturating_sub(32));
+            let high = if high.is_empty() { "0" } else { high };
+            let [low, high] = [low, high].map(|half| u128::from_str_radix(half, 16));
+            let (low, high) = (low.map_err(wrong)?, high.map_err(wrong)?);
+            let vector = self.state.vectors.get_mut(n).ok_or("no such register")?;
+            vector.0 = [low, low >> 64, high, high >> 64].map(|part| part as u64);
+            return Ok(());
+        }
         let bits = number(value)?;
         if let Some(flag) = flag(name) {
             let mut flags = self.state.rflags();
