@@ -73,7 +73,10 @@ impl Decoder {
                 fits = false;
                 break;
             }
-            if starved || is_too_long(last_error, end - start) {
+            if starved
+                || (fills_limit(last_error, end - start)
+                    && self.is_too_long(cpu.mode, &bytes[start..end]))
+            {
                 // The buffer ended, not the page: the next block begins here.
                 break;
             }
@@ -129,7 +132,7 @@ impl Decoder {
                         buffer[head..].fill(filler);
                         let (error, length) = self.decode_one(cpu.mode, &buffer);
                         let is_known = self.instruction.code() != Code::INVALID;
-                        if is_known || is_too_long(error, length) {
+                        if is_known || fills_limit(error, length) {
                             return Err(cpu.raise(Exception::PageFault(fault)));
                         }
                     }
@@ -138,7 +141,9 @@ impl Decoder {
             }
         }
         let (error, length) = self.decode_one(cpu.mode, &buffer);
-        if !within_limit(cpu, length) || is_too_long(error, length) {
+        let is_too_long =
+            fills_limit(error, length) && self.is_too_long(cpu.mode, &buffer[..length]);
+        if !within_limit(cpu, length) || is_too_long {
             return Err(cpu.raise(Exception::GeneralProtection(0)));
         }
         let row = self.row(cpu.mode, error);
@@ -153,6 +158,21 @@ impl Decoder {
         let mut decoder = self.decoder(mode, bytes);
         decoder.decode_out(&mut self.instruction);
         (decoder.last_error(), decoder.position())
+    }
+
+    /// Whether an instruction would be one if it might be longer: then it is #GP, else #UD.
+    /// What is too long repeats a prefix, so one is taken away to make room.
+    fn is_too_long(&mut self, mode: Mode, bytes: &[u8]) -> bool {
+        let mut bytes = bytes.to_vec();
+        while let Some(place) = repeated_prefix(&bytes) {
+            bytes.remove(place);
+        }
+        [0, 0xff].into_iter().any(|filler| {
+            let mut whole = [filler; 2 * LONGEST_INSN];
+            whole[..bytes.len()].copy_from_slice(&bytes);
+            let (error, length) = self.decode_one(mode, &whole);
+            error == DecoderError::None || length >= LONGEST_INSN
+        })
     }
 
     fn decoder<'a>(&self, mode: Mode, bytes: &'a [u8]) -> iced_x86::Decoder<'a> {
@@ -286,9 +306,24 @@ fn within_limit(cpu: &Cpu, end: usize) -> bool {
     cpu.state.rip + end as u64 - 1 <= limit
 }
 
-/// Whether decoding stopped at the fifteenth byte: iced-x86 calls that invalid.
-fn is_too_long(error: DecoderError, length: usize) -> bool {
+/// Whether decoding stopped at the fifteenth byte. iced-x86 calls that invalid, like what is
+/// undefined.
+fn fills_limit(error: DecoderError, length: usize) -> bool {
     error != DecoderError::None && length >= LONGEST_INSN
+}
+
+/// The first legacy prefix that a later one of its group makes void (SDM 2A, 2.1.1).
+fn repeated_prefix(bytes: &[u8]) -> Option<usize> {
+    let group = |byte: u8| match byte {
+        0xf2 | 0xf3 => Some(1),
+        0x26 | 0x2e | 0x36 | 0x3e | 0x64 | 0x65 => Some(2),
+        0x66 => Some(3),
+        0x67 => Some(4),
+        0xf0 => Some(5),
+        _ => None,
+    };
+    let groups: Vec<_> = bytes.iter().map_while(|&byte| group(byte)).collect();
+    (0..groups.len()).find(|&n| groups[n + 1..].contains(&groups[n]))
 }
 
 const fn unit_is_on(mode: Mode, unit: Unit) -> bool {

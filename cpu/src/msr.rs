@@ -38,6 +38,8 @@ mod number {
     pub(super) const MTRR_FIX4K_LAST: u32 = 0x26f;
     pub(super) const PAT: u32 = 0x277;
     pub(super) const MTRR_DEF_TYPE: u32 = 0x2ff;
+    pub(super) const SYS_CFG: u32 = 0xc001_0010;
+    pub(super) const HWCR: u32 = 0xc001_0015;
     pub(super) const XSS: u32 = 0xda0;
     pub(super) const EFER: u32 = 0xc000_0080;
     pub(super) const STAR: u32 = 0xc000_0081;
@@ -75,6 +77,9 @@ const MISC_ENABLE_WRITABLE: u64 = 1 << 0 | 1 << 18 | 1 << 22 | 1 << 34;
 const MISC_ENABLE_FIXED: u64 = 1 << 11 | 1 << 12;
 /// IA32_DEBUGCTL: LBR and BTF.
 const DEBUGCTL_BITS: u64 = 3;
+
+/// AMD's SYS_CFG: the switches of fixed-range attributes and of TOM2, which change nothing here.
+const SYS_CFG_BITS: u64 = 0x7c_0000;
 
 /// What a register number says of a write or read.
 enum Outcome<T> {
@@ -189,7 +194,8 @@ impl Cpu {
             n::FS_BASE | n::GS_BASE | n::KERNEL_GS_BASE => model.supports(Feature::Lm),
             n::TSC_AUX => model.supports(Feature::Rdtscp),
             n::XSS => model.supports(Feature::Xsaves),
-            n::MISC_ENABLE => since(Generation::Pentium4),
+            n::MISC_ENABLE => since(Generation::Pentium4) && !model.is_amd(),
+            n::SYS_CFG | n::HWCR => since(Generation::PentiumPro) && model.is_amd(),
             n::PLATFORM_ID
             | n::APIC_BASE
             | n::EBL_CR_POWERON
@@ -227,6 +233,8 @@ impl Cpu {
             n::DEBUGCTL => msrs.debugctl,
             n::PAT => msrs.pat,
             n::MTRR_DEF_TYPE => msrs.mtrr_def_type,
+            n::SYS_CFG => msrs.sys_cfg,
+            n::HWCR => msrs.hwcr,
             n::XSS => msrs.xss,
             n::EFER => msrs.efer,
             n::STAR => msrs.star,
@@ -319,6 +327,8 @@ impl Cpu {
                 msrs.misc_enable = value & MISC_ENABLE_WRITABLE;
             }
             n::DEBUGCTL if only(DEBUGCTL_BITS) => msrs.debugctl = value,
+            n::SYS_CFG if only(SYS_CFG_BITS) => msrs.sys_cfg = value,
+            n::HWCR if only(0xffff_ffff) => msrs.hwcr = value,
             n::XSS if only(supervisor_components) => msrs.xss = value,
             n::STAR => msrs.star = value,
             n::LSTAR => msrs.lstar = value,

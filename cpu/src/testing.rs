@@ -77,17 +77,25 @@ pub enum Bits {
     Long64,
 }
 
-/// A processor with `ram` bytes of RAM from address zero.
+/// A processor of the newest model with `ram` bytes of RAM from address zero.
 ///
 /// # Errors
 /// When the host gives no memory.
 pub fn bare(bits: Bits, ram: u64) -> Result<Box<Cpu>, BareError> {
+    bare_model(Model::default(), bits, ram)
+}
+
+/// The same of another model.
+///
+/// # Errors
+/// When the host gives no memory.
+pub fn bare_model(model: Model, bits: Bits, ram: u64) -> Result<Box<Cpu>, BareError> {
     let memory = PhysicalMemory::new(ram).map_err(BareError::Reserve)?;
     memory
         .map_ram(PhysicalAddress(0), ram)
         .map_err(BareError::Map)?;
     let mut cpu = Cpu::new(
-        Model::default(),
+        model,
         Mmu::new(Arc::new(memory)),
         Box::<NoPlatform>::default(),
     );

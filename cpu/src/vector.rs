@@ -12,6 +12,7 @@ mod float;
 mod lanes;
 mod shuffle;
 pub mod text;
+pub(crate) mod three_d_now;
 mod unary;
 mod whole;
 mod wide;
@@ -25,6 +26,7 @@ use lanes::{
 pub use convert::{ConvertOp, FloatWidth};
 pub use cross::CrossOp;
 pub use crypto::CryptoOp;
+pub use float::fused::{FusedOp, FusedOrder, FusedSigns};
 pub use float::{FloatOp, FloatShape, FloatUnaryOp, order_flags};
 pub use shuffle::ShuffleOp;
 pub use unary::{VectorTernaryOp, VectorUnaryOp};

@@ -168,13 +168,21 @@ const CRYPTO: &[CpuidFeature] = &[
     CpuidFeature::PCLMULQDQ,
     CpuidFeature::SHA,
     CpuidFeature::GFNI,
+    CpuidFeature::VAES,
+    CpuidFeature::VPCLMULQDQ,
+];
+const AFTER_AVX: &[CpuidFeature] = &[
+    CpuidFeature::FMA,
+    CpuidFeature::F16C,
+    CpuidFeature::AVX_VNNI,
 ];
 
 #[test]
 fn mmx_and_sse_agree_with_the_host() {
     skip_without!("avx");
     let faults = compare(|code| {
-        let is_newer = is_of(code, &[CpuidFeature::SSE2]) || is_of(code, LATER) || is_of(code, AVX);
+        let newer = [LATER, AVX, AFTER_AVX, &[CpuidFeature::SSE2]].concat();
+        let is_newer = is_of(code, &newer);
         !is_newer && !is_of(code, CRYPTO) && !is_approximate(code)
     });
     assert!(faults != 0, "some of the numbers should trap");
@@ -211,12 +219,28 @@ fn avx2_agrees_with_the_host() {
 }
 
 #[test]
+fn fma_f16c_and_vnni_agree_with_the_host() {
+    if !is_x86_feature_detected!("fma") {
+        println!("skipped: this host has no FMA");
+        return;
+    }
+    let faults = compare(|code| {
+        is_of(code, &[CpuidFeature::FMA])
+            || (is_x86_feature_detected!("f16c") && is_of(code, &[CpuidFeature::F16C]))
+            || (is_x86_feature_detected!("avxvnni") && is_of(code, &[CpuidFeature::AVX_VNNI]))
+    });
+    assert!(faults != 0, "some of the numbers should trap");
+}
+
+#[test]
 fn aes_and_sha_agree_with_the_host() {
     skip_without!("avx");
     let faults = compare(|code| {
         (is_x86_feature_detected!("gfni") && is_of(code, &[CpuidFeature::GFNI]))
             || (is_x86_feature_detected!("aes") && is_of(code, &[CpuidFeature::AES]))
             || (is_x86_feature_detected!("pclmulqdq") && is_of(code, &[CpuidFeature::PCLMULQDQ]))
+            || (is_x86_feature_detected!("vaes") && is_of(code, &[CpuidFeature::VAES]))
+            || (is_x86_feature_detected!("vpclmulqdq") && is_of(code, &[CpuidFeature::VPCLMULQDQ]))
             || (is_x86_feature_detected!("sha") && is_of(code, &[CpuidFeature::SHA]))
     });
     assert_eq!(faults, 0, "none of these traps");

@@ -9,8 +9,8 @@ use crate::float::Env;
 use crate::insn::Insn;
 use crate::rflags::{Cr0, Cr4};
 use crate::vector::{
-    ConvertOp, CrossOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, Lane, ShuffleOp, VectorBits,
-    VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp, order_flags,
+    ConvertOp, CrossOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, FusedOp, Lane, ShuffleOp,
+    VectorBits, VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp, order_flags,
 };
 use crate::verbs::{Bits, VectorVerbs, VectorWidth, Width};
 
@@ -274,6 +274,21 @@ impl VectorVerbs for Cpu {
     ) -> Result<L::Bits, Exit> {
         let mut env = self.simd();
         let result = op.on(shape, &mut env, a, b);
+        self.settle(&env)?;
+        Ok(result)
+    }
+
+    #[inline(always)]
+    fn fused<L: VectorWidth>(
+        &mut self,
+        op: FusedOp,
+        shape: FloatShape,
+        a: L::Bits,
+        b: L::Bits,
+        c: L::Bits,
+    ) -> Result<L::Bits, Exit> {
+        let mut env = self.simd();
+        let result = op.on(shape, &mut env, a, b, c);
         self.settle(&env)?;
         Ok(result)
     }

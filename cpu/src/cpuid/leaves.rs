@@ -8,7 +8,6 @@ use crate::xstate::{COMPONENTS, Layout};
 
 /// What leaf 1 leaves in IA32_BIOS_SIGN_ID.
 pub(crate) const MICROCODE_REVISION: u64 = 0x219;
-const VENDOR: &[u8; 12] = b"GenuineIntel";
 const BRAND: &[u8; 48] =
     b"rax virtual processor\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 /// IA32_MISC_ENABLE: leaves above 2 are hidden; MONITOR works; NX is hidden.
@@ -51,7 +50,10 @@ impl Cpu {
     fn leaf(&self, leaf: u32, subleaf: u32, most: u32) -> [u32; 4] {
         let kind = self.model.kind;
         match leaf {
-            0 => [most, text(VENDOR, 0), text(VENDOR, 8), text(VENDOR, 4)],
+            0 => {
+                let vendor = kind.vendor.name();
+                [most, text(vendor, 0), text(vendor, 8), text(vendor, 4)]
+            }
             1 => {
                 let flush_line = if self.model.supports(Feature::Clfsh) {
                     8 << 8
@@ -60,12 +62,14 @@ impl Cpu {
                 };
                 [kind.signature, flush_line, 0, 0]
             }
+            2 | 4 if self.model.is_amd() => [0; 4],
             // Old: TLBs and caches by descriptors. New: "ask leaf 4".
             2 if self.model.is_since(Generation::Pentium4) => [0x005b_5001, 0xff, 0, 0],
             2 => [0x0302_0101, 0, 0, 0x0c04_0843],
             4 => cache(subleaf),
             5 if self.model.supports(Feature::Monitor) => [64, 64, 0, 0],
-            7 if subleaf == 0 => [0; 4],
+            // The greatest subleaf.
+            7 if subleaf == 0 => [u32::from(self.model.supports(Feature::AvxVnni)), 0, 0, 0],
             0xd if self.model.supports(Feature::Xsave) => self.extended_state(subleaf),
             0x15 => self.clock(),
             0x16 => {
@@ -73,10 +77,19 @@ impl Cpu {
                 [mhz, mhz, 100, 0]
             }
             0x8000_0000 => [kind.extended_leaves, 0, 0, 0],
+            // AMD repeats most of leaf 1 here, and raised the family of the early ones.
+            0x8000_0001 if self.model.is_amd() => {
+                let early = if kind.signature < 0x0f00 { 0x100 } else { 0 };
+                let features = self.cpuid(1, 0)[3] & 0x0183_f3ff;
+                [kind.signature + early, 0, 0, features]
+            }
             0x8000_0002..=0x8000_0004 => {
                 let at = (leaf - 0x8000_0002) as usize * 16;
                 [0, 4, 8, 12].map(|n| text(BRAND, at + n))
             }
+            0x8000_0005 if self.model.is_amd() => first_level(kind.signature),
+            // L2: 512 KiB, 16-way.
+            0x8000_0006 if self.model.is_amd() => [0, 0x4100_4100, 0x0200_8140, 0],
             // L2: 1 MiB, 8-way, lines of 64 bytes.
             0x8000_0006 => [0, 0, 0x0400_6040, 0],
             0x8000_0008 => {
@@ -109,7 +122,7 @@ impl Cpu {
             }
             0x8000_0001 => {
                 // Intel's SYSCALL exists in 64-bit mode only.
-                if !self.mode().contains(Mode::CODE64) {
+                if !self.mode().contains(Mode::CODE64) && !self.model.is_amd() {
                     registers[3] &= !(1 << 11);
                 }
                 if misc_enable & NX_DISABLED != 0 {
@@ -159,6 +172,16 @@ const fn subleaf_of(leaf: u32, subleaf: u32) -> u32 {
     match leaf {
         4 | 7 | 0xb | 0xd => subleaf,
         _ => 0,
+    }
+}
+
+/// AMD's leaf 80000005h: TLBs for large and small pages, L1 data and code.
+const fn first_level(signature: u32) -> [u32; 4] {
+    match signature {
+        // 32 KiB each, 2-way, lines of 32 bytes.
+        ..0x0600 => [0, 0x0280_0140, 0x2002_0220, 0x2002_0220],
+        // 64 KiB each, 2-way, lines of 64 bytes.
+        _ => [0xff08_ff08, 0xff20_ff20, 0x4002_0140, 0x4002_0140],
     }
 }
 

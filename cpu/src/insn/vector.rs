@@ -17,13 +17,14 @@ use crate::verbs::{Bound, Dword, Operand, Qword, VectorVerbs, VectorWidth, Width
 mod tests;
 
 pub(super) use float::{
-    arithmetic, arithmetic_by, compare, convert, from_integer, integers_from_mmx, order, root,
-    root_by, to_integer, to_mmx,
+    arithmetic, arithmetic_by, compare, convert, from_integer, fused, integers_from_mmx, order,
+    root, root_by, to_halves, to_integer, to_mmx,
 };
 pub(super) use half::{broadcast_half, cross, cross_by, extend_half, extract_half, insert_half};
 pub(super) use helper::{compare_strings, emms, ldmxcsr, maskmov, stmxcsr};
 pub(super) use lane::{
-    duplicate, extend, extract_lane, insert_dword, insert_lane, select, test, test_signs, unary,
+    accumulate, duplicate, extend, extract_lane, insert_dword, insert_lane, select, test,
+    test_signs, unary,
 };
 pub(super) use masked::{gather, masked_load, masked_store};
 pub(super) use mov::{

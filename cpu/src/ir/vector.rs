@@ -2,8 +2,8 @@
 
 use super::op::Name;
 use crate::vector::{
-    ConvertOp, CrossOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, Lane, ShuffleOp, VectorOp,
-    VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
+    ConvertOp, CrossOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, FusedOp, Lane, ShuffleOp,
+    VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
 };
 
 /// An operation on vectors. The width noted beside it is that of its result, or
@@ -95,6 +95,8 @@ pub enum VectorStep {
     Float(FloatOp, FloatShape, Name, Name),
     /// One vector of numbers, the second; may fault with #XM.
     FloatUnary(FloatUnaryOp, FloatShape, Name, Name),
+    /// Three vectors of numbers, one result; may fault with #XM.
+    Fused(FusedOp, FloatShape, [Name; 3]),
     /// Sets the flags by how the lowest lanes relate; may fault with #XM.
     FloatOrder {
         /// The numbers' format.
@@ -143,6 +145,7 @@ impl VectorStep {
             }
             Self::Half(value, _) => vec![(value, 256)],
             Self::FromHalf(value) => vec![(value, 128)],
+            Self::Fused(_, _, operands) => operands.map(|operand| (operand, width)).to_vec(),
             Self::Ternary(_, a, b, c) => vec![(a, width), (b, width), (c, width)],
             Self::Load { address, .. } => vec![(address, 64)],
             Self::Store { address, value, .. } => vec![(address, 64), (value, width)],
@@ -198,6 +201,7 @@ impl VectorStep {
                 | Self::Store { .. }
                 | Self::Float(..)
                 | Self::FloatUnary(..)
+                | Self::Fused(..)
                 | Self::FloatOrder { .. }
                 | Self::Convert(..)
                 | Self::FromInteger { .. }

@@ -3,6 +3,7 @@
 //! Every lane uses the same [`Env`], which then knows what the whole instruction raised.
 
 pub(super) mod dot;
+pub(super) mod fused;
 
 use std::array::from_fn;
 

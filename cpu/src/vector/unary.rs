@@ -89,6 +89,16 @@ pub enum VectorTernaryOp {
     Select(Lane),
     /// Two rounds of SHA-256 (SHA256RNDS2).
     Sha256Rounds,
+    /// The first plus products of unsigned bytes and signed ones, added in fours (VPDPBUSD).
+    DotBytes {
+        /// Sums are confined to the signed range.
+        saturates: bool,
+    },
+    /// The first plus products of signed words, added in pairs (VPDPWSSD).
+    DotWords {
+        /// Sums are confined to the signed range.
+        saturates: bool,
+    },
 }
 
 impl VectorTernaryOp {
@@ -103,6 +113,31 @@ impl VectorTernaryOp {
                 a & !mask | b & mask
             }
             Self::Sha256Rounds => sha::sha256_rounds(a, b, c),
+            Self::DotBytes { saturates } => dot(a, saturates, |n| {
+                let bytes = |v: u128| (v >> (32 * n)) as u32;
+                let (b, c) = (bytes(b).to_le_bytes(), bytes(c).to_le_bytes());
+                let products = b.iter().zip(c);
+                products
+                    .map(|(&b, c)| i64::from(b) * i64::from(c.cast_signed()))
+                    .sum()
+            }),
+            Self::DotWords { saturates } => dot(a, saturates, |n| {
+                let word = |v: u128, m: usize| i64::from((v >> (32 * n + 16 * m)) as i16);
+                word(b, 0) * word(c, 0) + word(b, 1) * word(c, 1)
+            }),
         }
     }
+}
+
+/// Dwords, each with what `sum` gives for its lane added.
+fn dot(a: u128, saturates: bool, sum: impl Fn(usize) -> i64) -> u128 {
+    let a = dwords(a);
+    from_dwords(from_fn(|n| {
+        let all = i64::from(a[n].cast_signed()) + sum(n);
+        if saturates {
+            all.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as u32
+        } else {
+            all as u32
+        }
+    }))
 }

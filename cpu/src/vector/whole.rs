@@ -3,7 +3,7 @@
 
 use super::float::dot;
 use super::{
-    ConvertOp, FloatOp, FloatShape, FloatUnaryOp, Lane, ShuffleOp, VectorBits, VectorOp,
+    ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FusedOp, Lane, ShuffleOp, VectorBits, VectorOp,
     VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
 };
 use crate::float::Env;
@@ -104,6 +104,15 @@ impl FloatUnaryOp {
     }
 }
 
+impl FusedOp {
+    /// The operation on a whole register; lanes that are not computed come from `a`.
+    #[inline(always)]
+    #[must_use]
+    pub fn on<B: VectorBits>(self, shape: FloatShape, env: &mut Env, a: B, b: B, c: B) -> B {
+        a.map3(b, c, |a, b, c| self.apply(shape, env, a, b, c))
+    }
+}
+
 impl ConvertOp {
     /// The operation on a whole register. Where lanes grow, they come from the low half;
     /// where they shrink, they go there, and the rest is zero.
@@ -112,11 +121,11 @@ impl ConvertOp {
     pub fn on<B: VectorBits>(self, env: &mut Env, a: B, b: B) -> B {
         match self {
             _ if B::BITS <= 128 => B::from_low(self.apply(env, a.low(), b.low())),
-            Self::SinglesToDoubles | Self::DwordsToDoubles => {
+            Self::SinglesToDoubles | Self::DwordsToDoubles | Self::HalvesToSingles => {
                 let low = self.apply(env, 0, b.low());
                 B::from_pieces(low, self.apply(env, 0, b.low() >> 64))
             }
-            Self::DoublesToSingles | Self::DoublesToDwords { .. } => {
+            Self::DoublesToSingles | Self::DoublesToDwords { .. } | Self::SinglesToHalves(_) => {
                 let low = self.apply(env, 0, b.low());
                 B::from_low(low | self.apply(env, 0, b.high()) << 64)
             }

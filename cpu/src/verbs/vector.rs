@@ -2,8 +2,8 @@
 
 use crate::insn::Insn;
 use crate::vector::{
-    ConvertOp, CrossOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, Lane, ShuffleOp, VectorBits,
-    VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
+    ConvertOp, CrossOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, FusedOp, Lane, ShuffleOp,
+    VectorBits, VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
 };
 use crate::verbs::{Parameter, Qword, Verbs, Width};
 
@@ -210,6 +210,18 @@ pub trait VectorVerbs: Verbs {
         shape: FloatShape,
         a: Self::Vector<L>,
         b: Self::Vector<L>,
+    ) -> Result<Self::Vector<L>, Self::Fault>;
+    /// Three vectors of numbers; lanes that are not computed come from `a`.
+    ///
+    /// # Errors
+    /// As for [`VectorVerbs::float`].
+    fn fused<L: VectorWidth>(
+        &mut self,
+        op: FusedOp,
+        shape: FloatShape,
+        a: Self::Vector<L>,
+        b: Self::Vector<L>,
+        c: Self::Vector<L>,
     ) -> Result<Self::Vector<L>, Self::Fault>;
     /// Sets the flags by how the lowest lanes relate; `quiet_signals` tells COMISS from UCOMISS.
     ///

@@ -3,7 +3,7 @@
 use super::{first, low_source, source};
 use crate::float::Predicate;
 use crate::insn::{Insn, Slot};
-use crate::vector::{ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth};
+use crate::vector::{ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, FusedOp};
 use crate::verbs::{Bound, Dword, M64, Operand, Qword, VectorVerbs, VectorWidth, Width, X128};
 
 /// The second operand: all of it, or its lowest lane.
@@ -110,6 +110,26 @@ pub(in crate::insn) fn root_by<
     Ok(())
 }
 
+/// FMADD132PS and its kin.
+#[inline(always)]
+pub(in crate::insn) fn fused<
+    V: VectorVerbs,
+    O: Bound<(FusedOp, FloatShape)>,
+    L: VectorWidth,
+    S: Slot,
+>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let (op, shape) = O::VALUE;
+    let c = operand::<V, L, S>(v, insn, shape)?;
+    let a = v.vector::<L>(insn.number(0));
+    let b = v.vector::<L>(insn.number(1));
+    let result = v.fused::<L>(op, shape, a, b, c)?;
+    v.set_vector::<L>(insn.number(0), result);
+    Ok(())
+}
+
 /// CMPPS and its kin.
 #[inline(always)]
 pub(in crate::insn) fn compare<V: VectorVerbs, O: Bound<FloatShape>, L: VectorWidth, S: Slot>(
@@ -169,8 +189,11 @@ fn converted<V: VectorVerbs, L: VectorWidth, S: Slot>(
         ConvertOp::DoublesToSingles
         | ConvertOp::DwordsToSingles
         | ConvertOp::SinglesToDwords { .. }
+        | ConvertOp::SinglesToHalves(_)
         | ConvertOp::DoublesToDwords { .. } => source::<V, L, S>(v, insn),
-        ConvertOp::SinglesToDoubles | ConvertOp::DwordsToDoubles if L::BITS > 128 => {
+        ConvertOp::SinglesToDoubles | ConvertOp::DwordsToDoubles | ConvertOp::HalvesToSingles
+            if L::BITS > 128 =>
+        {
             let half = source::<V, L::Half, S>(v, insn)?;
             Ok(v.widen_half::<L>(half))
         }
@@ -179,6 +202,7 @@ fn converted<V: VectorVerbs, L: VectorWidth, S: Slot>(
         | ConvertOp::DoubleToSingle
         | ConvertOp::TwoDwordsToSingles
         | ConvertOp::DwordsToDoubles
+        | ConvertOp::HalvesToSingles
         | ConvertOp::TwoSinglesToDwords { .. } => low_source::<V, L, Qword, S>(v, insn),
     }
 }
@@ -198,6 +222,35 @@ pub(in crate::insn) fn convert<V: VectorVerbs, O: Bound<ConvertOp>, L: VectorWid
     let result = v.convert::<L>(O::VALUE, a, b)?;
     v.set_vector::<L>(insn.number(0), result);
     Ok(())
+}
+
+/// VCVTPS2PH: to the low half of a register, or to memory as much as that.
+#[inline(always)]
+pub(in crate::insn) fn to_halves<
+    V: VectorVerbs,
+    O: Bound<fn(u8) -> ConvertOp>,
+    L: VectorWidth,
+    D: Slot,
+>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let singles = v.vector::<L>(insn.number(1));
+    let halves = v.convert::<L>(O::VALUE(insn.immediate as u8), singles, singles)?;
+    match D::of(insn) {
+        Operand::Memory(insn) if L::BITS > 128 => {
+            let halves = v.low_half::<L>(halves);
+            v.store_vector::<L::Half>(insn, false, halves)
+        }
+        memory @ Operand::Memory(_) => {
+            let halves = v.extract::<L, Qword>(halves, 0);
+            v.write::<Qword>(memory, halves)
+        }
+        _ => {
+            v.set_vector::<L>(insn.number(0), halves);
+            Ok(())
+        }
+    }
 }
 
 /// CVTPI2PS and CVTPI2PD. From memory no MMX register is touched, and the x87 unit stays as it is.

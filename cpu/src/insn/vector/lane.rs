@@ -124,6 +124,25 @@ pub(in crate::insn) fn select<
     Ok(())
 }
 
+/// Three operands, the destination's old value the first.
+#[inline(always)]
+pub(in crate::insn) fn accumulate<
+    V: VectorVerbs,
+    O: Bound<VectorTernaryOp>,
+    L: VectorWidth,
+    S: Slot,
+>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let c = source::<V, L, S>(v, insn)?;
+    let a = v.vector::<L>(insn.number(0));
+    let b = v.vector::<L>(insn.number(1));
+    let result = v.vector_ternary::<L>(O::VALUE, a, b, c);
+    v.set_vector::<L>(insn.number(0), result);
+    Ok(())
+}
+
 /// PTEST: ZF if the vectors have no bit in common, CF if the second has none of its own.
 #[inline(always)]
 pub(in crate::insn) fn test<V: VectorVerbs, L: VectorWidth, S: Slot>(

@@ -7,8 +7,8 @@ use crate::insn::Insn;
 use crate::ir::op::Op;
 use crate::ir::vector::VectorStep;
 use crate::vector::{
-    ConvertOp, CrossOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, Lane, ShuffleOp, VectorOp,
-    VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
+    ConvertOp, CrossOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, FusedOp, Lane, ShuffleOp,
+    VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
 };
 use crate::verbs::{Qword, VectorVerbs, VectorWidth, Width};
 
@@ -205,6 +205,17 @@ impl VectorVerbs for Builder {
         b: Typed<L>,
     ) -> Result<Typed<L>, Infallible> {
         Ok(self.made(VectorStep::FloatUnary(op, shape, a.0, b.0)))
+    }
+
+    fn fused<L: VectorWidth>(
+        &mut self,
+        op: FusedOp,
+        shape: FloatShape,
+        a: Typed<L>,
+        b: Typed<L>,
+        c: Typed<L>,
+    ) -> Result<Typed<L>, Infallible> {
+        Ok(self.made(VectorStep::Fused(op, shape, [a.0, b.0, c.0])))
     }
 
     fn float_order<L: VectorWidth>(

@@ -167,6 +167,10 @@ impl Evaluation<'_> {
                 let (a, b) = two(a, b);
                 self.cpu.float_unary::<L>(op, shape, a, b)?
             }
+            VectorStep::Fused(op, shape, [a, b, c]) => {
+                let ((a, b), c) = (two(a, b), self.lanes::<L>(c));
+                self.cpu.fused::<L>(op, shape, a, b, c)?
+            }
             VectorStep::FloatOrder {
                 width,
                 quiet_signals,

@@ -132,6 +132,12 @@ pub(super) fn is_ours(code: Code) -> bool {
         CpuidFeature::AVX2,
         CpuidFeature::AES,
         CpuidFeature::PCLMULQDQ,
+        CpuidFeature::FMA,
+        CpuidFeature::F16C,
+        CpuidFeature::VAES,
+        CpuidFeature::VPCLMULQDQ,
+        CpuidFeature::GFNI,
+        CpuidFeature::AVX_VNNI,
     ];
     let is_of_group = match code.op_code().encoding() {
         EncodingKind::Legacy => features.iter().any(|feature| simd.contains(feature)),
