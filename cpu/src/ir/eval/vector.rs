@@ -159,6 +159,25 @@ impl Evaluation<'_> {
                 let (value, count) = (self.lanes::<L>(value), self.get(count));
                 self.cpu.vector_shift::<L>(op, value, count)
             }
+            VectorStep::Widen(value) | VectorStep::FromHalf(value) => {
+                L::Bits::from_low(self.wide(value)[0])
+            }
+            VectorStep::Insert {
+                vector,
+                index,
+                bits,
+                value,
+            } => {
+                let (vector, value) = (self.lanes::<L>(vector), self.get(value));
+                vector.insert(bits, u32::from(index), value)
+            }
+            _ => self.numbers::<L>(step)?,
+        })
+    }
+
+    fn numbers<L: VectorWidth>(&mut self, step: VectorStep) -> Result<L::Bits, Exit> {
+        let two = |a, b| (self.lanes::<L>(a), self.lanes::<L>(b));
+        Ok(match step {
             VectorStep::Float(op, shape, a, b) => {
                 let (a, b) = two(a, b);
                 self.cpu.float::<L>(op, shape, a, b)?
@@ -199,18 +218,6 @@ impl Evaluation<'_> {
                     self.cpu
                         .integer_to_float::<L, Dword>(width, vector, value as u32)?
                 }
-            }
-            VectorStep::Widen(value) | VectorStep::FromHalf(value) => {
-                L::Bits::from_low(self.wide(value)[0])
-            }
-            VectorStep::Insert {
-                vector,
-                index,
-                bits,
-                value,
-            } => {
-                let (vector, value) = (self.lanes::<L>(vector), self.get(value));
-                vector.insert(bits, u32::from(index), value)
             }
             _ => unreachable!("the other steps are dealt with before"),
         })
