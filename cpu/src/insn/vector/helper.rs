@@ -51,6 +51,9 @@ pub(in crate::insn) fn maskmov(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     cpu.note_position(insn);
     let start = cpu.raw_effective_address(insn);
     let place = |n: usize| start.wrapping_add(n as u64) & mask(u32::from(insn.address_bits));
+    // Eight bytes at a time are looked at (so a Xeon, 6, 207).
+    let first = cpu.segmented_address(insn.segment, place(0), 1, true)?;
+    cpu.check_alignment(first, 8)?;
     let chosen = || (0..count).filter(|&n| mask_bytes[n] & 0x80 != 0);
     for n in chosen() {
         let address = cpu.segmented_address(insn.segment, place(n), 1, true)?;
