@@ -4,7 +4,12 @@
 //! an [`Outcome`] is all that they leave behind. Whoever runs cases is a
 //! [`Subject`]: rax's engines, the host's own processor, a recording.
 
+mod background;
 mod case;
+mod guest;
+mod random;
+
+pub use guest::{Guest, SetupError};
 
 pub use case::{
     CODE, CODE_BYTES, Case, DATA, DATA_BYTES, End, Lost, Outcome, READ_ONLY, READ_ONLY_BYTES,
