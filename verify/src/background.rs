@@ -121,7 +121,9 @@ pub(crate) fn integer(random: &mut Random) -> u64 {
         4 => power - 1,
         5 => power.wrapping_neg(),
         // The greatest and the least number of some width, and their neighbours.
-        6 => (0x80u64 << random.pick(&[0, 8, 24, 56])).wrapping_add(any % 3).wrapping_sub(1),
+        6 => (0x80u64 << random.pick(&[0, 8, 24, 56]))
+            .wrapping_add(any % 3)
+            .wrapping_sub(1),
         7 => 0x5555_5555_5555_5555 ^ (any & 1).wrapping_neg(),
         8 | 9 => any % 70,
         10 => (any % 70).wrapping_neg(),
@@ -144,9 +146,21 @@ pub(crate) fn single(random: &mut Random) -> u32 {
         4 => 0x7f80_0001 | any & 0x3f_ffff,
         5 => random.pick(&[1, 2, 0x7f_fffe, 0x7f_ffff]),
         6 => any & 0x7f_ffff,
-        7 => random.pick(&[0x0080_0000, 0x0080_0001, 0x7f7f_ffff, 0x3f7f_ffff, 0x3f80_0001]),
+        7 => random.pick(&[
+            0x0080_0000,
+            0x0080_0001,
+            0x7f7f_ffff,
+            0x3f7f_ffff,
+            0x3f80_0001,
+        ]),
         // Around the ends of the integers.
-        8 => random.pick(&[0x4f00_0000, 0x4eff_ffff, 0x5f00_0000, 0x4f80_0000, 0x5f80_0000]),
+        8 => random.pick(&[
+            0x4f00_0000,
+            0x4eff_ffff,
+            0x5f00_0000,
+            0x4f80_0000,
+            0x5f80_0000,
+        ]),
         // Small integers and halves.
         9 | 10 => (((any & 0x3ff) as f32) / 2.0).to_bits(),
         11..=13 => 0x3800_0000 + (any & 0x0fff_ffff),
@@ -216,18 +230,32 @@ pub(crate) fn extended(random: &mut Random) -> u128 {
         10 => (0x7fff, 0),
         // The ends of the range.
         11 => (1, INTEGER | random.pick(&[0, 1])),
-        12 => (0x7ffe, random.pick(&[u64::MAX, INTEGER, u64::MAX << 11, u64::MAX << 40])),
+        12 => (
+            0x7ffe,
+            random.pick(&[u64::MAX, INTEGER, u64::MAX << 11, u64::MAX << 40]),
+        ),
         // Around the ends of the integers, and what single and double can hold.
-        13 => (0x3fff + random.pick(&[14, 15, 30, 31, 62, 63, 64]), INTEGER | any & random.pick(&[0, 1, u64::MAX])),
+        13 => (
+            0x3fff + random.pick(&[14, 15, 30, 31, 62, 63, 64]),
+            INTEGER | any & random.pick(&[0, 1, u64::MAX]),
+        ),
         14 => (0x3fff + 63, any | INTEGER),
-        15 => (0x3fff, random.pick(&[u64::MAX, INTEGER + 1, INTEGER | 1 << 39, INTEGER | 1 << 10])),
+        15 => (
+            0x3fff,
+            random.pick(&[u64::MAX, INTEGER + 1, INTEGER | 1 << 39, INTEGER | 1 << 10]),
+        ),
         16 | 17 => {
             let integer = any % 4096 + 1;
             let zeros = integer.leading_zeros();
             (0x3fff + 63 - zeros as u16, integer << zeros)
         }
         18..=20 => (0x3fe0 + (random.next() as u16 & 0x3f), any | INTEGER),
-        21 => (random.pick(&[0x3c00, 0x3c01, 0x43fe, 0x43ff, 0x3f80, 0x3f81, 0x407e, 0x407f]), any | INTEGER),
+        21 => (
+            random.pick(&[
+                0x3c00, 0x3c01, 0x43fe, 0x43ff, 0x3f80, 0x3f81, 0x407e, 0x407f,
+            ]),
+            any | INTEGER,
+        ),
         _ => (random.next() as u16 & 0x7fff, any | INTEGER),
     };
     u128::from(sign | exponent) << 64 | u128::from(significand)

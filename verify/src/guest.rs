@@ -109,7 +109,11 @@ impl Guest {
             let blank = [FILLER; CODE_BYTES];
             write(&self.cpu, CODE_RAM + first as u64, &blank[first..last]);
         }
-        write(&self.cpu, CODE_RAM + start as u64, &case.code[..end - start]);
+        write(
+            &self.cpu,
+            CODE_RAM + start as u64,
+            &case.code[..end - start],
+        );
         self.used = (start, end);
     }
 

@@ -6,10 +6,23 @@
 
 mod background;
 mod case;
+mod compare;
+mod form;
+mod generate;
 mod guest;
+pub mod print;
 mod random;
+pub mod record;
+mod session;
+mod shrink;
+pub mod undefined;
 
+pub use compare::{Difference, Verdict, compare, describe_end, normalize};
+pub use form::{Form, Kind, Standing, form, forms};
+pub use generate::generate;
 pub use guest::{Guest, SetupError};
+pub use session::{Extent, Line, Mismatch, Observer, Plan, Progress, Report, Session};
+pub use shrink::{CaseTree, Cases, shrink};
 
 pub use case::{
     CODE, CODE_BYTES, Case, DATA, DATA_BYTES, End, Lost, Outcome, READ_ONLY, READ_ONLY_BYTES,

@@ -11,9 +11,7 @@ use rax_cpu::testing::NoPlatform;
 use rax_cpu::{Cpu, CpuState, Model};
 use rax_mmu::{HostRamError, MapError, Mmu, PhysicalAddress, PhysicalMemory};
 
-use crate::case::{
-    CODE, CODE_BYTES, DATA, DATA_BYTES, READ_ONLY, READ_ONLY_BYTES, Registers, X87,
-};
+use crate::case::{CODE, CODE_BYTES, DATA, DATA_BYTES, READ_ONLY, READ_ONLY_BYTES, Registers, X87};
 
 const PAGE: u64 = 0x1000;
 // Where things lie in RAM: page tables first.
@@ -100,9 +98,21 @@ fn page_tables(cpu: &Cpu) {
             put(cpu, entry, (ram + page * PAGE) | PRESENT | USER | rights);
         }
     };
-    map(DATA_LEVEL1, DATA, DATA_RAM, DATA_BYTES, WRITABLE | NO_EXECUTE);
+    map(
+        DATA_LEVEL1,
+        DATA,
+        DATA_RAM,
+        DATA_BYTES,
+        WRITABLE | NO_EXECUTE,
+    );
     let read_only = DATA_RAM + DATA_BYTES as u64;
-    map(DATA_LEVEL1, READ_ONLY, read_only, READ_ONLY_BYTES, NO_EXECUTE);
+    map(
+        DATA_LEVEL1,
+        READ_ONLY,
+        read_only,
+        READ_ONLY_BYTES,
+        NO_EXECUTE,
+    );
     map(CODE_LEVEL1, CODE, CODE_RAM, CODE_BYTES, 0);
 }
 
