@@ -10,6 +10,7 @@ mod compare;
 mod form;
 mod generate;
 mod guest;
+mod oracle;
 pub mod print;
 mod random;
 pub mod record;
@@ -28,3 +29,4 @@ pub use case::{
     CODE, CODE_BYTES, Case, DATA, DATA_BYTES, End, Lost, Outcome, READ_ONLY, READ_ONLY_BYTES,
     Registers, Subject, X87,
 };
+pub use oracle::{Oracle, OracleError};
