@@ -5,6 +5,7 @@
 
 mod args;
 mod values;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,11 +16,15 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::host::Access;
 
+pub use verify::{VerifyExtent, VerifyOptions};
+
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// `rax run`
     Run(Box<RunOptions>),
+    /// `rax verify`
+    Verify(Box<VerifyOptions>),
 }
 
 /// Nothing to do but to say something and stop.
@@ -134,13 +139,24 @@ where
                 .default_value(default_model)
         })
     });
+    // The command whose help a mistake points to.
+    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    let name = match words.get(1).and_then(|word| word.to_str()) {
+        Some("verify") => "rax verify",
+        _ => "rax run",
+    };
     let matches = command
         .try_get_matches_from(words)
-        .map_err(|error| stop(&error))?;
-    let arguments = args::Arguments::from_arg_matches(&matches).map_err(|error| stop(&error))?;
-    let args::Subcommand::Run(run) = arguments.command;
-    let options = run.into_options(cpu_models)?;
-    Ok(Command::Run(Box::new(options)))
+        .map_err(|error| stop(&error, name))?;
+    let arguments =
+        args::Arguments::from_arg_matches(&matches).map_err(|error| stop(&error, name))?;
+    match arguments.command {
+        args::Subcommand::Run(run) => {
+            let options = run.into_options(cpu_models)?;
+            Ok(Command::Run(Box::new(options)))
+        }
+        args::Subcommand::Verify(verify) => Ok(Command::Verify(Box::new(verify.into_options()))),
+    }
 }
 
 impl Stop {
@@ -154,7 +170,7 @@ impl Stop {
 }
 
 /// What clap says, with its mistakes in one line.
-fn stop(error: &clap::Error) -> Stop {
+fn stop(error: &clap::Error, command: &str) -> Stop {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop {
             text: error.to_string(),
@@ -175,7 +191,7 @@ fn stop(error: &clap::Error) -> Stop {
                 .collect();
             let line = lines.join(" ");
             Stop::usage(format_args!(
-                "{}; see 'rax run --help'",
+                "{}; see '{command} --help'",
                 line.strip_prefix("error: ").unwrap_or(&line)
             ))
         }

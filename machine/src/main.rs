@@ -12,6 +12,7 @@ use rax_machine::host::{
     StdioConsole, file_console, file_sink, handle_signals, message, read_stdin,
 };
 use rax_machine::load::{self, BootRequest, InputFile, LoadError, Module, Role};
+use rax_machine::verify::{VerifyError, verify};
 use rax_machine::watch::Trace;
 use rax_machine::{Boot, BuildError, Config, End, Fittings, Machine, Pace, memory_map, stats};
 
@@ -27,6 +28,8 @@ enum Failure {
     Load(#[from] LoadError),
     #[error(transparent)]
     Build(#[from] BuildError),
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     #[error("cannot write the trace to '{path}'; check the path after --trace")]
     Trace {
         path: String,
@@ -39,6 +42,7 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Host(error) => error.exit_code(),
+            Self::Verify(error) => error.exit_code(),
             Self::Load(_) | Self::Build(_) | Self::Trace { .. } => 2,
         }
     }
@@ -54,8 +58,8 @@ fn main() -> ExitCode {
     // The last model has everything; it is the default, which is named first.
     let mut models: Vec<_> = Model::names().collect();
     models.reverse();
-    let options = match cli::parse(&models) {
-        Ok(Command::Run(options)) => options,
+    let command = match cli::parse(&models) {
+        Ok(command) => command,
         Err(stop) => {
             use std::io::Write;
             let text = stop.text.trim_end();
@@ -68,7 +72,17 @@ fn main() -> ExitCode {
             return ExitCode::from(stop.code);
         }
     };
-    match run(&options) {
+    let result = match &command {
+        Command::Run(options) => run(options),
+        Command::Verify(options) => {
+            if std::env::var_os("RUST_LOG").is_none() {
+                // Undefined opcodes are what it is about, and no news.
+                log::set_max_level(log::LevelFilter::Error);
+            }
+            verify(options).map_err(Failure::from)
+        }
+    };
+    match result {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             message(&chain(&failure));

@@ -59,34 +59,6 @@ impl Form {
     }
 }
 
-impl Form {
-    /// Whether every 64-bit processor has it.
-    pub(crate) fn is_basic(&self) -> bool {
-        const BASIC: [&str; 19] = [
-            "INTEL8086",
-            "INTEL186",
-            "INTEL286",
-            "INTEL386",
-            "INTEL486",
-            "X64",
-            "FPU",
-            "FPU287",
-            "FPU387",
-            "CMOV",
-            "CX8",
-            "FXSR",
-            "MMX",
-            "SSE",
-            "SSE2",
-            "FPU+CMOV",
-            "MULTIBYTENOP",
-            "PAUSE",
-            "",
-        ];
-        BASIC.contains(&self.features.as_str())
-    }
-}
-
 static ALL: LazyLock<Vec<Form>> = LazyLock::new(|| {
     let one = Code::values().filter(|&code| is_met(code)).map(of_code);
     let others = [

@@ -15,7 +15,7 @@ use crate::form::{Form, Kind};
 use crate::random::{Random, hash};
 
 pub(crate) use address::address as operand_address;
-pub(crate) use operands::{first, used_memory};
+pub(crate) use operands::{first, size_of as operand_size, used_memory};
 pub(crate) use raw::is_one_covered;
 pub(crate) use shape::Shape;
 
@@ -41,6 +41,7 @@ pub fn generate(form: &Form, seed: u64, number: u64) -> Case {
     match form.kind {
         Kind::One(code) => {
             case.code = encode::one(code, &form.shape, random);
+            operands::whole(&mut case);
             place(&mut case, random);
             case.registers = background::registers(&case);
             operands::prepare(&mut case, random);

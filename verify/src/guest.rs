@@ -181,7 +181,7 @@ impl Guest {
         let halted_at = self.cpu.state.rip.wrapping_sub(1);
         let vector = halted_at.wrapping_sub(HANDLERS) as u8;
         let behind = CODE + (case.offset + case.code.len()) as u64;
-        if rip == behind && (vector == GENERAL_PROTECTION || behind == CODE + CODE_BYTES as u64) {
+        if rip == behind && vector == GENERAL_PROTECTION {
             return End::Finished;
         }
         End::Exception {

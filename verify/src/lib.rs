@@ -14,6 +14,7 @@ mod oracle;
 pub mod print;
 mod random;
 pub mod record;
+pub mod report;
 mod session;
 mod shrink;
 pub mod undefined;
@@ -22,7 +23,7 @@ pub use compare::{Difference, Verdict, compare, describe_end, normalize};
 pub use form::{Form, Kind, Standing, form, forms};
 pub use generate::generate;
 pub use guest::{Guest, SetupError};
-pub use session::{Extent, Line, Mismatch, Observer, Plan, Progress, Report, Session};
+pub use session::{Extent, Line, Mismatch, Observer, Plan, Progress, Report, Session, absent};
 pub use shrink::{CaseTree, Cases, shrink};
 
 pub use case::{

@@ -2,12 +2,16 @@
 
 mod schedule;
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::case::{Case, End, Lost, Outcome, Subject};
+use iced_x86::CpuidFeature;
+
+use crate::case::{Case, Lost, Outcome, Subject};
 use crate::compare::{Difference, Verdict, compare, normalize};
 use crate::form::{Form, Kind, Standing, forms};
-use crate::generate::{first, generate};
+use crate::generate::generate;
+use crate::record::Recorded;
 use crate::shrink::shrink;
 use crate::undefined::{Vendor, flow};
 use schedule::Schedule;
@@ -16,11 +20,6 @@ use schedule::Schedule;
 const SHOWN_OF_A_FORM: usize = 3;
 /// How many cases go to a subject at once.
 const BATCH: u64 = 64;
-/// How many cases tell whether the reference has an instruction.
-const PROBES: u64 = 12;
-/// #UD.
-const INVALID_OPCODE: u8 = 6;
-
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -32,6 +31,22 @@ pub struct Plan {
     pub extent: Extent,
     /// Whose manuals say what is undefined.
     pub vendors: Vec<Vendor>,
+    /// What the reference's processor does not have.
+    pub absent: Vec<Kind>,
+}
+
+/// The forms of which `has` says that a feature they come with is missing.
+#[must_use]
+pub fn absent(has: impl Fn(CpuidFeature) -> bool) -> Vec<Kind> {
+    let is_absent = |form: &&Form| match form.kind {
+        Kind::One(code) => !code.cpuid_features().iter().all(|&feature| has(feature)),
+        Kind::Sequence | Kind::Raw => false,
+    };
+    forms()
+        .iter()
+        .filter(is_absent)
+        .map(|form| form.kind)
+        .collect()
 }
 
 /// How much is run.
@@ -147,7 +162,7 @@ pub struct Progress {
 }
 
 /// Sees each case with what the reference made of it.
-pub type Observer<'a> = &'a mut dyn FnMut(&Case, &Outcome);
+pub type Observer<'a> = &'a mut dyn FnMut(&'static Form, &Case, &Outcome);
 
 /// Two subjects that are held against each other.
 pub struct Session<'a> {
@@ -183,21 +198,7 @@ impl<'a> Session<'a> {
         progress: &mut dyn FnMut(Progress) -> bool,
         observer: Observer<'_>,
     ) -> Report {
-        self.report.seed = plan.seed;
-        self.vendors.clone_from(&plan.vendors);
-        let lines = plan.forms.iter().map(|&form| Line {
-            form,
-            absent: false,
-            cases: 0,
-            near: 0,
-            mismatches: 0,
-            lost: 0,
-        });
-        self.report.lines = lines.collect();
-        let absent = self.probe(plan);
-        for line in &mut self.report.lines {
-            line.absent = absent.contains(&line.form.kind);
-        }
+        self.begin(plan);
         let lines = &self.report.lines;
         let open = lines
             .iter()
@@ -210,7 +211,7 @@ impl<'a> Session<'a> {
             let form = self.report.lines[line].form;
             let cases = numbers.map(|number| (number, generate(form, plan.seed, number)));
             let cases = cases
-                .filter(|(_, case)| is_present(case, &absent))
+                .filter(|(_, case)| is_present(case, &plan.absent))
                 .collect();
             self.batch(line, cases, observer);
             let so_far = Progress {
@@ -225,28 +226,61 @@ impl<'a> Session<'a> {
         self.report
     }
 
-    /// Finds the instructions that the reference's processor does not have: each of a
-    /// few cases is #UD there, and not here.
-    fn probe(&mut self, plan: &Plan) -> Vec<Kind> {
-        let mut absent = Vec::new();
-        for form in forms() {
-            let Kind::One(code) = form.kind else { continue };
-            if form.standing != Standing::Covered || form.is_basic() {
+    fn begin(&mut self, plan: &Plan) {
+        self.report.seed = plan.seed;
+        self.vendors.clone_from(&plan.vendors);
+        let lines = plan.forms.iter().map(|&form| Line {
+            form,
+            absent: false,
+            cases: 0,
+            near: 0,
+            mismatches: 0,
+            lost: 0,
+        });
+        self.report.lines = lines.collect();
+        for line in &mut self.report.lines {
+            line.absent = plan.absent.contains(&line.form.kind);
+        }
+    }
+
+    /// Holds the subject against what was recorded of `plan`'s forms; the reference is
+    /// not asked.
+    pub fn replay(
+        mut self,
+        plan: &Plan,
+        recorded: &[Recorded],
+        progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Report {
+        self.begin(plan);
+        let places: HashMap<&str, usize> = plan
+            .forms
+            .iter()
+            .enumerate()
+            .map(|(place, form)| (form.name.as_str(), place))
+            .collect();
+        let meant = recorded.iter().filter_map(|recorded| {
+            let line = *places.get(recorded.form.name.as_str())?;
+            let is_run = recorded.form.standing == Standing::Covered;
+            is_run.then_some((line, recorded))
+        });
+        let meant: Vec<_> = meant.collect();
+        for (number, (line, recorded)) in meant.iter().enumerate() {
+            let mut expected = recorded.outcome.clone();
+            normalize(&mut expected);
+            let Some(got) = self.subject.run(std::slice::from_ref(&recorded.case)).pop() else {
                 continue;
-            }
-            let cases = (0..PROBES).map(|number| generate(form, plan.seed, number));
-            let cases: Vec<_> = cases.filter(|case| first(case).0.code() == code).collect();
-            let is_undefined = |outcome: &Result<Outcome, Lost>| match outcome {
-                Ok(outcome) => is_invalid_opcode(outcome),
-                Err(_) => false,
             };
-            if self.reference.run(&cases).iter().all(is_undefined)
-                && !self.subject.run(&cases).iter().all(is_undefined)
-            {
-                absent.push(form.kind);
+            self.count(*line, None, &recorded.case, &expected, got);
+            let so_far = Progress {
+                cases: number as u64 + 1,
+                mismatches: self.report.mismatch_count(),
+                done: (number + 1) as f64 / meant.len() as f64,
+            };
+            if number % BATCH as usize == 0 && !progress(so_far) {
+                break;
             }
         }
-        absent
+        self.report
     }
 
     fn batch(&mut self, line: usize, cases: Vec<(u64, Case)>, observer: Observer<'_>) {
@@ -267,40 +301,62 @@ impl<'a> Session<'a> {
                 }
             };
             normalize(&mut expected);
-            observer(&case, &expected);
-            self.report.lines[line].cases += 1;
-            let verdict = judge(&case, &expected, got, &self.vendors);
-            match verdict {
-                Verdict::Same => {}
-                Verdict::Near => self.report.lines[line].near += 1,
-                Verdict::Different(_) => {
-                    self.report.lines[line].mismatches += 1;
-                    self.look_into(line, Some(number), case);
+            observer(self.report.lines[line].form, &case, &expected);
+            self.count(line, Some(number), &case, &expected, got);
+        }
+    }
+
+    fn count(
+        &mut self,
+        line: usize,
+        number: Option<u64>,
+        case: &Case,
+        expected: &Outcome,
+        got: Result<Outcome, Lost>,
+    ) {
+        self.report.lines[line].cases += 1;
+        match judge(case, expected, got.clone(), &self.vendors) {
+            Verdict::Same => {}
+            Verdict::Near => self.report.lines[line].near += 1,
+            Verdict::Different(differences) => {
+                self.report.lines[line].mismatches += 1;
+                let form = self.report.lines[line].form;
+                let known = self.report.mismatches.iter();
+                if known.filter(|known| known.form.name == form.name).count() >= SHOWN_OF_A_FORM {
+                    return;
                 }
+                let mismatch = Mismatch {
+                    form,
+                    seed: self.report.seed,
+                    number,
+                    case: case.clone(),
+                    expected: expected.clone(),
+                    got,
+                    differences,
+                };
+                let mismatch = self.smaller(mismatch);
+                self.report.mismatches.push(mismatch);
             }
         }
     }
 
-    /// Shrinks a mismatch and keeps it, if it is one of the first of its form.
-    fn look_into(&mut self, line: usize, number: Option<u64>, case: Case) {
-        let form = self.report.lines[line].form;
-        let known = self.report.mismatches.iter();
-        if known.filter(|known| known.form.name == form.name).count() >= SHOWN_OF_A_FORM {
-            return;
+    /// The mismatch with the smallest case that is one still; itself if the reference
+    /// does not answer, as when its cases were recorded.
+    fn smaller(&mut self, mismatch: Mismatch) -> Mismatch {
+        if mismatch.number.is_none() {
+            return mismatch;
         }
-        let case = shrink(case, |case| self.judge_one(case).is_some());
-        let Some((expected, got, differences)) = self.judge_one(&case) else {
-            return;
-        };
-        self.report.mismatches.push(Mismatch {
-            form,
-            seed: self.report.seed,
-            number,
-            case,
-            expected,
-            got,
-            differences,
-        });
+        let case = shrink(mismatch.case.clone(), |case| self.judge_one(case).is_some());
+        match self.judge_one(&case) {
+            Some((expected, got, differences)) => Mismatch {
+                case,
+                expected,
+                got,
+                differences,
+                ..mismatch
+            },
+            None => mismatch,
+        }
     }
 
     /// Runs one case; what both made of it, if that differs.
@@ -340,16 +396,6 @@ fn judge(
             got: lost.reason,
         }]),
     }
-}
-
-const fn is_invalid_opcode(outcome: &Outcome) -> bool {
-    matches!(
-        outcome.end,
-        End::Exception {
-            vector: INVALID_OPCODE,
-            ..
-        }
-    )
 }
 
 /// Whether the reference has all instructions of a case.

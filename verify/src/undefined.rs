@@ -8,8 +8,8 @@ mod table;
 
 use iced_x86::{Instruction, Mnemonic, OpKind};
 
-use crate::case::{Case, End, Outcome};
-use crate::generate::{first, operand_address, used_memory};
+use crate::case::{CODE, Case, End, Outcome};
+use crate::generate::{first, operand_address, operand_size, used_memory};
 
 pub use table::TABLE;
 
@@ -46,8 +46,8 @@ pub enum When {
     CountNotBelowWidth,
     /// The masked count is more than the operand's width.
     CountAboveWidth,
-    /// The operand that is scanned is zero.
-    SourceZero,
+    /// ST(0) lies outside of what FYL2XP1 is for.
+    BeyondLogarithm,
 }
 
 /// What is undefined.
@@ -63,6 +63,10 @@ pub enum What {
     Image(u16, u16),
     /// The result may be off by one unit in the last place.
     LastPlace,
+    /// ST(0), and what the status word says of it.
+    Result,
+    /// Which of several bytes of an operand a fault is about.
+    FaultPlace,
     /// Each lane may be off by this part of it: one in so many.
     Approximate(u32),
 }
@@ -91,6 +95,9 @@ impl Row {
     }
 }
 
+/// No instruction is longer (SDM 2A, 2.3.11).
+const LONGEST: usize = 15;
+
 /// What need not be equal after a case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Excuse {
@@ -102,10 +109,17 @@ pub struct Excuse {
     pub gpr: [u64; 16],
     /// Bytes of memory: address and count.
     pub memory: Vec<(u64, u64)>,
+    /// What ST(0) holds.
+    pub result: bool,
+    /// Faults within this operand are as good as each other: address and size.
+    pub fault: Option<(u64, u64)>,
     /// x87 results may be off by one unit in the last place.
     pub last_place: bool,
     /// Lanes of vectors may be off by one part in so many.
     pub approximate: Option<u32>,
+    /// It is longer than any instruction may be. Whether that or what else is wrong
+    /// with it is found first is left open (SDM 3A, table 6-2, faults from decoding).
+    pub too_long: bool,
 }
 
 /// What need not be equal after `case`, which ended as `outcome` says on the reference.
@@ -117,8 +131,13 @@ pub fn excuse(case: &Case, outcome: &Outcome, vendors: &[Vendor]) -> Excuse {
         return excuse;
     }
     let (instruction, _) = first(case);
+    if instruction.is_invalid() && case.code.len() >= LONGEST {
+        excuse.too_long = true;
+        return excuse;
+    }
     for row in rows(&instruction, vendors) {
-        if outcome.end == End::Finished && holds(row.when, case, &instruction) {
+        let applies = has_retired(case, outcome) != (row.what == What::FaultPlace);
+        if applies && holds(row.when, case, &instruction) {
             excuse.add(row.what, case, &instruction);
         }
     }
@@ -142,6 +161,13 @@ impl Excuse {
             What::Flags(flags) => self.flags |= flags,
             What::Status(status) => self.status |= status,
             What::LastPlace => self.last_place = true,
+            What::Result => self.result = true,
+            What::FaultPlace => {
+                for memory in used_memory(instruction) {
+                    let size = operand_size(instruction, &memory) as u64;
+                    self.fault = operand_address(case, &memory).map(|at| (at, size));
+                }
+            }
             What::Approximate(part) => self.approximate = Some(part),
             What::Destination => self.destination(case, instruction),
             What::Image(start, end) => {
@@ -174,6 +200,19 @@ impl Excuse {
     }
 }
 
+/// Whether the one instruction of a case was carried out.
+fn has_retired(case: &Case, outcome: &Outcome) -> bool {
+    let behind = CODE + (case.offset + case.code.len()) as u64;
+    outcome.end == End::Finished || outcome.registers.rip == behind
+}
+
+/// Whether FYL2XP1 is undefined for `x`: beyond 1 - sqrt(2)/2 on either side of zero.
+fn is_beyond_logarithm(x: u128) -> bool {
+    const EDGE: u128 = 0x3ffd_95f6_19980c43_36f7;
+    let magnitude = x & ((1 << 79) - 1);
+    magnitude > EDGE
+}
+
 fn holds(when: When, case: &Case, instruction: &Instruction) -> bool {
     let width = 8 * match instruction.op0_kind() {
         OpKind::Register => instruction.op0_register().size() as u64,
@@ -189,8 +228,8 @@ fn holds(when: When, case: &Case, instruction: &Instruction) -> bool {
         count & if width == 64 { 63 } else { 31 }
     };
     match when {
-        // Which of both it is shows in the destination alone.
-        When::Always | When::SourceZero => true,
+        When::Always => true,
+        When::BeyondLogarithm => is_beyond_logarithm(case.registers.x87.st[0]),
         When::CountNotZero => count() != 0,
         When::CountAboveOne => count() > 1,
         When::CountNotBelowWidth => count() >= width,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser};
 
 use super::values;
+use super::verify::VerifyArguments;
 use super::{ClockSource, DiskOption, Engine, RunOptions, SerialOption, Stop};
 
 /// Drives that the board has room for: the master of each ATA channel.
@@ -33,6 +34,8 @@ pub(super) struct Arguments {
 pub(super) enum Subcommand {
     /// Run a machine until its guest powers off
     Run(Box<RunArguments>),
+    /// Hold rax's processor against this host's
+    Verify(Box<VerifyArguments>),
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use iced_x86::{
 
 use super::address;
 use crate::background::{Lanes, double, extended, integer, single};
-use crate::case::{CODE, Case, DATA, DATA_BYTES, READ_ONLY_BYTES};
+use crate::case::{CODE, CODE_BYTES, Case, DATA, DATA_BYTES, READ_ONLY_BYTES};
 use crate::random::Random;
 
 thread_local! {
@@ -30,6 +30,27 @@ pub(crate) fn first(case: &Case) -> (Instruction, ConstantOffsets) {
     let instruction = decoder.decode();
     let offsets = decoder.get_constant_offsets(&instruction);
     (instruction, offsets)
+}
+
+/// What code is followed by.
+const FILLER: [u8; 15] = [0xf4; 15];
+
+/// The first instruction of a case as the processor finds it, with what lies behind
+/// the code if that belongs to it.
+pub(crate) fn found(case: &Case) -> Instruction {
+    let room = CODE_BYTES - case.offset;
+    let mut bytes = [&case.code[..], &FILLER].concat();
+    bytes.truncate(room);
+    let ip = CODE + case.offset as u64;
+    Decoder::with_ip(64, &bytes, ip, DecoderOptions::NONE).decode()
+}
+
+/// Makes the code one whole instruction: prefixes may have changed its length.
+pub(super) fn whole(case: &mut Case) {
+    let instruction = found(case);
+    if !instruction.is_invalid() {
+        case.code.resize(instruction.len(), FILLER[0]);
+    }
 }
 
 /// Chooses the operands of the one instruction of `case`.
@@ -63,7 +84,8 @@ fn same_place(a: &UsedMemory, b: &UsedMemory) -> bool {
     a.base() == b.base() && a.index() == b.index()
 }
 
-fn size_of(instruction: &Instruction, memory: &UsedMemory) -> usize {
+/// How many bytes an operand has.
+pub(crate) fn size_of(instruction: &Instruction, memory: &UsedMemory) -> usize {
     match memory.memory_size() {
         MemorySize::Unknown => 8,
         // Not told by the name.

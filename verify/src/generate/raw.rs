@@ -77,19 +77,20 @@ fn cut(case: &mut Case, random: &mut Random) -> bool {
 
 /// Whether all that could run is something that may.
 fn may_run(case: &Case) -> bool {
-    let (instruction, _) = operands::first(case);
+    let instruction = operands::found(case);
     if instruction.is_invalid() {
         return true;
     }
     let ip = CODE + case.offset as u64;
     let is_endless = (ip..instruction.next_ip()).contains(&instruction.near_branch_target())
         && instruction.near_branch_target() != 0;
-    !is_endless
-        && form::of(instruction.code()).is_some_and(|form| form.standing == Standing::Covered)
+    let form = form::of(instruction.code());
+    !is_endless && form.is_some_and(|form| form.standing == Standing::Covered)
 }
 
-/// Whether a case is exactly one instruction that may be compared.
+/// Whether a case of one instruction is still that, or none at all.
 pub(crate) fn is_one_covered(case: &Case) -> bool {
-    let (instruction, _) = operands::first(case);
-    !instruction.is_invalid() && instruction.len() == case.code.len() && may_run(case)
+    let instruction = operands::found(case);
+    let length = case.code.len();
+    (instruction.is_invalid() || instruction.len() == length) && may_run(case)
 }

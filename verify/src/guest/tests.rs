@@ -94,8 +94,9 @@ fn a_fetch_beyond_the_window_faults_at_its_end() {
     case.offset = CODE_BYTES - 2;
     let end = CODE + CODE_BYTES as u64;
     assert_eq!(run(&case).end, exception(14, 0x14, end));
+    // So does code that ends with the window.
     case.code = vec![0x90, 0x90];
-    assert_eq!(run(&case).end, End::Finished);
+    assert_eq!(run(&case).end, exception(14, 0x14, end));
 }
 
 #[test]
