@@ -16,6 +16,7 @@ use crate::random::{Random, hash};
 
 pub(crate) use address::address as operand_address;
 pub(crate) use operands::{first, size_of as operand_size, used_memory};
+pub use raw::from_bytes;
 pub(crate) use raw::is_one_covered;
 pub(crate) use shape::Shape;
 

@@ -21,7 +21,7 @@ pub mod undefined;
 
 pub use compare::{Difference, Verdict, compare, describe_end, normalize};
 pub use form::{Form, Kind, Standing, form, forms};
-pub use generate::generate;
+pub use generate::{from_bytes, generate};
 pub use guest::{Guest, SetupError};
 pub use session::{Extent, Line, Mismatch, Observer, Plan, Progress, Report, Session, absent};
 pub use shrink::{CaseTree, Cases, shrink};

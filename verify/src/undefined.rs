@@ -8,7 +8,7 @@ mod table;
 
 use iced_x86::{Instruction, Mnemonic, OpKind};
 
-use crate::case::{CODE, Case, End, Outcome};
+use crate::case::{CODE, CODE_BYTES, Case, End, Outcome};
 use crate::generate::{first, operand_address, operand_size, used_memory};
 
 pub use table::TABLE;
@@ -63,10 +63,14 @@ pub enum What {
     Image(u16, u16),
     /// The result may be off by one unit in the last place.
     LastPlace,
-    /// ST(0), and what the status word says of it.
+    /// The x87 unit's results and what its status word says of them.
     Result,
     /// Which of several bytes of an operand a fault is about.
     FaultPlace,
+    /// TOP and tags of the x87 unit after a fault.
+    FaultMmx,
+    /// Which of several faults comes first, and whether a return address is stored then.
+    FaultOrder,
     /// Each lane may be off by this part of it: one in so many.
     Approximate(u32),
 }
@@ -109,7 +113,9 @@ pub struct Excuse {
     pub gpr: [u64; 16],
     /// Bytes of memory: address and count.
     pub memory: Vec<(u64, u64)>,
-    /// What ST(0) holds.
+    /// TOP and tags of the x87 unit.
+    pub top: bool,
+    /// What the x87 unit holds.
     pub result: bool,
     /// Faults within this operand are as good as each other: address and size.
     pub fault: Option<(u64, u64)>,
@@ -120,6 +126,9 @@ pub struct Excuse {
     /// It is longer than any instruction may be. Whether that or what else is wrong
     /// with it is found first is left open (SDM 3A, table 6-2, faults from decoding).
     pub too_long: bool,
+    /// It is no instruction, and near the window's end. How much of it is fetched before
+    /// that is found is left open (SDM 3A, table 6-2, faults from fetching and decoding).
+    pub torn: bool,
 }
 
 /// What need not be equal after `case`, which ended as `outcome` says on the reference.
@@ -127,16 +136,29 @@ pub struct Excuse {
 pub fn excuse(case: &Case, outcome: &Outcome, vendors: &[Vendor]) -> Excuse {
     let mut excuse = Excuse::default();
     if case.instructions > 1 {
-        excuse.flags = flow::undefined_at(case, outcome.registers.rip, vendors);
+        let rip = outcome.registers.rip;
+        excuse.flags = flow::undefined_at(case, rip, vendors);
+        if outcome.end != End::Finished
+            && let Some(instruction) = flow::instructions(case).iter().find(|i| i.ip() == rip)
+        {
+            for row in rows(instruction, vendors).filter(|row| row.what == What::FaultMmx) {
+                excuse.add(row.what, case, instruction);
+            }
+        }
         return excuse;
     }
     let (instruction, _) = first(case);
-    if instruction.is_invalid() && case.code.len() >= LONGEST {
-        excuse.too_long = true;
+    if instruction.is_invalid() {
+        excuse.too_long = case.code.len() >= LONGEST;
+        excuse.torn = case.offset + LONGEST > CODE_BYTES;
         return excuse;
     }
     for row in rows(&instruction, vendors) {
-        let applies = has_retired(case, outcome) != (row.what == What::FaultPlace);
+        let is_of_faults = matches!(
+            row.what,
+            What::FaultPlace | What::FaultMmx | What::FaultOrder
+        );
+        let applies = has_retired(case, outcome) != is_of_faults;
         if applies && holds(row.when, case, &instruction) {
             excuse.add(row.what, case, &instruction);
         }
@@ -162,10 +184,17 @@ impl Excuse {
             What::Status(status) => self.status |= status,
             What::LastPlace => self.last_place = true,
             What::Result => self.result = true,
+            What::FaultMmx => self.top = true,
+            What::FaultOrder => {
+                self.fault = Some((0, u64::MAX));
+                self.memory.push((case.registers.gpr[4].wrapping_sub(8), 8));
+            }
             What::FaultPlace => {
                 for memory in used_memory(instruction) {
                     let size = operand_size(instruction, &memory) as u64;
                     self.fault = operand_address(case, &memory).map(|at| (at, size));
+                    // Parts of it may be stored by then.
+                    self.memory.extend(self.fault);
                 }
             }
             What::Approximate(part) => self.approximate = Some(part),

@@ -2,7 +2,7 @@
 
 use super::operands;
 use crate::background;
-use crate::case::{CODE, CODE_BYTES, Case};
+use crate::case::{CODE, CODE_BYTES, Case, Registers};
 use crate::form::{self, Standing};
 use crate::random::Random;
 
@@ -93,4 +93,30 @@ pub(crate) fn is_one_covered(case: &Case) -> bool {
     let instruction = operands::found(case);
     let length = case.code.len();
     (instruction.is_invalid() || instruction.len() == length) && may_run(case)
+}
+
+/// A case out of a fuzzer's bytes: where the code lies, a seed for all that it starts
+/// from, and the code. None if there are too few.
+#[must_use]
+pub fn from_bytes(bytes: &[u8]) -> Option<Case> {
+    /// Longer than any instruction, and short enough to be run often.
+    const LONGEST: usize = 64;
+    let (head, code) = bytes.split_at_checked(10)?;
+    if code.is_empty() {
+        return None;
+    }
+    let seed = u64::from_le_bytes(head[..8].try_into().ok()?);
+    let offset = usize::from(u16::from_le_bytes([head[8], head[9]]));
+    let code = code[..code.len().min(LONGEST)].to_vec();
+    let mut case = Case {
+        offset: offset % (CODE_BYTES - code.len() + 1),
+        code,
+        registers: Registers::default(),
+        seed,
+        patches: Vec::new(),
+        instructions: 100,
+    };
+    case.registers = background::registers(&case);
+    operands::prepare(&mut case, &mut Random::new(seed));
+    Some(case)
 }

@@ -72,7 +72,8 @@ fn may_be_part(form: &Form) -> bool {
     };
     let mnemonic = code.mnemonic();
     let is_vague = TABLE.iter().any(|row| {
-        row.mnemonics.contains(&mnemonic) && !matches!(row.what, What::Flags(_) | What::Status(_))
+        let is_plain = matches!(row.what, What::Flags(_) | What::Status(_) | What::FaultMmx);
+        row.mnemonics.contains(&mnemonic) && !is_plain
     });
     let mut instruction = Instruction::default();
     instruction.set_code(code);

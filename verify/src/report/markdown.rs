@@ -20,7 +20,18 @@ struct Sum {
 /// that was not.
 #[must_use]
 pub fn markdown(report: &Report) -> String {
-    let mut text = String::from("## By feature\n\n");
+    let mut text = String::from("# Conformance\n\n");
+    let [reference, subject] = &report.names;
+    let _ = writeln!(
+        text,
+        "What `rax verify --seed {} --cases {} --table docs/conformance.md` found: the {subject} against \
+         {reference}.\n\n`{}`\n",
+        report.seed,
+        report.cases(),
+        report.summary()
+    );
+    text.push_str("[verify.md](verify.md) says how cases are made and what is compared.\n\n");
+    text.push_str("## By feature\n\n");
     text.push_str("| features | forms run | cases | mismatches | unsupported | left out |\n");
     text.push_str("| --- | ---: | ---: | ---: | ---: | ---: |\n");
     for (features, sum) in sums(&report.lines) {
