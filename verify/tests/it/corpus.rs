@@ -46,7 +46,8 @@ fn everything_recorded_comes_out_the_same() {
             absent: Vec::new(),
         };
         let mut guest = Guest::interpreter().unwrap();
-        let session = Session::new(&mut Nobody, &mut guest);
+        let mut nobody = Nobody;
+        let session = Session::new(&mut nobody, &mut guest);
         let result = session.replay(&plan, &recording.cases, &mut |_| true);
         assert_eq!(
             result.mismatch_count(),

@@ -7,7 +7,7 @@ use rax_verify::{
 };
 
 /// How many cases the test runs; `RAX_VERIFY_CASES` sets another count.
-const CASES: u64 = 600_000;
+const CASES: u64 = 400_000;
 
 fn oracle() -> Option<Oracle> {
     match Oracle::new() {
