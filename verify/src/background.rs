@@ -128,7 +128,7 @@ pub(crate) fn integer(random: &mut Random) -> u64 {
         8 | 9 => any % 70,
         10 => (any % 70).wrapping_neg(),
         11 => any & 0xffff_ffff,
-        12 => any as u8 as u64 * 0x0101_0101_0101_0101,
+        12 => u64::from(any as u8) * 0x0101_0101_0101_0101,
         _ => any,
     }
 }

@@ -69,6 +69,8 @@ pub enum What {
     FaultPlace,
     /// TOP and tags of the x87 unit after a fault.
     FaultMmx,
+    /// Upper halves of count and indices after a fault, with 32-bit addresses.
+    FaultIndices,
     /// Which of several faults comes first, and whether a return address is stored then.
     FaultOrder,
     /// Each lane may be off by this part of it: one in so many.
@@ -156,7 +158,7 @@ pub fn excuse(case: &Case, outcome: &Outcome, vendors: &[Vendor]) -> Excuse {
     for row in rows(&instruction, vendors) {
         let is_of_faults = matches!(
             row.what,
-            What::FaultPlace | What::FaultMmx | What::FaultOrder
+            What::FaultPlace | What::FaultMmx | What::FaultOrder | What::FaultIndices
         );
         let applies = has_retired(case, outcome) != is_of_faults;
         if applies && holds(row.when, case, &instruction) {
@@ -185,6 +187,13 @@ impl Excuse {
             What::LastPlace => self.last_place = true,
             What::Result => self.result = true,
             What::FaultMmx => self.top = true,
+            What::FaultIndices => {
+                if case.code.contains(&0x67) {
+                    for register in [1, 6, 7] {
+                        self.gpr[register] |= 0xffff_ffff << 32;
+                    }
+                }
+            }
             What::FaultOrder => {
                 self.fault = Some((0, u64::MAX));
                 self.memory.push((case.registers.gpr[4].wrapping_sub(8), 8));
@@ -237,7 +246,7 @@ fn has_retired(case: &Case, outcome: &Outcome) -> bool {
 
 /// Whether FYL2XP1 is undefined for `x`: beyond 1 - sqrt(2)/2 on either side of zero.
 fn is_beyond_logarithm(x: u128) -> bool {
-    const EDGE: u128 = 0x3ffd_95f6_19980c43_36f7;
+    const EDGE: u128 = 0x3ffd_95f6_1998_0c43_36f7;
     let magnitude = x & ((1 << 79) - 1);
     magnitude > EDGE
 }

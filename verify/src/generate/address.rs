@@ -29,9 +29,9 @@ pub(super) fn place(random: &mut Random, size: u64) -> u64 {
         11 => DATA - size - random.below(PAGE),
         12 => HOLE - before,
         13 => random.next() >> 2 | HOLE,
-        14..=17 => (DATA + inner | 63).wrapping_sub(before) + 1,
+        14..=17 => ((DATA + inner) | 63).wrapping_sub(before) + 1,
         18..=31 => DATA + inner,
-        _ => DATA + inner & !63,
+        _ => (DATA + inner) & !63,
     }
 }
 
@@ -69,12 +69,12 @@ pub(super) fn aim(
         let value = wanted.wrapping_sub(memory.displacement());
         set(case, base, value, bits);
     } else if base == Register::None || base.full_register() == index.full_register() {
-        let scale = memory.scale() as u64 + u64::from(base != Register::None);
+        let scale = u64::from(memory.scale()) + u64::from(base != Register::None);
         let value = wanted.wrapping_sub(memory.displacement());
         // The quotient of a negative number is one.
         set(case, index, ((value as i64) / (scale as i64)) as u64, bits);
     } else {
-        let scaled = get(case, index).wrapping_mul(memory.scale() as u64);
+        let scaled = get(case, index).wrapping_mul(u64::from(memory.scale()));
         let value = wanted
             .wrapping_sub(memory.displacement())
             .wrapping_sub(scaled);
@@ -105,7 +105,7 @@ fn aim_displacement(
 
 /// Each lane's index such that it lies near `target`, lane after lane further on.
 fn aim_gather(case: &mut Case, memory: &UsedMemory, target: u64) -> Option<u64> {
-    let spread = memory.scale() as u64 * 16;
+    let spread = u64::from(memory.scale()) * 16;
     let number = memory.index().number() & 15;
     let base = memory.base();
     if base != Register::None {

@@ -211,6 +211,22 @@ pub const TABLE: &[Row] = &[
         "APM 1, 5.14.1: likewise",
     ),
     both(
+        &[
+            M::Movsb,
+            M::Movsw,
+            M::Movsd,
+            M::Movsq,
+            M::Stosb,
+            M::Stosw,
+            M::Stosd,
+            M::Stosq,
+        ],
+        When::Always,
+        What::FaultIndices,
+        "SDM 2B REP, 7.3.9.3: not said is when upper halves are cleared before a fault",
+        "APM 3, REP: likewise",
+    ),
+    both(
         &[M::Call],
         When::Always,
         What::FaultOrder,

@@ -13,11 +13,16 @@ fn oracle() -> Option<Oracle> {
     match Oracle::new() {
         Ok(oracle) => Some(oracle),
         Err(error @ (OracleError::NoReference | OracleError::Lacking(_))) => {
-            println!("skipped: {error}");
+            say_skipped(&error);
             None
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn say_skipped(error: &OracleError) {
+    eprintln!("skipped: {error}");
 }
 
 fn plan(oracle: &Oracle, extent: Extent) -> Plan {
