@@ -1,6 +1,8 @@
 //! Bytes to [`Insn`]s, once, by iced-x86; straight-line code becomes a block
 //! (SDM 2A, chapter 2).
 
+mod opcode;
+
 use iced_x86::{Code, DecoderError, EncodingKind, FlowControl, Instruction, OpKind, Register};
 use rax_mmu::{AccessKind, LinearAddress, PAGE_SIZE, PhysicalAddress};
 
@@ -17,6 +19,8 @@ use crate::state::Gpr;
 pub const LONGEST_BLOCK: usize = 32;
 /// The longest instruction (SDM 2A, 2.3.11).
 const LONGEST_INSN: usize = 15;
+/// The LOCK prefix.
+const LOCK: u8 = 0xf0;
 
 /// Decodes for one processor model.
 pub struct Decoder {
@@ -68,7 +72,15 @@ impl Decoder {
             decoder.decode_out(&mut self.instruction);
             let last_error = decoder.last_error();
             let end = decoder.position();
-            let starved = last_error == DecoderError::NoMoreBytes && end - start < LONGEST_INSN;
+            let rest = &bytes[start..];
+            let is_64_bit = cpu.mode.contains(Mode::CODE64);
+            let starved = match last_error {
+                DecoderError::NoMoreBytes => end - start < LONGEST_INSN,
+                DecoderError::InvalidInstruction => {
+                    rest.len() < LONGEST_INSN && !opcode::is_whole(is_64_bit, rest)
+                }
+                _ => false,
+            };
             if !within_limit(cpu, end) || (starved && available == room) {
                 fits = false;
                 break;
@@ -154,15 +166,11 @@ impl Decoder {
                 }
                 Err(fault) => {
                     // An opcode undefined whatever follows is #UD, not #PF.
-                    for filler in [0, 0xff] {
-                        buffer[head..].fill(filler);
-                        let (error, length) = self.decode_one(cpu.mode, &buffer);
-                        let is_known = self.instruction.code() != Code::INVALID;
-                        if is_known || fills_limit(error, length) {
-                            return Err(cpu.raise(Exception::PageFault(fault)));
-                        }
-                    }
-                    return Err(cpu.raise(Exception::InvalidOpcode));
+                    return Err(if self.is_undefined(cpu.mode, &buffer[..head]) {
+                        cpu.raise(Exception::InvalidOpcode)
+                    } else {
+                        cpu.raise(Exception::PageFault(fault))
+                    });
                 }
             }
         }
@@ -178,6 +186,26 @@ impl Decoder {
             .filter(|_| length > head)
             .map(|page| (page, length - head));
         Ok(self.finish(vec![insn], physical, second))
+    }
+
+    /// Whether bytes hold a whole opcode that is none, whatever may follow. LOCK does not
+    /// count: it is looked at when all of the instruction is there.
+    fn is_undefined(&mut self, mode: Mode, head: &[u8]) -> bool {
+        if !opcode::is_whole(mode.code_bits() == 64, head) {
+            return false;
+        }
+        let mut buffer = [0; LONGEST_INSN];
+        let unlocked = head.iter().filter(|&&byte| byte != LOCK);
+        let mut length = 0;
+        for (place, &byte) in buffer.iter_mut().zip(unlocked) {
+            *place = byte;
+            length += 1;
+        }
+        (0..=u8::MAX).all(|filler| {
+            buffer[length..].fill(filler);
+            let (error, end) = self.decode_one(mode, &buffer);
+            self.instruction.code() == Code::INVALID && !fills_limit(error, end)
+        })
     }
 
     fn decode_one(&mut self, mode: Mode, bytes: &[u8]) -> (DecoderError, usize) {
@@ -482,9 +510,22 @@ const fn is_immediate(kind: OpKind) -> bool {
     )
 }
 
+/// The segment of a memory operand. In 64-bit mode the prefixes of ES, CS, SS and DS
+/// are as good as none, so what the base says holds (SDM 1, 3.7.4; SDM 2A, 2.1.1).
+fn memory_segment(instruction: &Instruction, mode: Mode) -> Register {
+    let segment = instruction.memory_segment();
+    if mode.code_bits() != 64 || matches!(segment, Register::FS | Register::GS) {
+        return segment;
+    }
+    match instruction.memory_base() {
+        Register::RSP | Register::RBP | Register::ESP | Register::EBP => Register::SS,
+        _ => Register::DS,
+    }
+}
+
 fn memory_operand(insn: &mut Insn, instruction: &Instruction, kind: OpKind, mode: Mode) {
     insn.flags |= InsnFlags::MEMORY;
-    insn.segment = segment_register(instruction.memory_segment());
+    insn.segment = segment_register(memory_segment(instruction, mode));
     let implicit = match kind {
         OpKind::MemorySegSI | OpKind::MemoryESDI | OpKind::MemorySegDI => Some(16),
         OpKind::MemorySegESI | OpKind::MemoryESEDI | OpKind::MemorySegEDI => Some(32),

@@ -16,6 +16,7 @@ pub mod memory_map;
 pub mod ports;
 pub mod run;
 pub mod stats;
+pub mod verify;
 pub mod watch;
 
 pub use board::{Board, Fittings};

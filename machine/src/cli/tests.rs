@@ -10,7 +10,7 @@ fn run(words: &str) -> RunOptions {
         .chain(words.split(' ').filter(|word| !word.is_empty()));
     match parse_from(words, MODELS).expect("is understood") {
         Command::Run(options) => *options,
-        other @ Command::JitDump(_) => panic!("{other:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
