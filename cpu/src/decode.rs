@@ -96,6 +96,30 @@ impl Decoder {
         Ok(self.finish(insns, physical, None))
     }
 
+    /// Decodes the block that `bytes` starts with, wherever they may come from: up to
+    /// an instruction that ends it or that is not whole.
+    #[must_use]
+    pub fn decode_bytes(&mut self, mode: Mode, bytes: &[u8]) -> Vec<Insn> {
+        let mut insns = Vec::new();
+        let mut decoder = self.decoder(mode, bytes);
+        while insns.len() < LONGEST_BLOCK && decoder.can_decode() {
+            let start = decoder.position();
+            decoder.decode_out(&mut self.instruction);
+            let (error, end) = (decoder.last_error(), decoder.position());
+            if error == DecoderError::NoMoreBytes || is_too_long(error, end - start) {
+                break;
+            }
+            let row = self.row(mode, error);
+            let position = insns.len() as u8;
+            let insn = self.build(mode, position, (start, &bytes[start..end]), row);
+            insns.push(insn);
+            if insn.flags.contains(InsnFlags::ENDS_BLOCK) {
+                break;
+            }
+        }
+        insns
+    }
+
     /// Decodes the one instruction that does not fit its page, or CS.
     fn decode_crossing(
         &mut self,

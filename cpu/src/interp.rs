@@ -30,6 +30,8 @@ pub enum Stop {
     Shutdown,
     /// The platform wants to be looked after.
     Attention,
+    /// Two engines that ran side by side came to different states.
+    Diverged,
 }
 
 /// What carries out a processor's instructions.

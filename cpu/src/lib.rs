@@ -23,7 +23,7 @@ pub mod mode;
 mod msr;
 pub mod platform;
 mod processor;
-mod report;
+pub mod report;
 pub mod rflags;
 pub mod segment;
 pub mod state;

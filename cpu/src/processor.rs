@@ -246,6 +246,24 @@ impl Cpu {
         self.state.system_flags.contains(Rflags::IF) || self.nmi_pending
     }
 
+    /// Takes over all that another processor is, but for memory and pins.
+    pub fn follow(&mut self, other: &Self) {
+        self.state = other.state.clone();
+        self.exception = other.exception;
+        self.debug_hits = other.debug_hits;
+        self.nmi_pending = other.nmi_pending;
+        self.restore_rf_on_fault = other.restore_rf_on_fault;
+        self.single_step_suppressed = other.single_step_suppressed;
+        self.mmu.flush_all();
+        self.update_mode();
+    }
+
+    /// Whether a non-maskable interrupt is waiting.
+    #[must_use]
+    pub const fn nmi_is_pending(&self) -> bool {
+        self.nmi_pending
+    }
+
     /// Asserts the NMI pin's edge.
     pub fn assert_nmi(&mut self) {
         self.nmi_pending = true;

@@ -1,5 +1,9 @@
 //! A processor with a little RAM and nothing around it, for tests and measurements.
 
+mod scene;
+
+pub use scene::{RAM, Random, Scene, Seen, Subject, TABLES};
+
 use std::sync::Arc;
 
 use rax_mmu::{HostRamError, MapError, MmioSpace, Mmu, PhysicalAddress, PhysicalMemory};

@@ -7,11 +7,14 @@
 mod backend;
 mod block;
 mod code_cache;
+pub mod dump;
 mod engine;
 mod exec_memory;
 #[cfg(target_arch = "x86_64")]
 mod helpers;
 mod link;
+pub mod lockstep;
+pub mod passes;
 mod trampoline;
 
 pub use engine::{Jit, Statistics};

@@ -9,8 +9,8 @@ use iced_x86::Code;
 use proptest::prelude::*;
 
 use crate::insn::{Meaning, groups};
-use crate::testing::Bits;
-use bench::{Pair, Random};
+use crate::testing::{Bits, Random};
+use bench::Pair;
 
 const MODES: [Bits; 3] = [Bits::Real, Bits::Protected32, Bits::Long64];
 

@@ -154,6 +154,7 @@ impl VectorStep {
 
     /// Whether it makes a value.
     #[must_use]
+    #[inline]
     pub const fn makes_value(self) -> bool {
         !matches!(
             self,
@@ -167,6 +168,7 @@ impl VectorStep {
 
     /// Whether it may cut its instruction short.
     #[must_use]
+    #[inline]
     pub const fn can_fault(self) -> bool {
         matches!(
             self,
@@ -185,10 +187,118 @@ impl VectorStep {
     /// Whether nothing that can fault may follow it within its instruction.
     /// What floating-point steps record in MXCSR does not count: it stays recorded.
     #[must_use]
+    #[inline]
     pub const fn changes(self) -> bool {
         matches!(
             self,
             Self::EnterMmx | Self::Write(..) | Self::Store { .. } | Self::FloatOrder { .. }
         )
+    }
+
+    /// Whether it writes memory.
+    #[must_use]
+    #[inline]
+    pub const fn writes_memory(self) -> bool {
+        matches!(self, Self::Store { .. })
+    }
+
+    /// Whether it sets all six arithmetic flags.
+    #[must_use]
+    #[inline]
+    pub const fn sets_flags(self) -> bool {
+        matches!(self, Self::FloatOrder { .. })
+    }
+
+    /// The same step over other operands.
+    #[must_use]
+    #[expect(clippy::too_many_lines, reason = "one arm a step")]
+    pub fn map_names(self, name: impl Fn(Name) -> Name) -> Self {
+        match self {
+            Self::CheckX87 | Self::EnterMmx | Self::Read(_) => self,
+            Self::Write(register, value) => Self::Write(register, name(value)),
+            Self::Load {
+                address,
+                is_aligned,
+            } => Self::Load {
+                address: name(address),
+                is_aligned,
+            },
+            Self::Store {
+                address,
+                is_aligned,
+                value,
+            } => Self::Store {
+                address: name(address),
+                is_aligned,
+                value: name(value),
+            },
+            Self::Widen(value) => Self::Widen(name(value)),
+            Self::Extract {
+                from,
+                vector,
+                index,
+            } => Self::Extract {
+                from,
+                vector: name(vector),
+                index,
+            },
+            Self::Insert {
+                vector,
+                index,
+                bits,
+                value,
+            } => Self::Insert {
+                vector: name(vector),
+                index,
+                bits,
+                value: name(value),
+            },
+            Self::SignMask { from, vector, lane } => Self::SignMask {
+                from,
+                vector: name(vector),
+                lane,
+            },
+            Self::Unary(op, a) => Self::Unary(op, name(a)),
+            Self::Ternary(op, a, b, c) => Self::Ternary(op, name(a), name(b), name(c)),
+            Self::Binary(op, a, b) => Self::Binary(op, name(a), name(b)),
+            Self::Shuffle(op, a, b, order) => Self::Shuffle(op, name(a), name(b), order),
+            Self::Shift(op, value, count) => Self::Shift(op, name(value), name(count)),
+            Self::Float(op, shape, a, b) => Self::Float(op, shape, name(a), name(b)),
+            Self::FloatUnary(op, shape, a, b) => Self::FloatUnary(op, shape, name(a), name(b)),
+            Self::FloatOrder {
+                width,
+                quiet_signals,
+                a,
+                b,
+            } => Self::FloatOrder {
+                width,
+                quiet_signals,
+                a: name(a),
+                b: name(b),
+            },
+            Self::Convert(op, a, b) => Self::Convert(op, name(a), name(b)),
+            Self::FromInteger {
+                width,
+                vector,
+                bits,
+                value,
+            } => Self::FromInteger {
+                width,
+                vector: name(vector),
+                bits,
+                value: name(value),
+            },
+            Self::ToInteger {
+                width,
+                truncate,
+                from,
+                vector,
+            } => Self::ToInteger {
+                width,
+                truncate,
+                from,
+                vector: name(vector),
+            },
+        }
     }
 }

@@ -118,6 +118,7 @@ impl Victim {
             match self.interpreter.run(&mut self.cpu, until) {
                 Stop::Budget => break,
                 Stop::Halted => self.cpu.assert_nmi(),
+                Stop::Diverged => unreachable!("there is one engine"),
                 // It faults for ever, or has shut down: somebody outside sets it going again.
                 Stop::Attention | Stop::Shutdown => {
                     let state = &mut self.cpu.state;
