@@ -10,7 +10,7 @@
 //!
 //! The contract:
 //! [`device`], [`bus_error`], [`irq_line`], [`time`], [`dma`], [`snapshot`],
-//! [`host_end`], [`conformance`].
+//! [`host_end`], [`conformance`]; [`pci`] for chips on the PCI bus.
 //!
 //! The chips, one file each:
 //!
@@ -18,6 +18,10 @@
 //! | --- | --- |
 //! | [`pic`] | the two 8259A interrupt controllers and their ELCR |
 //! | [`pit`] | the 8254 interval timer and system control port B (61h) |
+//! | [`pci`] | configuration space, configuration mechanism 1, BARs, MSI |
+//! | [`host_bridge`] | the 440FX host bridge: memory attributes, SMRAM |
+//! | [`isa_bridge`] | the PIIX3 PCI-to-ISA bridge: interrupt routing |
+//! | [`power_management`] | the PIIX4 power management function and SMBus |
 //! | [`rtc`] | the MC146818 real-time clock with 128 bytes of CMOS memory |
 //! | [`serial`] | a 16550A UART |
 //! | [`i8042`] | the keyboard controller with its keyboard and mouse |
@@ -38,16 +42,20 @@ pub mod device;
 pub mod dma;
 pub mod host_end;
 pub mod irq_line;
+pub mod pci;
 pub mod snapshot;
 pub mod time;
 
 pub mod debug_console;
 pub mod debug_exit;
+pub mod host_bridge;
 pub mod i8042;
 pub mod ide;
+pub mod isa_bridge;
 pub mod pic;
 pub mod pit;
 pub mod port92;
+pub mod power_management;
 pub mod power_off;
 pub mod reset_control;
 pub mod rtc;
@@ -59,13 +67,16 @@ pub use debug_console::DebugConsole;
 pub use debug_exit::{DebugExit, ExitRequest};
 pub use device::{Context, Device, Registers, Timed};
 pub use dma::{Dma, NoMemory};
+pub use host_bridge::{HostBridge, MemoryLines};
 pub use host_end::{ByteSink, Console, Disk, MemoryConsole, MemoryDisk};
 pub use i8042::I8042;
 pub use ide::Ide;
-pub use irq_line::{IrqLine, IrqLines};
+pub use irq_line::{Cutoff, IrqInputs, IrqLine, IrqLines};
+pub use isa_bridge::IsaBridge;
 pub use pic::PicPair;
 pub use pit::Pit;
 pub use port92::Port92;
+pub use power_management::{PowerManagement, PowerManagementWires};
 pub use power_off::{PowerOff, PowerOffRequest};
 pub use reset_control::ResetControl;
 pub use rtc::Rtc;

@@ -8,10 +8,12 @@ use proptest::prelude::*;
 use super::{Access, Action, check, check_replay};
 use crate::device::Device;
 use crate::irq_line::{IrqLine, IrqLines};
+use crate::pci::ConfigMechanism;
 use crate::system_control::SystemLines;
 use crate::{
-    DebugConsole, DebugExit, ExitRequest, I8042, Ide, MemoryConsole, MemoryDisk, PicPair, Pit,
-    Port92, ResetControl, Rtc, Serial,
+    DebugConsole, DebugExit, ExitRequest, HostBridge, I8042, Ide, IsaBridge, MemoryConsole,
+    MemoryDisk, MemoryLines, PicPair, Pit, Port92, PowerManagement, PowerManagementWires,
+    PowerOffRequest, ResetControl, Rtc, Serial,
 };
 
 fn access() -> impl Strategy<Value = Access> {
@@ -22,15 +24,25 @@ fn access() -> impl Strategy<Value = Access> {
         1 => 0u64..1 << 55,
         1 => Just(u64::MAX / 8),
     ];
-    let register = prop_oneof![16 => 0u64..10, 1 => any::<u64>()];
-    let width = prop_oneof![16 => Just(1usize), 2 => Just(2), 2 => Just(4), 1 => 0usize..1100];
-    let action = (width, any::<bool>()).prop_flat_map(|(width, is_write)| {
+    let register = prop_oneof![
+        16 => 0u64..10,
+        4 => 0u64..0x100,
+        4 => (0u64..0x100).prop_map(|index| index * 16),
+        1 => any::<u64>()
+    ];
+    let width = prop_oneof![16 => Just(1usize), 2 => Just(2), 4 => Just(4), 1 => 0usize..1100];
+    let register_action = (width, any::<bool>()).prop_flat_map(|(width, is_write)| {
         if is_write {
             vec(any::<u8>(), width).prop_map(Action::Write).boxed()
         } else {
             Just(Action::Read(width)).boxed()
         }
     });
+    let action = prop_oneof![
+        8 => register_action,
+        1 => Just(Action::ConfigRead),
+        1 => vec(any::<u8>(), 1..=4).prop_map(Action::ConfigWrite),
+    ];
     (after_ns, register, action).prop_map(|(after_ns, register, action)| Access {
         after_ns,
         register,
@@ -54,11 +66,31 @@ fn typed() -> MemoryConsole {
     console
 }
 
+/// The chips on the PCI bus.
+fn pci_chips() -> Vec<(Box<dyn Device>, bool)> {
+    let (lines, wire) = wire();
+    let outputs = std::array::from_fn(|irq| IrqLine::new(&lines, irq as u32));
+    let wires = PowerManagementWires {
+        sci: wire.clone(),
+        smi: wire,
+        power_off: PowerOffRequest::default(),
+    };
+    vec![
+        (Box::new(ConfigMechanism::new()), true),
+        (Box::new(HostBridge::new(MemoryLines::new())), true),
+        (Box::new(IsaBridge::new(lines, 16, outputs)), true),
+        (
+            Box::new(PowerManagement::new(wires, Vec::new(), None)),
+            true,
+        ),
+    ]
+}
+
 /// One of each, and whether its answers come from its own state alone.
 fn chips() -> Vec<(Box<dyn Device>, bool)> {
     let (lines, wire) = wire();
     let system = SystemLines::new();
-    vec![
+    let mut chips: Vec<(Box<dyn Device>, bool)> = vec![
         (Box::new(PicPair::new(lines)), true),
         (Box::new(Pit::new(wire.clone())), true),
         (Box::new(Rtc::new(wire.clone(), 1_700_000_000)), true),
@@ -83,7 +115,9 @@ fn chips() -> Vec<(Box<dyn Device>, bool)> {
         (Box::new(ResetControl::new(system)), true),
         (Box::new(DebugExit::new(ExitRequest::new())), true),
         (Box::new(DebugConsole::new(Box::new(typed()))), true),
-    ]
+    ];
+    chips.extend(pci_chips());
+    chips
 }
 
 proptest! {
