@@ -22,6 +22,7 @@
 //! | [`host_bridge`] | the 440FX host bridge: memory attributes, SMRAM |
 //! | [`isa_bridge`] | the PIIX3 PCI-to-ISA bridge: interrupt routing |
 //! | [`power_management`] | the PIIX4 power management function and SMBus |
+//! | [`fw_cfg`] | the firmware configuration device |
 //! | [`rtc`] | the MC146818 real-time clock with 128 bytes of CMOS memory |
 //! | [`serial`] | a 16550A UART |
 //! | [`i8042`] | the keyboard controller with its keyboard and mouse |
@@ -48,6 +49,7 @@ pub mod time;
 
 pub mod debug_console;
 pub mod debug_exit;
+pub mod fw_cfg;
 pub mod host_bridge;
 pub mod i8042;
 pub mod ide;
@@ -67,6 +69,7 @@ pub use debug_console::DebugConsole;
 pub use debug_exit::{DebugExit, ExitRequest};
 pub use device::{Context, Device, Registers, Timed};
 pub use dma::{Dma, NoMemory};
+pub use fw_cfg::{FwCfg, FwCfgError};
 pub use host_bridge::{HostBridge, MemoryLines};
 pub use host_end::{ByteSink, Console, Disk, MemoryConsole, MemoryDisk};
 pub use i8042::I8042;

@@ -11,7 +11,7 @@ use crate::irq_line::{IrqLine, IrqLines};
 use crate::pci::ConfigMechanism;
 use crate::system_control::SystemLines;
 use crate::{
-    DebugConsole, DebugExit, ExitRequest, HostBridge, I8042, Ide, IsaBridge, MemoryConsole,
+    DebugConsole, DebugExit, ExitRequest, FwCfg, HostBridge, I8042, Ide, IsaBridge, MemoryConsole,
     MemoryDisk, MemoryLines, PicPair, Pit, Port92, PowerManagement, PowerManagementWires,
     PowerOffRequest, ResetControl, Rtc, Serial,
 };
@@ -66,6 +66,13 @@ fn typed() -> MemoryConsole {
     console
 }
 
+fn fw_cfg() -> FwCfg {
+    let mut device = FwCfg::new();
+    device.add_file("fixed", vec![1; 100]).unwrap();
+    device.add_writable_file("changing", vec![2; 100]).unwrap();
+    device
+}
+
 /// The chips on the PCI bus.
 fn pci_chips() -> Vec<(Box<dyn Device>, bool)> {
     let (lines, wire) = wire();
@@ -77,6 +84,7 @@ fn pci_chips() -> Vec<(Box<dyn Device>, bool)> {
     };
     vec![
         (Box::new(ConfigMechanism::new()), true),
+        (Box::new(fw_cfg()), true),
         (Box::new(HostBridge::new(MemoryLines::new())), true),
         (Box::new(IsaBridge::new(lines, 16, outputs)), true),
         (
