@@ -10,7 +10,8 @@
 //!
 //! The contract:
 //! [`device`], [`bus_error`], [`irq_line`], [`time`], [`dma`], [`snapshot`],
-//! [`host_end`], [`conformance`]; [`pci`] for chips on the PCI bus.
+//! [`host_end`], [`conformance`]; [`pci`] for chips on the PCI bus,
+//! [`apic`] for what travels between APICs.
 //!
 //! The chips, one file each:
 //!
@@ -23,6 +24,8 @@
 //! | [`isa_bridge`] | the PIIX3 PCI-to-ISA bridge: interrupt routing |
 //! | [`power_management`] | the PIIX4 power management function and SMBus |
 //! | [`fw_cfg`] | the firmware configuration device |
+//! | [`local_apic`] | a processor's local APIC, xAPIC and x2APIC |
+//! | [`io_apic`] | the 82093AA I/O APIC |
 //! | [`rtc`] | the MC146818 real-time clock with 128 bytes of CMOS memory |
 //! | [`serial`] | a 16550A UART |
 //! | [`i8042`] | the keyboard controller with its keyboard and mouse |
@@ -37,6 +40,7 @@
 //! and reset.
 #![forbid(unsafe_code)]
 
+pub mod apic;
 pub mod bus_error;
 pub mod conformance;
 pub mod device;
@@ -53,7 +57,9 @@ pub mod fw_cfg;
 pub mod host_bridge;
 pub mod i8042;
 pub mod ide;
+pub mod io_apic;
 pub mod isa_bridge;
+pub mod local_apic;
 pub mod pic;
 pub mod pit;
 pub mod port92;
@@ -64,6 +70,7 @@ pub mod rtc;
 pub mod serial;
 pub mod system_control;
 
+pub use apic::{ApicBus, ApicCycle, ApicMessage, ApicQueue};
 pub use bus_error::BusError;
 pub use debug_console::DebugConsole;
 pub use debug_exit::{DebugExit, ExitRequest};
@@ -74,8 +81,10 @@ pub use host_bridge::{HostBridge, MemoryLines};
 pub use host_end::{ByteSink, Console, Disk, MemoryConsole, MemoryDisk};
 pub use i8042::I8042;
 pub use ide::Ide;
+pub use io_apic::IoApic;
 pub use irq_line::{Cutoff, IrqInputs, IrqLine, IrqLines};
 pub use isa_bridge::IsaBridge;
+pub use local_apic::{LocalApic, LocalApicModel};
 pub use pic::PicPair;
 pub use pit::Pit;
 pub use port92::Port92;

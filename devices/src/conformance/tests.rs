@@ -11,9 +11,9 @@ use crate::irq_line::{IrqLine, IrqLines};
 use crate::pci::ConfigMechanism;
 use crate::system_control::SystemLines;
 use crate::{
-    DebugConsole, DebugExit, ExitRequest, FwCfg, HostBridge, I8042, Ide, IsaBridge, MemoryConsole,
-    MemoryDisk, MemoryLines, PicPair, Pit, Port92, PowerManagement, PowerManagementWires,
-    PowerOffRequest, ResetControl, Rtc, Serial,
+    ApicQueue, DebugConsole, DebugExit, ExitRequest, FwCfg, HostBridge, I8042, Ide, IoApic,
+    IsaBridge, LocalApic, LocalApicModel, MemoryConsole, MemoryDisk, MemoryLines, PicPair, Pit,
+    Port92, PowerManagement, PowerManagementWires, PowerOffRequest, ResetControl, Rtc, Serial,
 };
 
 fn access() -> impl Strategy<Value = Access> {
@@ -94,6 +94,30 @@ fn pci_chips() -> Vec<(Box<dyn Device>, bool)> {
     ]
 }
 
+/// APICs in each mode.
+fn apics() -> Vec<(Box<dyn Device>, bool)> {
+    let model = LocalApicModel {
+        id: 0,
+        is_bootstrap: true,
+        has_x2apic: true,
+        timer_hz: 1_000_000_000,
+        tsc_hz: 1_000_000_000,
+        base: 0xfee0_0000,
+        physical_bits: 40,
+    };
+    let queue = ApicQueue::new();
+    let apic = || LocalApic::new(model, Box::new(queue.clone()));
+    let mut wired = apic();
+    wired.enter_virtual_wire_mode();
+    let pins = std::array::from_fn(|pin| Some(pin as u32));
+    let io_apic = IoApic::new(&IrqLines::new(), pins, Box::new(queue.clone()));
+    vec![
+        (Box::new(apic()), true),
+        (Box::new(wired), true),
+        (Box::new(io_apic), true),
+    ]
+}
+
 /// One of each, and whether its answers come from its own state alone.
 fn chips() -> Vec<(Box<dyn Device>, bool)> {
     let (lines, wire) = wire();
@@ -125,6 +149,7 @@ fn chips() -> Vec<(Box<dyn Device>, bool)> {
         (Box::new(DebugConsole::new(Box::new(typed()))), true),
     ];
     chips.extend(pci_chips());
+    chips.extend(apics());
     chips
 }
 
