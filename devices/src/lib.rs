@@ -24,6 +24,7 @@
 //! | [`isa_bridge`] | the PIIX3 PCI-to-ISA bridge: interrupt routing |
 //! | [`power_management`] | the PIIX4 power management function and SMBus |
 //! | [`fw_cfg`] | the firmware configuration device |
+//! | [`hpet`] | the high precision event timer |
 //! | [`local_apic`] | a processor's local APIC, xAPIC and x2APIC |
 //! | [`io_apic`] | the 82093AA I/O APIC |
 //! | [`rtc`] | the MC146818 real-time clock with 128 bytes of CMOS memory |
@@ -55,6 +56,7 @@ pub mod debug_console;
 pub mod debug_exit;
 pub mod fw_cfg;
 pub mod host_bridge;
+pub mod hpet;
 pub mod i8042;
 pub mod ide;
 pub mod io_apic;
@@ -79,6 +81,7 @@ pub use dma::{Dma, NoMemory};
 pub use fw_cfg::{FwCfg, FwCfgError};
 pub use host_bridge::{HostBridge, MemoryLines};
 pub use host_end::{ByteSink, Console, Disk, MemoryConsole, MemoryDisk};
+pub use hpet::Hpet;
 pub use i8042::I8042;
 pub use ide::Ide;
 pub use io_apic::IoApic;

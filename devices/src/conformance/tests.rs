@@ -7,11 +7,11 @@ use proptest::prelude::*;
 
 use super::{Access, Action, check, check_replay};
 use crate::device::Device;
-use crate::irq_line::{IrqLine, IrqLines};
+use crate::irq_line::{Cutoff, IrqLine, IrqLines};
 use crate::pci::ConfigMechanism;
 use crate::system_control::SystemLines;
 use crate::{
-    ApicQueue, DebugConsole, DebugExit, ExitRequest, FwCfg, HostBridge, I8042, Ide, IoApic,
+    ApicQueue, DebugConsole, DebugExit, ExitRequest, FwCfg, HostBridge, Hpet, I8042, Ide, IoApic,
     IsaBridge, LocalApic, LocalApicModel, MemoryConsole, MemoryDisk, MemoryLines, PicPair, Pit,
     Port92, PowerManagement, PowerManagementWires, PowerOffRequest, ResetControl, Rtc, Serial,
 };
@@ -94,7 +94,7 @@ fn pci_chips() -> Vec<(Box<dyn Device>, bool)> {
     ]
 }
 
-/// APICs in each mode.
+/// APICs in each mode, and the HPET.
 fn apics() -> Vec<(Box<dyn Device>, bool)> {
     let model = LocalApicModel {
         id: 0,
@@ -110,11 +110,15 @@ fn apics() -> Vec<(Box<dyn Device>, bool)> {
     let mut wired = apic();
     wired.enter_virtual_wire_mode();
     let pins = std::array::from_fn(|pin| Some(pin as u32));
+    let lines = IrqLines::new();
+    let legacy = [IrqLine::new(&lines, 0), IrqLine::new(&lines, 8)];
+    let hpet = Hpet::new(&lines, &[(20, 20), (23, 23)], legacy, Cutoff::new());
     let io_apic = IoApic::new(&IrqLines::new(), pins, Box::new(queue.clone()));
     vec![
         (Box::new(apic()), true),
         (Box::new(wired), true),
         (Box::new(io_apic), true),
+        (Box::new(hpet), true),
     ]
 }
 
