@@ -30,10 +30,13 @@
 //! | [`rtc`] | the MC146818 real-time clock with 128 bytes of CMOS memory |
 //! | [`serial`] | a 16550A UART |
 //! | [`i8042`] | the keyboard controller with its keyboard and mouse |
+//! | [`fdc`] | the 82077AA floppy disk controller with its drives |
+//! | [`i8237`] | the two 8237A DMA controllers and their page registers |
 //! | [`ide`] | one ATA channel on the ISA bus, PIO |
 //! | [`port92`] | system control port A: fast A20 and fast reset |
 //! | [`reset_control`] | the reset control register (CF9h) |
 //! | [`power_off`] | the register by which a guest without ACPI switches the machine off |
+//! | [`vga`] | a VGA with the Bochs display interface |
 //! | [`debug_exit`] | the register by which a test guest ends the run |
 //! | [`debug_console`] | the byte sink at 402h and E9h |
 //!
@@ -54,10 +57,12 @@ pub mod time;
 
 pub mod debug_console;
 pub mod debug_exit;
+pub mod fdc;
 pub mod fw_cfg;
 pub mod host_bridge;
 pub mod hpet;
 pub mod i8042;
+pub mod i8237;
 pub mod ide;
 pub mod io_apic;
 pub mod isa_bridge;
@@ -71,6 +76,7 @@ pub mod reset_control;
 pub mod rtc;
 pub mod serial;
 pub mod system_control;
+pub mod vga;
 
 pub use apic::{ApicBus, ApicCycle, ApicMessage, ApicQueue};
 pub use bus_error::BusError;
@@ -78,11 +84,13 @@ pub use debug_console::DebugConsole;
 pub use debug_exit::{DebugExit, ExitRequest};
 pub use device::{Context, Device, Registers, Timed};
 pub use dma::{Dma, NoMemory};
+pub use fdc::{Fdc, FloppyFormat, NotAFloppy};
 pub use fw_cfg::{FwCfg, FwCfgError};
 pub use host_bridge::{HostBridge, MemoryLines};
 pub use host_end::{ByteSink, Console, Disk, MemoryConsole, MemoryDisk};
 pub use hpet::Hpet;
 pub use i8042::I8042;
+pub use i8237::{DmaLine, DmaPair, Moved};
 pub use ide::Ide;
 pub use io_apic::IoApic;
 pub use irq_line::{Cutoff, IrqInputs, IrqLine, IrqLines};
@@ -99,3 +107,4 @@ pub use serial::Serial;
 pub use snapshot::{RestoreError, State};
 pub use system_control::{ResetKind, SystemLines};
 pub use time::Time;
+pub use vga::{Frame, PlainVideoMemory, TextScreen, Vga, VideoMemory};

@@ -9,9 +9,8 @@
 //! Marks belong to the backing, not to the physical address: code that is
 //! mapped twice is found through either address.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::address::{PAGE_SIZE, PhysicalAddress};
 use crate::dirty_pages::{bitmap, place};
@@ -20,25 +19,49 @@ use crate::physical::PhysicalMemory;
 const GRANULE_BITS: u32 = 4;
 
 /// The granules of one page.
-type Granules = [u64; 4];
+type Granules = [AtomicU64; 4];
+
+/// How many pages share a [`Chunk`].
+const CHUNK_PAGES: usize = 512;
+
+/// The granules of 2 MiB, made when the first code is found there.
+type Chunk = OnceLock<Box<[Granules; CHUNK_PAGES]>>;
 
 /// The marks, by offset in the backing.
 #[derive(Debug)]
 pub(crate) struct CodeMarks {
     pages: Box<[AtomicU64]>,
-    granules: Mutex<HashMap<u64, Granules>>,
+    /// Looked at by each store to a page with code, so without a lock.
+    chunks: Box<[Chunk]>,
     writes: Mutex<Vec<(u64, u64)>>,
     has_writes: AtomicBool,
 }
 
 impl CodeMarks {
     pub(crate) fn new(bytes: u64) -> Self {
+        let chunk_bytes = CHUNK_PAGES as u64 * PAGE_SIZE;
+        let chunks = 0..bytes.div_ceil(chunk_bytes);
         Self {
             pages: bitmap(bytes),
-            granules: Mutex::default(),
+            chunks: chunks.map(|_| OnceLock::new()).collect(),
             writes: Mutex::default(),
             has_writes: AtomicBool::new(false),
         }
+    }
+
+    /// The chunk that holds a page's granules, and the page's place in it.
+    #[inline]
+    fn chunk(&self, page: u64) -> Option<(&Chunk, usize)> {
+        let number = (page / PAGE_SIZE) as usize;
+        let chunk = self.chunks.get(number / CHUNK_PAGES)?;
+        Some((chunk, number % CHUNK_PAGES))
+    }
+
+    /// The granules of a page, if any near it were ever marked.
+    #[inline]
+    fn granules(&self, page: u64) -> Option<&Granules> {
+        let (chunk, index) = self.chunk(page)?;
+        chunk.get()?.get(index)
     }
 
     #[inline(always)]
@@ -52,17 +75,19 @@ impl CodeMarks {
     /// True if a page was no code page before.
     fn mark(&self, offset: u64, bytes: u64) -> bool {
         let mut is_new = false;
-        let mut granules = lock(&self.granules);
         for_each_page(offset, bytes, |page, first, last| {
-            let (word, bit) = place(page);
-            let Some(word) = self.pages.get(word) else {
+            let Some((chunk, index)) = self.chunk(page) else {
                 return;
             };
-            let marks = granules.entry(page).or_default();
-            for (marks, new) in marks.iter_mut().zip(granule_mask(first, last)) {
-                *marks |= new;
+            let chunk = chunk.get_or_init(empty_chunk);
+            for (marks, new) in chunk[index].iter().zip(granule_mask(first, last)) {
+                marks.fetch_or(new, Ordering::Relaxed);
             }
-            is_new |= word.fetch_or(bit, Ordering::Release) & bit == 0;
+            // Whoever sees the page's bit sees its granules.
+            let (word, bit) = place(page);
+            if let Some(word) = self.pages.get(word) {
+                is_new |= word.fetch_or(bit, Ordering::Release) & bit == 0;
+            }
         });
         is_new
     }
@@ -76,29 +101,30 @@ impl CodeMarks {
     }
 
     fn page_overlaps(&self, page: u64, first: u64, last: u64) -> bool {
-        lock(&self.granules).get(&page).is_some_and(|marks| {
-            marks
-                .iter()
-                .zip(granule_mask(first, last))
-                .any(|(marks, wanted)| marks & wanted != 0)
+        self.granules(page).is_some_and(|marks| {
+            let wanted = granule_mask(first, last);
+            let hit =
+                |(marks, wanted): (&AtomicU64, u64)| marks.load(Ordering::Relaxed) & wanted != 0;
+            marks.iter().zip(wanted).any(hit)
         })
     }
 
     fn clear_page(&self, offset: u64) {
         let (word, bit) = place(offset);
-        let mut granules = lock(&self.granules);
-        granules.remove(&(offset & crate::PAGE_MASK));
         if let Some(word) = self.pages.get(word) {
             word.fetch_and(!bit, Ordering::Release);
         }
+        clear(self.granules(offset & crate::PAGE_MASK));
     }
 
     fn clear_all(&self) {
-        let mut granules = lock(&self.granules);
-        for (page, _) in granules.drain() {
-            let (word, bit) = place(page);
-            if let Some(word) = self.pages.get(word) {
-                word.fetch_and(!bit, Ordering::Release);
+        // A chunk's pages fill whole words of the bitmap.
+        for (chunk, words) in self.chunks.iter().zip(self.pages.chunks(CHUNK_PAGES / 64)) {
+            if let Some(chunk) = chunk.get() {
+                for word in words {
+                    word.store(0, Ordering::Release);
+                }
+                clear(chunk.iter());
             }
         }
         self.take_writes();
@@ -215,6 +241,17 @@ impl<'a> CodePages<'a> {
     }
 }
 
+/// No granule of a whole chunk.
+fn empty_chunk() -> Box<[Granules; CHUNK_PAGES]> {
+    Box::new([const { [const { AtomicU64::new(0) }; 4] }; CHUNK_PAGES])
+}
+
+fn clear<'a>(pages: impl IntoIterator<Item = &'a Granules>) {
+    for word in pages.into_iter().flatten() {
+        word.store(0, Ordering::Relaxed);
+    }
+}
+
 /// Calls `act` with page, first and last offset in it, for each page.
 #[inline(always)]
 fn for_each_page(offset: u64, bytes: u64, mut act: impl FnMut(u64, u64, u64)) {
@@ -229,7 +266,7 @@ fn for_each_page(offset: u64, bytes: u64, mut act: impl FnMut(u64, u64, u64)) {
 }
 
 /// The granules from offset `first` to offset `last`, both included.
-fn granule_mask(first: u64, last: u64) -> Granules {
+fn granule_mask(first: u64, last: u64) -> [u64; 4] {
     let (first, last) = (first >> GRANULE_BITS, last >> GRANULE_BITS);
     std::array::from_fn(|word| {
         let base = word as u64 * 64;

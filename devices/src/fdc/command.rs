@@ -1,0 +1,192 @@
+//! The commands: what they take, and what those without data do (82077AA,
+//! "Command Set/Descriptions").
+
+use super::transfer::{Kind, Transfer};
+use super::{COMMAND_NS, DRIVES, Fdc, MOST_STEPS, Phase, STEP_NS};
+use crate::time::Time;
+
+/// Status register 0: seek end.
+pub(super) const SEEK_END: u8 = 0x20;
+/// Status register 0: the command was invalid.
+const INVALID: u8 = 0x80;
+/// Status register 0: the command ended abnormally.
+pub(super) const ABNORMAL: u8 = 0x40;
+/// Status register 0: no track 0 after as many steps as there are.
+const EQUIPMENT_CHECK: u8 = 0x10;
+/// What VERSION gives: an enhanced controller.
+const ENHANCED: u8 = 0x90;
+/// CONFIGURE: data commands seek by themselves.
+pub(super) const IMPLIED_SEEK: u8 = 0x40;
+/// CONFIGURE: the FIFO is off.
+pub(super) const FIFO_OFF: u8 = 0x20;
+/// CONFIGURE: drives are not polled.
+pub(super) const POLLING_OFF: u8 = 0x10;
+/// PERPENDICULAR MODE: the bits that survive a software reset.
+pub(super) const PERPENDICULAR_DRIVES: u8 = 0x3c;
+
+/// How many bytes a command has, the first included.
+pub(super) const fn length(first: u8) -> usize {
+    match first & 0x1f {
+        0x02 | 0x05 | 0x06 | 0x09 | 0x0c | 0x11 | 0x16 | 0x19 | 0x1d => 9,
+        0x0d => 6,
+        0x13 => 4,
+        0x03 | 0x0f => 3,
+        0x04 | 0x07 | 0x0a | 0x12 => 2,
+        _ => 1,
+    }
+}
+
+impl Fdc {
+    /// Carries a whole command out, or begins to.
+    pub(super) fn carry_out(&mut self, bytes: &[u8], now: Time) {
+        let byte = |index: usize| bytes.get(index).copied().unwrap_or(0);
+        match byte(0) & 0x1f {
+            0x03 => {
+                self.core.specified = [byte(1), byte(2)];
+                self.core.is_non_dma = byte(2) & 1 != 0;
+                self.idle();
+            }
+            0x04 => {
+                let status = self.status_3(byte(1));
+                self.answer(&[status]);
+            }
+            0x07 => self.seek(byte(1), Seek::Recalibrate, now),
+            0x0f if byte(0) & 0x80 == 0 => self.seek(byte(1), Seek::To(byte(2)), now),
+            0x0f => self.seek(byte(1), Seek::By(byte(2), byte(0) & 0x40 != 0), now),
+            0x08 => self.sense_interrupt(),
+            0x0e => self.dump_registers(),
+            0x10 => self.answer(&[ENHANCED]),
+            0x12 => {
+                // Without OW, the drives' bits stay.
+                let drives = if byte(1) & 0x80 == 0 {
+                    self.core.perpendicular & PERPENDICULAR_DRIVES
+                } else {
+                    byte(1) & PERPENDICULAR_DRIVES
+                };
+                self.core.perpendicular = drives | byte(1) & 3;
+                self.idle();
+            }
+            0x13 => {
+                self.core.configured = [byte(2), byte(3)];
+                self.idle();
+            }
+            0x14 => {
+                self.core.is_locked = byte(0) & 0x80 != 0;
+                self.answer(&[u8::from(self.core.is_locked) << 4]);
+            }
+            0x0a => self.read_id(byte(1), now),
+            0x02 | 0x05 | 0x06 | 0x09 | 0x0c | 0x0d | 0x11 | 0x16 | 0x19 | 0x1d => {
+                self.begin_transfer(bytes, now);
+            }
+            _ => self.answer(&[INVALID]),
+        }
+    }
+
+    fn idle(&mut self) {
+        self.core.phase = Phase::Command(Vec::new());
+    }
+
+    /// Gives results at once, without an interrupt.
+    fn answer(&mut self, results: &[u8]) {
+        self.core.phase = Phase::Result(results.iter().rev().copied().collect());
+    }
+
+    fn status_3(&self, select: u8) -> u8 {
+        let number = usize::from(select & 3);
+        let head = select & 4;
+        let Some(drive) = self.core.drives.get(number) else {
+            return select & 3 | head;
+        };
+        let protected = self.media[number]
+            .as_ref()
+            .is_some_and(super::Medium::is_write_protected);
+        let track_0 = drive.cylinder == 0;
+        // Ready and two-sided read as ones.
+        0x28 | select & 3 | head | u8::from(track_0) << 4 | u8::from(protected) << 6
+    }
+
+    fn seek(&mut self, select: u8, seek: Seek, now: Time) {
+        self.idle();
+        let number = usize::from(select & 3);
+        if number >= DRIVES {
+            // Nothing steps, so track 0 is never seen.
+            let check = if seek == Seek::Recalibrate {
+                ABNORMAL | EQUIPMENT_CHECK
+            } else {
+                0
+            };
+            self.core.unsensed[number] = Some(SEEK_END | check | select & 7);
+            self.set_interrupt(true);
+            return;
+        }
+        let drive = &mut self.core.drives[number];
+        let target = match seek {
+            Seek::Recalibrate => drive.cylinder.saturating_sub(MOST_STEPS),
+            Seek::To(cylinder) => cylinder,
+            Seek::By(steps, true) => drive.cylinder.saturating_add(steps),
+            Seek::By(steps, false) => drive.cylinder.saturating_sub(steps),
+        };
+        let steps = u64::from(target.abs_diff(drive.cylinder));
+        drive.seek = Some((target, now.after_ns(COMMAND_NS + steps * STEP_NS)));
+    }
+
+    fn sense_interrupt(&mut self) {
+        let waiting = self.core.unsensed.iter().position(Option::is_some);
+        let Some(number) = waiting else {
+            self.answer(&[INVALID]);
+            return;
+        };
+        let status = self.core.unsensed[number].take().unwrap_or(INVALID);
+        let cylinder = self
+            .core
+            .drives
+            .get(number)
+            .map_or(0, |drive| drive.cylinder);
+        self.set_interrupt(false);
+        self.answer(&[status, cylinder]);
+    }
+
+    fn dump_registers(&mut self) {
+        let core = &self.core;
+        let [first, second] = core.drives;
+        let results = [
+            first.cylinder,
+            second.cylinder,
+            0,
+            0,
+            core.specified[0],
+            core.specified[1],
+            0,
+            u8::from(core.is_locked) << 7 | core.perpendicular,
+            core.configured[0],
+            core.configured[1],
+        ];
+        self.answer(&results);
+    }
+
+    fn begin_transfer(&mut self, bytes: &[u8], now: Time) {
+        let transfer = Transfer::new(bytes, Kind::of(bytes[0]));
+        let number = transfer.drive();
+        let mut start = now.after_ns(COMMAND_NS);
+        if self.core.configured[0] & IMPLIED_SEEK != 0
+            && let Some(drive) = self.core.drives.get_mut(number)
+            && !transfer.is_format()
+        {
+            let steps = u64::from(transfer.cylinder().abs_diff(drive.cylinder));
+            drive.cylinder = transfer.cylinder();
+            start = start.after_ns(steps * STEP_NS);
+        }
+        self.core.phase = Phase::Transfer(transfer);
+        self.core.deadline = Some(start);
+        self.drive_wires();
+    }
+}
+
+/// Where a head is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seek {
+    Recalibrate,
+    To(u8),
+    /// By so many steps, inwards if true.
+    By(u8, bool),
+}

@@ -1,0 +1,410 @@
+//! A VGA with the Bochs display interface.
+//!
+//! IBM PS/2 Hardware Interface Technical Reference, "Video Subsystem"; the
+//! Bochs VBE extension for what lies beyond.
+//!
+//! Registers: 0 to 2Fh are the ports 3B0h to 3DFh; 30h is the index and 31h
+//! the data port of the extension (16 bits); from [`WINDOW`] on lies the
+//! window of the processor's address space, 128 KiB from A0000h on.
+
+use bitflags::bitflags;
+use serde::{Deserialize, Serialize};
+
+use crate::bus_error::BusError;
+use crate::device::{Context, Device, Registers, byte_of_read, byte_of_write};
+use crate::snapshot::{RestoreError, State};
+use crate::time::Time;
+
+mod attribute;
+mod code_page;
+mod crtc;
+mod dac;
+mod graphics;
+mod memory;
+mod render;
+mod sequencer;
+#[cfg(test)]
+mod tests;
+mod vbe;
+
+pub use memory::{PlainVideoMemory, VideoMemory};
+pub use render::{Frame, TextScreen};
+
+use attribute::Attribute;
+use crtc::Crtc;
+use dac::Dac;
+use graphics::Graphics;
+use sequencer::{ClockingMode, MemoryMode, Sequencer};
+use vbe::{Effect, Vbe};
+
+/// The register at which the memory window begins.
+pub const WINDOW: u64 = 0x2_0000;
+/// The bytes of the memory window.
+pub const WINDOW_BYTES: u64 = 0x2_0000;
+/// The index port of the extension; its data port follows.
+const VBE_INDEX: u64 = 0x30;
+const VBE_DATA: u64 = 0x31;
+
+bitflags! {
+    /// Miscellaneous Output Register.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    struct Miscellaneous: u8 {
+        /// The CRT controller is at 3D4h, else at 3B4h.
+        const COLOR_ADDRESSES = 1 << 0;
+        /// The processor reaches the memory.
+        const RAM_ENABLED = 1 << 1;
+        /// The 28.322 MHz clock, else 25.175 MHz.
+        const CLOCK_28_MHZ = 1 << 2;
+    }
+
+    /// Input Status Register 1.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    struct InputStatus1: u8 {
+        /// Nothing is displayed now: a retrace, or a border.
+        const DISPLAY_DISABLED = 1 << 0;
+        /// The vertical retrace.
+        const VERTICAL_RETRACE = 1 << 3;
+    }
+}
+
+/// Input Status Register 0: a colour monitor is sensed.
+const MONITOR_SENSED: u8 = 0x10;
+
+/// The graphics adapter.
+pub struct Vga {
+    memory: Box<dyn VideoMemory>,
+    miscellaneous: Miscellaneous,
+    feature_control: u8,
+    sequencer: Sequencer,
+    graphics: Graphics,
+    attribute: Attribute,
+    crtc: Crtc,
+    dac: Dac,
+    vbe: Vbe,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedV1 {
+    miscellaneous: u8,
+    feature_control: u8,
+    sequencer: Sequencer,
+    graphics: Graphics,
+    attribute: Attribute,
+    crtc: Crtc,
+    dac: Dac,
+    vbe: Vbe,
+}
+
+/// Where an address of the window leads.
+struct Access {
+    /// The address in each plane.
+    address: usize,
+    /// The planes that a write may reach.
+    planes: u8,
+    /// The plane that a read is answered from.
+    plane: usize,
+}
+
+impl Vga {
+    /// An adapter that scans `memory`.
+    #[must_use]
+    pub fn new(memory: Box<dyn VideoMemory>) -> Self {
+        Self {
+            memory,
+            miscellaneous: Miscellaneous::empty(),
+            feature_control: 0,
+            sequencer: Sequencer::default(),
+            graphics: Graphics::default(),
+            attribute: Attribute::default(),
+            crtc: Crtc::default(),
+            dac: Dac::default(),
+            vbe: Vbe::default(),
+        }
+    }
+
+    /// Nanoseconds from frame to frame, and of one line, as the registers ask for.
+    fn timing(&self) -> (u64, u64) {
+        let clocking = self.sequencer.clocking();
+        let dots = if clocking.contains(ClockingMode::EIGHT_DOTS) {
+            8
+        } else {
+            9
+        };
+        let halved = u64::from(clocking.contains(ClockingMode::DOT_CLOCK_HALVED)) + 1;
+        let khz = if self.miscellaneous.contains(Miscellaneous::CLOCK_28_MHZ) {
+            28_322
+        } else {
+            25_175
+        };
+        let line_dots = self.crtc.horizontal_total() as u64 * dots * halved;
+        let line_ns = line_dots * 1_000_000 / khz;
+        (line_ns * self.crtc.vertical_total() as u64, line_ns)
+    }
+
+    /// How many frames have begun since power-on.
+    fn frame_number(&self, now: Time) -> u64 {
+        now.0.checked_div(self.timing().0).unwrap_or(0)
+    }
+
+    fn input_status_1(&self, now: Time) -> InputStatus1 {
+        let (frame_ns, line_ns) = self.timing();
+        let in_frame = now.0.checked_rem(frame_ns).unwrap_or(0);
+        let line = in_frame.checked_div(line_ns).unwrap_or(0) as usize;
+        let in_line = in_frame.checked_rem(line_ns).unwrap_or(0);
+        let mut status = InputStatus1::empty();
+        let total = self.crtc.horizontal_total() as u64;
+        let is_beside = in_line * total >= line_ns * self.crtc.columns() as u64;
+        if is_beside || line >= self.crtc.display_lines() {
+            status |= InputStatus1::DISPLAY_DISABLED;
+        }
+        if self.crtc.vertical_retrace().contains(&line) {
+            status |= InputStatus1::VERTICAL_RETRACE | InputStatus1::DISPLAY_DISABLED;
+        }
+        status
+    }
+
+    /// Whether a register of the CRT controller's address range is at this one of its two places.
+    const fn is_addressed(&self, register: u64) -> bool {
+        let is_color = register >= 0x20;
+        self.miscellaneous.contains(Miscellaneous::COLOR_ADDRESSES) == is_color
+    }
+
+    fn read_port(&mut self, register: u64, now: Time) -> Result<u8, BusError> {
+        Ok(match register {
+            0x10 => self.attribute.read_index(),
+            0x11 => self.attribute.read_data(),
+            0x12 => MONITOR_SENSED,
+            0x14 => self.sequencer.index,
+            0x15 => self.sequencer.read(),
+            0x16 => self.dac.mask,
+            0x17 => self.dac.state(),
+            0x18 => self.dac.write_index(),
+            0x19 => self.dac.read(),
+            0x1a => self.feature_control,
+            0x1c => self.miscellaneous.bits(),
+            0x1e => self.graphics.index,
+            0x1f => self.graphics.read(),
+            0x04 | 0x24 if self.is_addressed(register) => self.crtc.index,
+            0x05 | 0x25 if self.is_addressed(register) => self.crtc.read(),
+            0x0a | 0x2a if self.is_addressed(register) => {
+                self.attribute.reset_flip_flop();
+                self.input_status_1(now).bits()
+            }
+            _ => return Err(BusError::NoRegister(register)),
+        })
+    }
+
+    fn write_port(&mut self, register: u64, value: u8) -> Result<(), BusError> {
+        match register {
+            0x10 | 0x11 => self.attribute.write(value),
+            0x12 => self.miscellaneous = Miscellaneous::from_bits_retain(value),
+            0x14 => self.sequencer.index = value,
+            0x15 => self.sequencer.write(value),
+            0x16 => self.dac.mask = value,
+            0x17 => self.dac.set_index(value, true),
+            0x18 => self.dac.set_index(value, false),
+            0x19 => self.dac.write(value),
+            0x1e => self.graphics.index = value,
+            0x1f => self.graphics.write(value),
+            0x04 | 0x24 if self.is_addressed(register) => self.crtc.index = value,
+            0x05 | 0x25 if self.is_addressed(register) => self.crtc.write(value),
+            0x0a | 0x2a if self.is_addressed(register) => self.feature_control = value & 3,
+            _ => return Err(BusError::NoRegister(register)),
+        }
+        Ok(())
+    }
+
+    /// Where an offset into the window leads; nowhere if the adapter does not decode it.
+    fn access(&self, offset: usize) -> Option<Access> {
+        let window = self.graphics.window();
+        let is_decoded = self.miscellaneous.contains(Miscellaneous::RAM_ENABLED);
+        if !is_decoded || !window.contains(&offset) {
+            return None;
+        }
+        let offset = offset - window.start;
+        let mode = self.sequencer.memory_mode();
+        let odd = offset & 1;
+        let mut access = Access {
+            address: offset & 0xffff,
+            planes: 15,
+            plane: self.graphics.read_map(),
+        };
+        if mode.contains(MemoryMode::CHAIN_4) {
+            access.plane = offset & 3;
+            access.planes = 1 << access.plane;
+            access.address = offset & 0xfffc | offset >> 16 & 3;
+            return Some(access);
+        }
+        if !mode.contains(MemoryMode::SEQUENTIAL) {
+            access.planes = if odd == 0 { 0b0101 } else { 0b1010 };
+            access.address &= !1;
+        }
+        if self.graphics.reads_odd_even() {
+            access.plane = access.plane & 2 | odd;
+        }
+        Some(access)
+    }
+
+    fn read_memory(&mut self, offset: usize) -> u8 {
+        if let Some(bank) = self.vbe.bank() {
+            let mut byte = [0];
+            self.memory.read(bank + (offset & 0xffff), &mut byte);
+            return byte[0];
+        }
+        let Some(access) = self.access(offset) else {
+            return 0xff;
+        };
+        self.memory
+            .read(access.address * 4, &mut self.graphics.latches);
+        self.graphics.read_latches(access.plane)
+    }
+
+    fn write_memory(&mut self, offset: usize, value: u8) {
+        if let Some(bank) = self.vbe.bank() {
+            self.memory.write(bank + (offset & 0xffff), &[value]);
+            return;
+        }
+        let Some(access) = self.access(offset) else {
+            return;
+        };
+        let planes = access.planes & self.sequencer.map_mask();
+        let mut bytes = [0; 4];
+        self.memory.read(access.address * 4, &mut bytes);
+        let written = self.graphics.planes_of(value);
+        for (plane, (byte, written)) in bytes.iter_mut().zip(written).enumerate() {
+            if planes >> plane & 1 != 0 {
+                *byte = written;
+            }
+        }
+        self.memory.write(access.address * 4, &bytes);
+    }
+
+    fn write_vbe(&mut self, value: u16) {
+        if let Effect::Clear(bytes) = self.vbe.write(value, self.memory.bytes()) {
+            self.memory
+                .write(0, &vec![0; bytes.min(self.memory.bytes())]);
+        }
+        self.dac.is_eight_bits = self.vbe.is_eight_bit_dac();
+    }
+}
+
+impl Device for Vga {
+    fn name(&self) -> &'static str {
+        "vga"
+    }
+
+    fn reset(&mut self) {
+        self.miscellaneous = Miscellaneous::empty();
+        self.feature_control = 0;
+        self.sequencer = Sequencer::default();
+        self.graphics = Graphics::default();
+        self.attribute = Attribute::default();
+        self.crtc = Crtc::default();
+        self.dac = Dac::default();
+        self.vbe = Vbe::default();
+    }
+
+    fn save(&self) -> State {
+        let Self {
+            memory: _,
+            miscellaneous,
+            feature_control,
+            sequencer,
+            graphics,
+            attribute,
+            crtc,
+            dac,
+            vbe,
+        } = self;
+        State::encode(
+            1,
+            &SavedV1 {
+                miscellaneous: miscellaneous.bits(),
+                feature_control: *feature_control,
+                sequencer: sequencer.clone(),
+                graphics: graphics.clone(),
+                attribute: attribute.clone(),
+                crtc: crtc.clone(),
+                dac: dac.clone(),
+                vbe: vbe.clone(),
+            },
+        )
+    }
+
+    fn restore(&mut self, state: State) -> Result<(), RestoreError> {
+        let saved: SavedV1 = state.decode(self.name(), 1)?;
+        let impossible = |what| RestoreError::Impossible {
+            device: "vga",
+            what,
+        };
+        if !saved.dac.is_possible() {
+            return Err(impossible("a palette has 256 entries"));
+        }
+        if !saved.vbe.is_possible() {
+            return Err(impossible("a resolution is out of range"));
+        }
+        self.miscellaneous = Miscellaneous::from_bits_retain(saved.miscellaneous);
+        self.feature_control = saved.feature_control;
+        self.sequencer = saved.sequencer;
+        self.graphics = saved.graphics;
+        self.attribute = saved.attribute;
+        self.crtc = saved.crtc;
+        self.dac = saved.dac;
+        self.vbe = saved.vbe;
+        Ok(())
+    }
+
+    fn registers(&mut self) -> Option<&mut dyn Registers> {
+        Some(self)
+    }
+}
+
+/// An offset into the memory window, if a register lies there.
+fn window_offset(register: u64) -> Option<usize> {
+    let offset = register.checked_sub(WINDOW)?;
+    (offset < WINDOW_BYTES).then_some(offset as usize)
+}
+
+impl Registers for Vga {
+    fn read(
+        &mut self,
+        register: u64,
+        bytes: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Result<(), BusError> {
+        if let Some(offset) = window_offset(register) {
+            for (index, byte) in bytes.iter_mut().enumerate() {
+                *byte = self.read_memory(offset + index);
+            }
+            return Ok(());
+        }
+        match (register, &mut *bytes) {
+            (VBE_INDEX, [low, high]) => [*low, *high] = self.vbe.index.to_le_bytes(),
+            (VBE_DATA, [low, high]) => {
+                [*low, *high] = self.vbe.read(self.memory.bytes()).to_le_bytes();
+            }
+            _ => *byte_of_read(register, bytes)? = self.read_port(register, cx.now)?,
+        }
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        register: u64,
+        bytes: &[u8],
+        _cx: &mut Context<'_>,
+    ) -> Result<(), BusError> {
+        if let Some(offset) = window_offset(register) {
+            for (index, &byte) in bytes.iter().enumerate() {
+                self.write_memory(offset + index, byte);
+            }
+            return Ok(());
+        }
+        match (register, bytes) {
+            (VBE_INDEX, &[low, high]) => self.vbe.index = u16::from_le_bytes([low, high]),
+            (VBE_DATA, &[low, high]) => self.write_vbe(u16::from_le_bytes([low, high])),
+            _ => self.write_port(register, byte_of_write(register, bytes)?)?,
+        }
+        Ok(())
+    }
+}

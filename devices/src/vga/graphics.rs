@@ -1,0 +1,182 @@
+//! The graphics controller: what happens to a byte between processor and
+//! planes (IBM VGA, "Graphics Controller Registers").
+
+use serde::{Deserialize, Serialize};
+
+/// The bits that each register has.
+const WRITABLE: [u8; 9] = [0x0f, 0x0f, 0x0f, 0x1f, 0x03, 0x7b, 0x0f, 0x0f, 0xff];
+
+/// How bits of the planes become pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ShiftMode {
+    /// A bit of each plane.
+    Planar,
+    /// Two bits of a plane, as the CGA had them.
+    Interleaved,
+    /// Eight bits of a plane.
+    Bytes,
+}
+
+/// The graphics controller's registers and its latches.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Graphics {
+    pub(super) index: u8,
+    registers: [u8; 9],
+    /// The four bytes that were read last.
+    pub(super) latches: [u8; 4],
+}
+
+impl Graphics {
+    pub(super) fn read(&self) -> u8 {
+        let index = usize::from(self.index);
+        self.registers.get(index).copied().unwrap_or(0)
+    }
+
+    pub(super) fn write(&mut self, value: u8) {
+        let index = usize::from(self.index);
+        if let (Some(register), Some(bits)) = (self.registers.get_mut(index), WRITABLE.get(index)) {
+            *register = value & bits;
+        }
+    }
+
+    const fn set_reset(&self) -> u8 {
+        self.registers[0]
+    }
+
+    const fn enable_set_reset(&self) -> u8 {
+        self.registers[1]
+    }
+
+    /// The plane that read mode 0 gives.
+    pub(super) const fn read_map(&self) -> usize {
+        self.registers[4] as usize
+    }
+
+    /// Even and odd addresses read from even and odd planes.
+    pub(super) const fn reads_odd_even(&self) -> bool {
+        self.registers[5] & 0x10 != 0
+    }
+
+    /// Whether pixels are shown, else characters.
+    pub(super) const fn is_graphics(&self) -> bool {
+        self.registers[6] & 1 != 0
+    }
+
+    /// The window of the processor's address space, from A0000h on.
+    pub(super) const fn window(&self) -> std::ops::Range<usize> {
+        match self.registers[6] >> 2 & 3 {
+            0 => 0..0x2_0000,
+            1 => 0..0x1_0000,
+            2 => 0x1_0000..0x1_8000,
+            _ => 0x1_8000..0x2_0000,
+        }
+    }
+
+    pub(super) const fn shift_mode(&self) -> ShiftMode {
+        match self.registers[5] >> 5 & 3 {
+            0 => ShiftMode::Planar,
+            1 => ShiftMode::Interleaved,
+            _ => ShiftMode::Bytes,
+        }
+    }
+
+    /// What the processor reads once the latches are loaded.
+    pub(super) fn read_latches(&self, plane: usize) -> u8 {
+        if self.registers[5] & 8 == 0 {
+            return self.latches[plane & 3];
+        }
+        // Read mode 1: a one for each pixel whose cared-for planes are the colour compared.
+        let (compare, care) = (self.registers[2], self.registers[7]);
+        let differing = (0..4).filter(|plane| care >> plane & 1 != 0);
+        !differing.fold(0, |bits, plane| {
+            bits | self.latches[plane] ^ spread(compare >> plane & 1)
+        })
+    }
+
+    /// What is to be written to the planes when the processor writes `value`.
+    pub(super) fn planes_of(&self, value: u8) -> [u8; 4] {
+        let rotated = value.rotate_right(u32::from(self.registers[3] & 7));
+        let bit_mask = self.registers[8];
+        match self.registers[5] & 3 {
+            0 => self.combine(bit_mask, |plane| {
+                if self.enable_set_reset() >> plane & 1 == 0 {
+                    rotated
+                } else {
+                    spread(self.set_reset() >> plane & 1)
+                }
+            }),
+            1 => self.latches,
+            2 => self.combine(bit_mask, |plane| spread(value >> plane & 1)),
+            // Write mode 3: the byte is one more mask.
+            _ => self.combine(bit_mask & rotated, |plane| {
+                spread(self.set_reset() >> plane & 1)
+            }),
+        }
+    }
+
+    /// Combines each plane's source with its latch, under a mask of pixels.
+    fn combine(&self, mask: u8, source: impl Fn(usize) -> u8) -> [u8; 4] {
+        std::array::from_fn(|plane| {
+            let latch = self.latches[plane];
+            let result = match self.registers[3] >> 3 {
+                0 => source(plane),
+                1 => source(plane) & latch,
+                2 => source(plane) | latch,
+                _ => source(plane) ^ latch,
+            };
+            result & mask | latch & !mask
+        })
+    }
+}
+
+/// A bit, eight times.
+const fn spread(bit: u8) -> u8 {
+    if bit == 0 { 0 } else { 0xff }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Graphics;
+
+    fn with(registers: &[(u8, u8)], latches: [u8; 4]) -> Graphics {
+        let mut graphics = Graphics {
+            latches,
+            ..Graphics::default()
+        };
+        graphics.index = 8;
+        graphics.write(0xff);
+        for &(index, value) in registers {
+            graphics.index = index;
+            graphics.write(value);
+        }
+        graphics
+    }
+
+    #[test]
+    fn write_mode_0_rotates_then_combines_under_the_mask() {
+        let graphics = with(&[(3, 0x18 | 4), (8, 0x0f)], [0xff, 0, 0x55, 0xaa]);
+        assert_eq!(graphics.planes_of(0xf0), [0xf0, 0x0f, 0x5a, 0xa5]);
+    }
+
+    #[test]
+    fn set_reset_replaces_the_byte_in_enabled_planes() {
+        let graphics = with(&[(0, 0b0101), (1, 0b0011)], [0; 4]);
+        assert_eq!(graphics.planes_of(0x12), [0xff, 0, 0x12, 0x12]);
+    }
+
+    #[test]
+    fn write_modes_1_to_3_use_latches_colours_and_masks() {
+        let latches = [1, 2, 3, 4];
+        assert_eq!(with(&[(5, 1)], latches).planes_of(0xff), latches);
+        let colour = with(&[(5, 2), (8, 0xf0)], latches).planes_of(0b1001);
+        assert_eq!(colour, [0xf1, 0x02, 0x03, 0xf4]);
+        let masked = with(&[(5, 3), (0, 0b0110)], latches).planes_of(0x80);
+        assert_eq!(masked, [0x01, 0x82, 0x83, 0x04]);
+    }
+
+    #[test]
+    fn read_mode_1_compares_the_planes_cared_for() {
+        let graphics = with(&[(5, 8), (2, 0b0001), (7, 0b0011)], [0xf0, 0x33, 0xff, 0]);
+        assert_eq!(graphics.read_latches(2), 0xc0);
+    }
+}

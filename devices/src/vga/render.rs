@@ -1,0 +1,386 @@
+//! The picture: what a monitor would show, made from registers and memory.
+//!
+//! A frame is made at once, from the registers as they are. What a program
+//! changes between two scan lines is not seen.
+
+use super::Vga;
+use super::attribute::ModeControl;
+use super::graphics::ShiftMode;
+use super::sequencer::ClockingMode;
+use super::vbe::Screen;
+
+/// The bytes of the four planes.
+const PLANES_BYTES: usize = 0x4_0000;
+
+/// A picture. Pixels that last several dots or lines are there once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frame {
+    /// Pixels in a line.
+    pub width: usize,
+    /// Lines.
+    pub height: usize,
+    /// Line by line, `0x00RRGGBB`.
+    pub pixels: Vec<u32>,
+}
+
+/// A screen of characters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TextScreen {
+    /// Characters in a row.
+    pub columns: usize,
+    /// Rows.
+    pub rows: usize,
+    /// Row by row: character (code page 437 by custom) and attribute.
+    pub cells: Vec<(u8, u8)>,
+    /// Column and row of the cursor, if it is on and on the screen.
+    pub cursor: Option<(usize, usize)>,
+    /// The sixteen colours of attributes, `0x00RRGGBB`.
+    pub colors: [u32; 16],
+    /// Attribute bit 7 blinks, else it is a brighter background.
+    pub blinks: bool,
+}
+
+impl TextScreen {
+    /// One row's characters as text, without the blanks behind them.
+    #[must_use]
+    pub fn row(&self, row: usize) -> String {
+        let start = row.saturating_mul(self.columns);
+        let cells = self.cells.get(start..).unwrap_or_default();
+        let text: String = cells
+            .iter()
+            .take(self.columns)
+            .map(|&(character, _)| super::code_page::character(character))
+            .collect();
+        text.trim_end().to_owned()
+    }
+
+    /// All rows, one to a line.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let rows: Vec<_> = (0..self.rows).map(|row| self.row(row)).collect();
+        rows.join("\n")
+    }
+}
+
+/// What a scan line is made from.
+struct Line {
+    /// The address counter at its left.
+    counter: usize,
+    /// Which line of its row it is.
+    row_line: usize,
+    /// By how many dots it is panned to the left.
+    panning: usize,
+}
+
+impl Vga {
+    /// Whether characters are shown, else pixels.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        self.vbe.screen().is_none() && !self.graphics.is_graphics()
+    }
+
+    /// The picture on the screen at a time.
+    #[must_use]
+    pub fn frame(&self, now: crate::Time) -> Frame {
+        if let Some(screen) = self.vbe.screen() {
+            return self.linear_frame(&screen);
+        }
+        let (columns, dots) = (self.crtc.columns(), self.dots());
+        let step = self.line_step();
+        let mut frame = Frame {
+            width: columns * dots,
+            height: self.crtc.display_lines().div_ceil(step),
+            pixels: Vec::new(),
+        };
+        if !self.shows_anything() {
+            frame.pixels.resize(frame.width * frame.height, 0);
+            return frame;
+        }
+        let mut planes = vec![0; PLANES_BYTES];
+        self.memory.read(0, &mut planes);
+        let colors = self.colors();
+        let rgb = self.dac.rgb();
+        let mut dots_of_line = Vec::with_capacity(frame.width + 16);
+        self.for_each_line(|number, line| {
+            if number % step != 0 {
+                return;
+            }
+            dots_of_line.clear();
+            if !self.graphics.is_graphics() {
+                self.text_line(&planes, line, now, &mut dots_of_line);
+            } else if self.graphics.shift_mode() == ShiftMode::Bytes {
+                self.byte_line(&planes, line, &mut dots_of_line);
+            } else {
+                self.planar_line(&planes, line, &mut dots_of_line);
+            }
+            let is_direct =
+                self.graphics.is_graphics() && self.graphics.shift_mode() == ShiftMode::Bytes;
+            let shown = dots_of_line.iter().skip(line.panning).take(frame.width);
+            frame.pixels.extend(shown.map(|&dot| {
+                let entry = if is_direct {
+                    dot
+                } else {
+                    colors[usize::from(dot & 15)]
+                };
+                rgb[usize::from(entry)]
+            }));
+        });
+        frame.pixels.resize(frame.width * frame.height, 0);
+        frame
+    }
+
+    /// The characters on the screen, in a text mode.
+    #[must_use]
+    pub fn text_screen(&self) -> Option<TextScreen> {
+        if !self.is_text() {
+            return None;
+        }
+        let columns = self.crtc.columns();
+        let double = if self.crtc.is_double_scan() { 2 } else { 1 };
+        let rows = self.crtc.display_lines() / (self.crtc.row_lines() * double);
+        let mut planes = vec![0; PLANES_BYTES];
+        self.memory.read(0, &mut planes);
+        let cursor = self.crtc.cursor();
+        let mut screen = TextScreen {
+            columns,
+            rows,
+            blinks: self.attribute.mode().contains(ModeControl::BLINK),
+            ..TextScreen::default()
+        };
+        let rgb = self.dac.rgb();
+        screen.colors = self.colors().map(|entry| rgb[usize::from(entry)]);
+        for row in 0..rows {
+            let left = self.crtc.start_address() + row * self.crtc.row_offset();
+            for column in 0..columns {
+                let counter = left + column;
+                if cursor.lines.is_some() && cursor.address == counter {
+                    screen.cursor = Some((column, row));
+                }
+                let at = self.crtc.plane_address(counter, 0) * 4;
+                screen.cells.push((planes[at], planes[at + 1]));
+            }
+        }
+        Some(screen)
+    }
+
+    /// Dots of a character clock, as they are shown.
+    fn dots(&self) -> usize {
+        if !self.graphics.is_graphics()
+            && !self.sequencer.clocking().contains(ClockingMode::EIGHT_DOTS)
+        {
+            9
+        } else if self.graphics.is_graphics() && self.graphics.shift_mode() == ShiftMode::Bytes {
+            4
+        } else {
+            8
+        }
+    }
+
+    /// How many scan lines are alike, and become one line of the frame.
+    fn line_step(&self) -> usize {
+        let double = if self.crtc.is_double_scan() { 2 } else { 1 };
+        let is_repeated = self.graphics.is_graphics() && !self.crtc.rows_are_interleaved();
+        let lines = if is_repeated {
+            self.crtc.row_lines()
+        } else {
+            1
+        };
+        double * lines
+    }
+
+    fn shows_anything(&self) -> bool {
+        self.crtc.is_running()
+            && self.attribute.is_screen_on()
+            && !self.sequencer.clocking().contains(ClockingMode::SCREEN_OFF)
+    }
+
+    /// The palette's entries for the sixteen colours of the planes.
+    fn colors(&self) -> [u8; 16] {
+        self.attribute.palette()
+    }
+
+    /// Walks the scan lines from top to bottom as the address counter does.
+    fn for_each_line(&self, mut act: impl FnMut(usize, &Line)) {
+        let crtc = &self.crtc;
+        let mut panning = self.panning();
+        let mut counter = crtc.start_address() + crtc.byte_panning();
+        let mut row_line = crtc.preset_row_scan();
+        for number in 0..crtc.display_lines() {
+            act(
+                number,
+                &Line {
+                    counter,
+                    row_line,
+                    panning,
+                },
+            );
+            if number == crtc.line_compare() {
+                (counter, row_line) = (0, 0);
+                if self
+                    .attribute
+                    .mode()
+                    .contains(ModeControl::SPLIT_KEEPS_STILL)
+                {
+                    panning = 0;
+                }
+                continue;
+            }
+            if crtc.is_double_scan() && number % 2 == 0 {
+                continue;
+            }
+            row_line += 1;
+            if row_line >= crtc.row_lines() {
+                row_line = 0;
+                counter += crtc.row_offset();
+            }
+        }
+    }
+
+    fn panning(&self) -> usize {
+        let panning = self.attribute.panning();
+        match self.dots() {
+            // Nine dots: 8 is none, 0 is one.
+            9 => {
+                if panning >= 8 {
+                    0
+                } else {
+                    panning + 1
+                }
+            }
+            4 => (panning & 7) / 2,
+            _ => panning & 7,
+        }
+    }
+
+    fn text_line(&self, planes: &[u8], line: &Line, now: crate::Time, dots: &mut Vec<u8>) {
+        let mode = self.attribute.mode();
+        let fonts = self.sequencer.fonts();
+        let frame_number = self.frame_number(now);
+        let cursor = self.crtc.cursor();
+        let cursor_here = cursor.lines.is_some_and(|(first, last)| {
+            (first..=last).contains(&line.row_line) && frame_number & 8 == 0
+        });
+        for counter in line.counter..line.counter + self.crtc.columns() + 1 {
+            let at = self.crtc.plane_address(counter, line.row_line) * 4;
+            let (character, attribute) = (planes[at], planes[at + 1]);
+            let font = fonts[usize::from(attribute & 8 == 0)];
+            let glyph = font + usize::from(character) * 32 + line.row_line;
+            let mut bits = planes[(glyph & 0xffff) * 4 + 2];
+            let (mut ink, mut paper) = (attribute & 15, attribute >> 4);
+            if mode.contains(ModeControl::BLINK) {
+                paper &= 7;
+                if attribute & 0x80 != 0 && frame_number & 16 != 0 {
+                    bits = 0;
+                }
+            }
+            if mode.contains(ModeControl::MONOCHROME)
+                && attribute & 7 == 1
+                && line.row_line == self.crtc.underline_line()
+            {
+                bits = 0xff;
+            }
+            if cursor_here && counter == cursor.address {
+                paper = ink;
+            }
+            if attribute & 0x77 == 0x70 && mode.contains(ModeControl::MONOCHROME) {
+                ink &= 8;
+            }
+            let color = |bit: bool| if bit { ink } else { paper };
+            dots.extend((0..8).rev().map(|bit| color(bits >> bit & 1 != 0)));
+            if self.dots() == 9 {
+                let is_line = mode.contains(ModeControl::LINE_GRAPHICS) && character & 0xe0 == 0xc0;
+                dots.push(color(is_line && bits & 1 != 0));
+            }
+        }
+    }
+
+    fn planar_line(&self, planes: &[u8], line: &Line, dots: &mut Vec<u8>) {
+        let is_interleaved = self.graphics.shift_mode() == ShiftMode::Interleaved;
+        for counter in line.counter..line.counter + self.crtc.columns() + 1 {
+            let at = self.crtc.plane_address(counter, line.row_line) * 4;
+            let [a, b, c, d] = [planes[at], planes[at + 1], planes[at + 2], planes[at + 3]];
+            if is_interleaved {
+                for (low, high) in [(a, c), (b, d)] {
+                    let pair = |byte: u8, shift: u32| byte >> shift & 3;
+                    dots.extend(
+                        [6, 4, 2, 0].map(|shift| pair(low, shift) | pair(high, shift) << 2),
+                    );
+                }
+            } else {
+                dots.extend((0..8).rev().map(|bit| {
+                    let plane = |byte: u8| byte >> bit & 1;
+                    plane(a) | plane(b) << 1 | plane(c) << 2 | plane(d) << 3
+                }));
+            }
+        }
+    }
+
+    /// 256 colours: a byte of each plane by turns, past the sixteen colours.
+    fn byte_line(&self, planes: &[u8], line: &Line, dots: &mut Vec<u8>) {
+        for counter in line.counter..line.counter + self.crtc.columns() + 1 {
+            let at = self.crtc.plane_address(counter, line.row_line) * 4;
+            dots.extend_from_slice(&planes[at..at + 4]);
+        }
+    }
+
+    fn linear_frame(&self, screen: &Screen) -> Frame {
+        let rgb = self.dac.rgb();
+        let mut frame = Frame {
+            width: screen.width,
+            height: screen.height,
+            pixels: Vec::with_capacity(screen.width * screen.height),
+        };
+        let (left, top) = screen.offset;
+        if screen.bits_per_pixel == 4 {
+            let colors = self.colors();
+            let mut bytes = vec![0; screen.width.div_ceil(8) * 4 + 4];
+            for y in top..top + screen.height {
+                self.memory
+                    .read((y * screen.line_bytes + left / 8) * 4, &mut bytes);
+                frame
+                    .pixels
+                    .extend((left % 8..left % 8 + screen.width).map(|x| {
+                        let quad = &bytes[x / 8 * 4..x / 8 * 4 + 4];
+                        let color = (0..4).fold(0, |color, plane| {
+                            color | (quad[plane] >> (7 - x % 8) & 1) << plane
+                        });
+                        rgb[usize::from(colors[usize::from(color)])]
+                    }));
+            }
+            return frame;
+        }
+        let pixel_bytes = screen.bits_per_pixel.div_ceil(8);
+        let mut bytes = vec![0; screen.width * pixel_bytes];
+        for y in top..top + screen.height {
+            self.memory
+                .read(y * screen.line_bytes + left * pixel_bytes, &mut bytes);
+            let pixels = bytes.chunks_exact(pixel_bytes);
+            frame
+                .pixels
+                .extend(pixels.map(|pixel| color_of(screen.bits_per_pixel, pixel, &rgb)));
+        }
+        frame
+    }
+}
+
+/// A pixel of the linear frame buffer as `0x00RRGGBB`.
+fn color_of(bits_per_pixel: usize, pixel: &[u8], palette: &[u32]) -> u32 {
+    let value = pixel
+        .iter()
+        .rev()
+        .fold(0, |value, &byte| value << 8 | u32::from(byte));
+    // Shorter components repeat their top bits, so that white is white.
+    let five = |shift: u32| {
+        let part = value >> shift & 31;
+        part << 3 | part >> 2
+    };
+    match bits_per_pixel {
+        8 => palette[value as usize & 0xff],
+        15 => five(10) << 16 | five(5) << 8 | five(0),
+        16 => {
+            let green = value >> 5 & 63;
+            five(11) << 16 | (green << 2 | green >> 4) << 8 | five(0)
+        }
+        _ => value & 0xff_ffff,
+    }
+}

@@ -1,0 +1,330 @@
+//! The adapter as a program and a monitor see it.
+
+use proptest::prelude::*;
+
+use super::{PlainVideoMemory, Vga, WINDOW};
+use crate::conformance::{Access, Action, Probe, check, check_replay};
+use crate::time::Time;
+
+/// The sequencer, CRTC, graphics and attribute registers of a BIOS mode.
+struct Mode {
+    miscellaneous: u8,
+    sequencer: &'static [u8],
+    crtc: &'static [u8],
+    graphics: &'static [u8],
+    attribute_mode: u8,
+}
+
+/// Mode 3: 80 by 25 characters of 9 by 16 dots.
+const TEXT: Mode = Mode {
+    miscellaneous: 0x67,
+    sequencer: &[0x03, 0x00, 0x03, 0x00, 0x02],
+    crtc: &[
+        0x5f, 0x4f, 0x50, 0x82, 0x55, 0x81, 0xbf, 0x1f, 0x00, 0x4f, 0x0d, 0x0e, 0, 0, 0, 0, 0x9c,
+        0x8e, 0x8f, 0x28, 0x1f, 0x96, 0xb9, 0xa3, 0xff,
+    ],
+    graphics: &[0, 0, 0, 0, 0, 0x10, 0x0e, 0x0f, 0xff],
+    attribute_mode: 0x0c,
+};
+
+/// Mode 12h: 640 by 480 in 16 colours.
+const PLANAR: Mode = Mode {
+    miscellaneous: 0xe3,
+    sequencer: &[0x03, 0x01, 0x0f, 0x00, 0x06],
+    crtc: &[
+        0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0x0b, 0x3e, 0x00, 0x40, 0, 0, 0, 0, 0, 0, 0xea, 0x8c,
+        0xdf, 0x28, 0x00, 0xe7, 0x04, 0xe3, 0xff,
+    ],
+    graphics: &[0, 0, 0, 0, 0, 0, 0x05, 0x0f, 0xff],
+    attribute_mode: 0x01,
+};
+
+/// Mode 13h: 320 by 200 in 256 colours.
+const BYTES: Mode = Mode {
+    miscellaneous: 0x63,
+    sequencer: &[0x03, 0x01, 0x0f, 0x00, 0x0e],
+    crtc: &[
+        0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0xbf, 0x1f, 0x00, 0x41, 0, 0, 0, 0, 0, 0, 0x9c, 0x8e,
+        0x8f, 0x28, 0x40, 0x96, 0xb9, 0xa3, 0xff,
+    ],
+    graphics: &[0, 0, 0, 0, 0, 0x40, 0x05, 0x0f, 0xff],
+    attribute_mode: 0x41,
+};
+
+/// Mode 4: 320 by 200 in four colours, as the CGA had it.
+const CGA: Mode = Mode {
+    miscellaneous: 0x63,
+    sequencer: &[0x03, 0x09, 0x03, 0x00, 0x02],
+    crtc: &[
+        0x2d, 0x27, 0x28, 0x90, 0x2b, 0x80, 0xbf, 0x1f, 0x00, 0xc1, 0, 0, 0, 0, 0, 0, 0x9c, 0x8e,
+        0x8f, 0x14, 0x00, 0x96, 0xb9, 0xa2, 0xff,
+    ],
+    graphics: &[0, 0, 0, 0, 0, 0x30, 0x0f, 0x00, 0xff],
+    attribute_mode: 0x01,
+};
+
+fn vga() -> Vga {
+    Vga::new(Box::new(PlainVideoMemory::new(4 << 20)))
+}
+
+fn indexed(probe: &mut Probe<'_>, port: u64, index: u8, value: u8) {
+    probe.write(port, index);
+    probe.write(port + 1, value);
+}
+
+/// Programs a mode; colour `n` of the palette is `(n, 2n, 3n) & 63`.
+fn set_mode(probe: &mut Probe<'_>, mode: &Mode) {
+    probe.write(0x12, mode.miscellaneous);
+    for (port, values) in [
+        (0x14, mode.sequencer),
+        (0x24, mode.crtc),
+        (0x1e, mode.graphics),
+    ] {
+        if port == 0x24 {
+            indexed(probe, port, 0x11, 0);
+        }
+        for (index, &value) in values.iter().enumerate() {
+            indexed(probe, port, index as u8, value);
+        }
+    }
+    probe.read(0x2a);
+    for index in 0..16 {
+        probe.write(0x10, index);
+        probe.write(0x10, index);
+    }
+    let panning = if mode.sequencer[1] & 1 == 0 { 8 } else { 0 };
+    for (index, value) in [
+        (0x10, mode.attribute_mode),
+        (0x12, 0x0f),
+        (0x13, panning),
+        (0x14, 0),
+    ] {
+        probe.write(0x10, index);
+        probe.write(0x10, value);
+    }
+    probe.write(0x10, 0x20);
+    probe.write(0x16, 0xff);
+    probe.write(0x18, 0);
+    for color in 0..=255u8 {
+        for factor in 1..=3 {
+            probe.write(0x19, color.wrapping_mul(factor) & 63);
+        }
+    }
+}
+
+fn rgb(color: u8) -> u32 {
+    let part = |factor: u8| {
+        let part = u32::from(color.wrapping_mul(factor) & 63);
+        part << 2 | part >> 4
+    };
+    part(1) << 16 | part(2) << 8 | part(3)
+}
+
+#[test]
+fn text_is_drawn_with_the_font_of_plane_2() {
+    let mut vga = vga();
+    let mut probe = Probe::new(&mut vga);
+    set_mode(&mut probe, &PLANAR);
+    // Line 1 of character 41h: a font lies in plane 2, 32 bytes a character.
+    indexed(&mut probe, 0x14, 2, 4);
+    probe.write(WINDOW + 0x41 * 32 + 1, 0b1000_0001);
+    set_mode(&mut probe, &TEXT);
+    let text = WINDOW + 0x1_8000;
+    for (offset, byte) in [(160, 0x41), (161, 0x4e), (162, 0xc4), (163, 0x07)] {
+        probe.write(text + offset, byte);
+    }
+    let screen = vga.text_screen().unwrap();
+    assert_eq!((screen.columns, screen.rows), (80, 25));
+    assert_eq!(screen.cells[80..82], [(0x41, 0x4e), (0xc4, 0x07)]);
+    assert_eq!(screen.row(1), "A─");
+    assert_eq!(screen.colors[15], rgb(15));
+
+    let frame = vga.frame(Time::ZERO);
+    assert_eq!((frame.width, frame.height), (720, 400));
+    let line = &frame.pixels[17 * 720..18 * 720];
+    assert_eq!(line[0], rgb(14));
+    assert_eq!(line[1..7], [rgb(4); 6]);
+    // The eighth dot is ink; the ninth is paper for letters.
+    assert_eq!(line[7..9], [rgb(14), rgb(4)]);
+}
+
+#[test]
+fn the_cursor_blinks_where_its_registers_say() {
+    let mut vga = vga();
+    let mut probe = Probe::new(&mut vga);
+    set_mode(&mut probe, &TEXT);
+    for (index, value) in [(0x0e, 0), (0x0f, 81), (0x0a, 13), (0x0b, 14)] {
+        indexed(&mut probe, 0x24, index, value);
+    }
+    probe.write(WINDOW + 0x1_8000 + 163, 0x07);
+    assert_eq!(vga.text_screen().unwrap().cursor, Some((1, 1)));
+    let at = (16 + 13) * 720 + 9;
+    assert_eq!(vga.frame(Time::ZERO).pixels[at..at + 9], [rgb(7); 9]);
+    // Eight frames later, at 70 Hz, it is dark.
+    assert_eq!(vga.frame(Time(120_000_000)).pixels[at], rgb(0));
+}
+
+#[test]
+fn planes_give_one_bit_of_each_pixel() {
+    let mut vga = vga();
+    let mut probe = Probe::new(&mut vga);
+    set_mode(&mut probe, &PLANAR);
+    indexed(&mut probe, 0x14, 2, 0b1010);
+    probe.write(WINDOW + 80, 0x81);
+    let frame = vga.frame(Time::ZERO);
+    assert_eq!((frame.width, frame.height), (640, 480));
+    assert_eq!(frame.pixels[640], rgb(10));
+    assert_eq!(frame.pixels[641..647], [rgb(0); 6]);
+    assert_eq!(frame.pixels[647], rgb(10));
+}
+
+#[test]
+fn a_byte_is_a_pixel_in_mode_13h_and_in_mode_x() {
+    let mut vga = vga();
+    let mut probe = Probe::new(&mut vga);
+    set_mode(&mut probe, &BYTES);
+    for pixel in [0, 1, 2, 319, 320, 63_999] {
+        probe.write(WINDOW + pixel, (pixel as u8).wrapping_add(5));
+    }
+    assert_eq!(probe.read(WINDOW + 319), 68);
+    let frame = vga.frame(Time::ZERO);
+    assert_eq!((frame.width, frame.height), (320, 200));
+    for pixel in [0, 1, 2, 319, 320, 63_999] {
+        assert_eq!(
+            frame.pixels[pixel],
+            rgb((pixel as u8).wrapping_add(5)),
+            "pixel {pixel}"
+        );
+    }
+    // Unchained: addresses count in each plane.
+    let mut probe = Probe::new(&mut vga);
+    for (port, index, value) in [
+        (0x14, 4, 6),
+        (0x24, 0x14, 0),
+        (0x24, 0x17, 0xe3),
+        (0x14, 2, 2),
+    ] {
+        if port == 0x24 {
+            indexed(&mut probe, port, 0x11, 0);
+        }
+        indexed(&mut probe, port, index, value);
+    }
+    probe.write(WINDOW + 80, 99);
+    assert_eq!(vga.frame(Time::ZERO).pixels[320 + 1], rgb(99));
+}
+
+#[test]
+fn cga_lines_alternate_between_two_banks() {
+    let mut vga = vga();
+    let mut probe = Probe::new(&mut vga);
+    set_mode(&mut probe, &CGA);
+    probe.write(WINDOW + 0x1_8000, 0b00_01_10_11);
+    probe.write(WINDOW + 0x1_8000 + 0x2000 + 1, 0b11_00_00_00);
+    let frame = vga.frame(Time::ZERO);
+    assert_eq!((frame.width, frame.height), (320, 200));
+    assert_eq!(frame.pixels[..4], [rgb(0), rgb(1), rgb(2), rgb(3)]);
+    assert_eq!(frame.pixels[320 + 4], rgb(3));
+}
+
+#[test]
+fn a_split_screen_shows_address_zero_below() {
+    let mut vga = vga();
+    let mut probe = Probe::new(&mut vga);
+    set_mode(&mut probe, &PLANAR);
+    probe.write(WINDOW, 0xff);
+    // The start address is 80 lines down; from line 101 on address 0 is shown.
+    for (index, value) in [(0x0c, 0x19), (0x0d, 0), (0x18, 100), (7, 0x2e), (9, 0)] {
+        if index == 7 {
+            indexed(&mut probe, 0x24, 0x11, 0);
+        }
+        indexed(&mut probe, 0x24, index, value);
+    }
+    let frame = vga.frame(Time::ZERO);
+    assert_eq!(frame.pixels[0], rgb(0));
+    assert_eq!(frame.pixels[101 * 640], rgb(15));
+}
+
+#[test]
+fn the_extension_shows_a_linear_frame_buffer_and_its_bank() {
+    let mut vga = vga();
+    let mut probe = Probe::new(&mut vga);
+    for (index, value) in [(1, 800u16), (2, 600), (3, 32), (4, 0x41), (5, 1)] {
+        probe.write_bytes(0x30, &u16::to_le_bytes(index)).unwrap();
+        probe.write_bytes(0x31, &value.to_le_bytes()).unwrap();
+    }
+    // Bank 1 begins at byte 65536: line 20, pixel 384.
+    probe.write_bytes(WINDOW, &[0x33, 0x22, 0x11, 0]).unwrap();
+    let mut bytes = [0; 2];
+    probe.read_bytes(0x31, &mut bytes).unwrap();
+    assert_eq!(bytes, [1, 0]);
+    let frame = vga.frame(Time::ZERO);
+    assert_eq!((frame.width, frame.height), (800, 600));
+    assert_eq!(frame.pixels[20 * 800 + 384], 0x11_2233);
+    assert!(!vga.is_text());
+}
+
+#[test]
+fn retrace_comes_70_times_a_second() {
+    let mut vga = vga();
+    let mut probe = Probe::new(&mut vga);
+    set_mode(&mut probe, &TEXT);
+    let mut rises = 0;
+    let mut was_set = false;
+    for _ in 0..100_000 {
+        probe.wait_ns(10_000);
+        let is_set = probe.read(0x2a) & 8 != 0;
+        rises += u32::from(is_set && !was_set);
+        was_set = is_set;
+    }
+    assert!((69..=71).contains(&rises), "{rises} frames in a second");
+}
+
+fn access() -> impl Strategy<Value = Access> {
+    let register = prop_oneof![
+        4 => 0..0x34u64,
+        2 => WINDOW..WINDOW + 0x2_0000,
+        1 => any::<u64>(),
+    ];
+    let action = prop_oneof![
+        (0..9usize).prop_map(Action::Read),
+        prop::collection::vec(any::<u8>(), 0..9).prop_map(Action::Write),
+        any::<u8>().prop_map(|byte| Action::Write(vec![byte])),
+    ];
+    (0..1_000_000u64, register, action).prop_map(|(after_ns, register, action)| Access {
+        after_ns,
+        register,
+        action,
+    })
+}
+
+proptest! {
+    #[test]
+    fn keeps_the_contract(accesses in prop::collection::vec(access(), 0..64)) {
+        check(&mut vga(), &accesses);
+    }
+
+    #[test]
+    fn registers_replay(accesses in prop::collection::vec(access(), 0..64)) {
+        // What lies in the memory is the board's to restore.
+        let registers = accesses.into_iter().filter(|access| access.register < 0x30);
+        check_replay(&mut vga(), &registers.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn any_registers_give_a_whole_picture(
+        accesses in prop::collection::vec(access(), 0..64),
+        now in any::<u64>(),
+    ) {
+        let mut vga = vga();
+        check(&mut vga, &accesses);
+        let mut probe = Probe::new(&mut vga);
+        for access in &accesses {
+            if let Action::Write(bytes) = &access.action {
+                let _ = probe.write_bytes(access.register, bytes);
+            }
+        }
+        let frame = vga.frame(Time(now));
+        prop_assert_eq!(frame.pixels.len(), frame.width * frame.height);
+        let _ = vga.text_screen();
+    }
+}
