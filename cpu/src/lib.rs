@@ -35,6 +35,6 @@ pub mod verbs;
 pub use cpuid::Model;
 pub use exception::Exception;
 pub use interp::{Engine, Interpreter, Stop};
-pub use platform::Platform;
+pub use platform::{LocalApicView, Platform};
 pub use processor::Cpu;
 pub use state::CpuState;

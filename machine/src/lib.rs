@@ -12,6 +12,7 @@ pub mod host;
 pub mod load;
 mod machine;
 pub mod memory_map;
+mod memory_windows;
 pub mod ports;
 pub mod run;
 pub mod stats;

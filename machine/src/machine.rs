@@ -10,7 +10,7 @@ use rax_mmu::{HostRamError, MapError, Mmu, NotRam, PhysicalAddress, PhysicalMemo
 use crate::board::{Board, Fittings};
 use crate::bus::{Bus, Pins};
 use crate::load::{BootImage, Descriptors, Start};
-use crate::memory_map;
+use crate::memory_map::{self, Shadow};
 use crate::ports::PortsTaken;
 
 /// What a machine is made of.
@@ -86,12 +86,15 @@ impl Machine {
         })?;
         let memory = Arc::new(memory);
         memory_map::map_ram(&memory, ram)?;
+        let mut rom_bytes = 0;
         if let Boot::Rom(image) = &boot {
             memory_map::map_rom(&memory, image)?;
+            rom_bytes = image.len() as u64;
         }
+        let shadow = Shadow::new(&memory, rom_bytes)?;
         fittings.cmos.extend(memory_map::cmos(ram));
         let board = Board::pc(fittings)?;
-        let bus = Arc::new(Mutex::new(Bus::new(board, Arc::clone(&memory))));
+        let bus = Arc::new(Mutex::new(Bus::new(board, Arc::clone(&memory), shadow)));
         let pins = Box::new(Pins(Arc::clone(&bus)));
         let cpu = Cpu::new(model, Mmu::new(Arc::clone(&memory)), pins);
         let engine = Box::new(Interpreter::new(&cpu));
