@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use rax_devices::io_apic;
 use rax_devices::pci::ConfigMechanism;
 use rax_devices::{
     ApicQueue, BusError, ByteSink, Console, Context, Cutoff, DebugConsole, DebugExit, Device, Disk,
@@ -54,7 +55,12 @@ const SCI: u32 = 9;
 /// APM commands that switch ACPI on and off.
 const ACPI_COMMANDS: (u8, u8) = (0xf1, 0xf0);
 
-const IO_APIC_BASE: u64 = 0xfec0_0000;
+/// Where the I/O APIC's registers are.
+pub(crate) const IO_APIC_BASE: u64 = 0xfec0_0000;
+/// Its ID, out of the way of the processors'.
+pub(crate) const IO_APIC_ID: u8 = 15;
+/// Where every processor finds its local APIC.
+pub(crate) const LOCAL_APIC_BASE: u64 = 0xfee0_0000;
 const HPET_BASE: u64 = 0xfed0_0000;
 /// The bootstrap processor's local APIC. Its timer and the time-stamp counter
 /// count nanoseconds.
@@ -64,9 +70,25 @@ const BOOTSTRAP_APIC: LocalApicModel = LocalApicModel {
     has_x2apic: true,
     timer_hz: 1_000_000_000,
     tsc_hz: 1_000_000_000,
-    base: 0xfee0_0000,
+    base: LOCAL_APIC_BASE,
     physical_bits: 52,
 };
+
+/// The I/O APIC's pin for an ISA interrupt: IRQ 0 comes in at pin 2, because
+/// IRQ 2 is the slave 8259.
+pub(crate) const fn isa_pin(irq: u8) -> Option<u8> {
+    match irq {
+        0 => Some(2),
+        1 | 3..=15 => Some(irq),
+        _ => None,
+    }
+}
+
+/// The I/O APIC's pin, and the wire, for interrupt pin `pin` (0 for INTA) of a
+/// PCI device: successive devices' pins are turned by one, to share evenly.
+pub(crate) const fn pci_pin(device: u8, pin: u8) -> u8 {
+    FIRST_PIRQ as u8 + (device % 4 + 3 + pin % 4) % 4
+}
 
 /// Chips on a board.
 pub struct Board {
@@ -173,12 +195,15 @@ impl Board {
     fn bare() -> Self {
         let irqs = IrqLines::new();
         let apic_bus = ApicQueue::new();
-        // IRQ 0 comes in at pin 2; pin 0 is left for the 8259s, which need it not.
-        let pins = std::array::from_fn(|pin| match pin {
-            0 => None,
-            2 => Some(0),
-            pin => Some(pin as u32),
-        });
+        let mut pins = [None; io_apic::PINS];
+        for irq in 0..16 {
+            if let Some(pin) = isa_pin(irq) {
+                pins[usize::from(pin)] = Some(u32::from(irq));
+            }
+        }
+        for wire in FIRST_PIRQ..SMI {
+            pins[wire as usize] = Some(wire);
+        }
         let isa = std::array::from_fn(|irq| IrqLine::new(&irqs, irq as u32));
         Self {
             pic: PicPair::new(Arc::clone(&irqs)),
@@ -386,3 +411,6 @@ impl Board {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ pub mod load;
 mod machine;
 pub mod memory_map;
 mod memory_windows;
+pub mod mp_table;
 pub mod ports;
 pub mod run;
 pub mod stats;

@@ -11,6 +11,7 @@ use crate::board::{Board, Fittings};
 use crate::bus::{Bus, Pins};
 use crate::load::{BootImage, Descriptors, Start};
 use crate::memory_map::{self, Shadow};
+use crate::mp_table::{Processor, mp_tables};
 use crate::ports::PortsTaken;
 
 /// What a machine is made of.
@@ -146,6 +147,16 @@ impl Machine {
                 .load_image(PhysicalAddress(chunk.address), &chunk.bytes)?;
         }
         // What firmware would have done before a loader runs.
+        let [signature, _, _, features] = self.cpu.cpuid(1, 0);
+        let bootstrap = Processor {
+            apic_id: 0,
+            is_bootstrap: true,
+            signature,
+            features,
+        };
+        let tables = mp_tables(memory_map::EBDA as u32, &[bootstrap]);
+        let place = PhysicalAddress(memory_map::EBDA);
+        self.memory.load_image(place, &tables)?;
         self.cpu.init_memory_types(memory_map::LOW_LIMIT);
         match image.start {
             Start::ResetVector => {}

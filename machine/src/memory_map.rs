@@ -8,7 +8,7 @@ use crate::load::{MemoryKind, MemoryRange};
 /// End of conventional memory.
 const CONVENTIONAL_END: u64 = 0xa_0000;
 /// What firmware keeps at its end for itself (the extended BIOS data area).
-const EBDA: u64 = 0x9_fc00;
+pub(crate) const EBDA: u64 = 0x9_fc00;
 /// Where extended memory begins.
 const EXTENDED: u64 = 0x10_0000;
 /// RAM below 4 GiB ends here at the latest: devices live above.

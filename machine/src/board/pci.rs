@@ -3,7 +3,7 @@
 use rax_devices::pci::{Pin, Space};
 use rax_devices::{BusError, Context, Device, Dma, IrqLine, Registers, Time};
 
-use super::{Board, FIRST_PIRQ};
+use super::{Board, pci_pin};
 use crate::memory_windows::MemoryWindow;
 use crate::ports::ChipId;
 
@@ -25,12 +25,10 @@ impl Board {
         });
     }
 
-    /// The wire of an interrupt pin of device `device`: the pins of successive
-    /// devices are turned by one, so that they share evenly.
+    /// A driver of an interrupt pin of device `device`.
     #[must_use]
     pub fn pci_interrupt(&self, device: u8, pin: Pin) -> IrqLine {
-        let turned = u32::from(device) + 3 + (pin as u32 - 1);
-        self.irq(FIRST_PIRQ + turned % 4)
+        self.irq(u32::from(pci_pin(device, pin as u8 - 1)))
     }
 
     fn chip_at(&self, bus: u8, device: u8, function: u8) -> Option<ChipId> {
