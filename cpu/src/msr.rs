@@ -41,6 +41,9 @@ mod number {
     pub(super) const TSC_DEADLINE: u32 = 0x6e0;
     pub(super) const X2APIC_FIRST: u32 = 0x800;
     pub(super) const X2APIC_LAST: u32 = 0x8ff;
+    pub(super) const SYS_CFG: u32 = 0xc001_0010;
+    pub(super) const HWCR: u32 = 0xc001_0015;
+    pub(super) const XSS: u32 = 0xda0;
     pub(super) const EFER: u32 = 0xc000_0080;
     pub(super) const STAR: u32 = 0xc000_0081;
     pub(super) const LSTAR: u32 = 0xc000_0082;
@@ -77,6 +80,9 @@ const MISC_ENABLE_WRITABLE: u64 = 1 << 0 | 1 << 18 | 1 << 22 | 1 << 34;
 const MISC_ENABLE_FIXED: u64 = 1 << 11 | 1 << 12;
 /// IA32_DEBUGCTL: LBR and BTF.
 const DEBUGCTL_BITS: u64 = 3;
+
+/// AMD's SYS_CFG: the switches of fixed-range attributes and of TOM2, which change nothing here.
+const SYS_CFG_BITS: u64 = 0x7c_0000;
 
 /// What a register number says of a write or read.
 enum Outcome<T> {
@@ -254,7 +260,9 @@ impl Cpu {
             n::STAR | n::LSTAR | n::CSTAR | n::FMASK => model.supports(Feature::Syscall),
             n::FS_BASE | n::GS_BASE | n::KERNEL_GS_BASE => model.supports(Feature::Lm),
             n::TSC_AUX => model.supports(Feature::Rdtscp),
-            n::MISC_ENABLE => since(Generation::Pentium4),
+            n::XSS => model.supports(Feature::Xsaves),
+            n::MISC_ENABLE => since(Generation::Pentium4) && !model.is_amd(),
+            n::SYS_CFG | n::HWCR => since(Generation::PentiumPro) && model.is_amd(),
             n::PLATFORM_ID
             | n::APIC_BASE
             | n::EBL_CR_POWERON
@@ -292,6 +300,9 @@ impl Cpu {
             n::DEBUGCTL => msrs.debugctl,
             n::PAT => msrs.pat,
             n::MTRR_DEF_TYPE => msrs.mtrr_def_type,
+            n::SYS_CFG => msrs.sys_cfg,
+            n::HWCR => msrs.hwcr,
+            n::XSS => msrs.xss,
             n::EFER => msrs.efer,
             n::STAR => msrs.star,
             n::LSTAR => msrs.lstar,
@@ -366,6 +377,7 @@ impl Cpu {
             return Refused;
         }
         let only = |bits: u64| value & !bits == 0;
+        let supervisor_components = self.model.xss_bits();
         let msrs = &mut self.state.msrs;
         match register {
             n::P5_MC_ADDR | n::P5_MC_TYPE | n::EBL_CR_POWERON | n::BIOS_UPDT_TRIG => {}
@@ -382,6 +394,9 @@ impl Cpu {
                 msrs.misc_enable = value & MISC_ENABLE_WRITABLE;
             }
             n::DEBUGCTL if only(DEBUGCTL_BITS) => msrs.debugctl = value,
+            n::SYS_CFG if only(SYS_CFG_BITS) => msrs.sys_cfg = value,
+            n::HWCR if only(0xffff_ffff) => msrs.hwcr = value,
+            n::XSS if only(supervisor_components) => msrs.xss = value,
             n::STAR => msrs.star = value,
             n::LSTAR => msrs.lstar = value,
             n::CSTAR => msrs.cstar = value,

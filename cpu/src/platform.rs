@@ -1,5 +1,5 @@
 //! What the processor's pins reach: ports, memory-mapped devices, the interrupt
-//! controller and the clock. Implemented by the machine.
+//! controller, the clock and the source of random numbers. Implemented by the machine.
 
 use rax_mmu::MmioSpace;
 
@@ -29,6 +29,8 @@ pub trait Platform: MmioSpace + Send {
     fn acknowledge_interrupt(&mut self) -> u8;
     /// The clock that the time-stamp counter counts.
     fn clock_cycles(&mut self) -> u64;
+    /// Sixty-four random bits, for RDRAND and RDSEED.
+    fn random(&mut self) -> u64;
     /// Whether the machine must act before the next instruction: a reset, a
     /// power-off or a new deadline was asked for.
     fn wants_attention(&self) -> bool;

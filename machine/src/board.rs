@@ -35,6 +35,8 @@ pub struct Fittings {
     pub fw_cfg: Option<FwCfg>,
     /// Seconds since 1970, UTC, at power-on.
     pub start_time: i64,
+    /// What the random numbers of RDRAND and RDSEED follow from.
+    pub seed: [u8; 32],
     /// What the CMOS memory holds, as (index, value).
     pub cmos: Vec<(u8, u8)>,
 }

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::{Rng, SeedableRng};
 use rax_cpu::{LocalApicView, Platform};
 use rax_devices::{ApicBus, ApicCycle, ApicMessage, ApicQueue, Dma, Time};
 use rax_mmu::{MmioSpace, PhysicalAddress, PhysicalMemory};
@@ -17,6 +19,9 @@ pub(crate) struct Bus {
     memory: BusMaster,
     /// The RAM that the host bridge shows or hides.
     shadow: Shadow,
+    /// Where random numbers come from. The seed is all that it has of the host, so a
+    /// run repeats with the same seed.
+    random: ChaCha20Rng,
     /// The count of retired instructions at the access that is under way.
     instructions: u64,
     /// Until when the processor runs if nothing changes.
@@ -52,13 +57,19 @@ impl Dma for BusMaster {
 }
 
 impl Bus {
-    pub(crate) fn new(board: Board, memory: Arc<PhysicalMemory>, shadow: Shadow) -> Self {
+    pub(crate) fn new(
+        board: Board,
+        memory: Arc<PhysicalMemory>,
+        shadow: Shadow,
+        seed: [u8; 32],
+    ) -> Self {
         let apic_bus = board.apic_bus();
         Self {
             board,
             clock: Clock::default(),
             memory: BusMaster { memory, apic_bus },
             shadow,
+            random: ChaCha20Rng::from_seed(seed),
             instructions: 0,
             slice_deadline: None,
             attention: false,
@@ -164,6 +175,10 @@ impl Platform for Pins {
     fn clock_cycles(&mut self) -> u64 {
         // The time-stamp counter counts nanoseconds: 1 GHz.
         self.bus().now().0
+    }
+
+    fn random(&mut self) -> u64 {
+        self.bus().random.next_u64()
     }
 
     fn wants_attention(&self) -> bool {

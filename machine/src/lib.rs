@@ -9,6 +9,7 @@ mod bus;
 pub mod cli;
 pub mod clock;
 pub mod host;
+pub mod jit_dump;
 pub mod load;
 mod machine;
 pub mod memory_map;

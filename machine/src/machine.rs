@@ -94,8 +94,10 @@ impl Machine {
         }
         let shadow = Shadow::new(&memory, rom_bytes)?;
         fittings.cmos.extend(memory_map::cmos(ram));
+        let seed = fittings.seed;
         let board = Board::pc(fittings)?;
-        let bus = Arc::new(Mutex::new(Bus::new(board, Arc::clone(&memory), shadow)));
+        let bus = Bus::new(board, Arc::clone(&memory), shadow, seed);
+        let bus = Arc::new(Mutex::new(bus));
         let pins = Box::new(Pins(Arc::clone(&bus)));
         let cpu = Cpu::new(model, Mmu::new(Arc::clone(&memory)), pins);
         let engine = Box::new(Interpreter::new(&cpu));

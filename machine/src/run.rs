@@ -48,6 +48,8 @@ pub enum End {
     Timeout,
     /// The instructions were used up.
     Instructions,
+    /// Two engines side by side came to different states.
+    Diverged,
     /// The user wanted to quit.
     Quit(Quit),
     /// The host failed.
@@ -94,6 +96,7 @@ impl Machine {
             };
             match stop {
                 Stop::Budget | Stop::Attention => {}
+                Stop::Diverged => return End::Diverged,
                 Stop::Halted => {
                     if let Some(end) = pacer.idle(self) {
                         return end;
