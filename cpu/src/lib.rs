@@ -37,6 +37,6 @@ mod xstate;
 pub use cpuid::Model;
 pub use exception::Exception;
 pub use interp::{Engine, Evaluator, Interpreter, Stop};
-pub use platform::Platform;
+pub use platform::{LocalApicView, Platform};
 pub use processor::Cpu;
 pub use state::CpuState;

@@ -38,6 +38,9 @@ mod number {
     pub(super) const MTRR_FIX4K_LAST: u32 = 0x26f;
     pub(super) const PAT: u32 = 0x277;
     pub(super) const MTRR_DEF_TYPE: u32 = 0x2ff;
+    pub(super) const TSC_DEADLINE: u32 = 0x6e0;
+    pub(super) const X2APIC_FIRST: u32 = 0x800;
+    pub(super) const X2APIC_LAST: u32 = 0x8ff;
     pub(super) const SYS_CFG: u32 = 0xc001_0010;
     pub(super) const HWCR: u32 = 0xc001_0015;
     pub(super) const NB_CFG: u32 = 0xc001_001f;
@@ -137,7 +140,11 @@ impl Cpu {
         if register == number::TIME_STAMP_COUNTER && self.model.supports(Feature::Tsc) {
             return Ok(self.time_stamp(insn));
         }
-        match self.plain_msr(register) {
+        let outcome = match self.read_apic_msr(insn, register) {
+            Unknown => self.plain_msr(register),
+            outcome => outcome,
+        };
+        match outcome {
             Done(value) => Ok(value),
             Refused | Unknown => {
                 self.report_unknown_msr(register, "read");
@@ -161,7 +168,11 @@ impl Cpu {
             }
             _ => {}
         }
-        let outcome = match self.write_range_msr(register, value) {
+        let outcome = match self.write_apic_msr(insn, register, value) {
+            Unknown => self.write_range_msr(register, value),
+            outcome => outcome,
+        };
+        let outcome = match outcome {
             Unknown => self.write_plain_msr(register, value),
             outcome => outcome,
         };
@@ -173,6 +184,62 @@ impl Cpu {
                 Err(self.raise(Exception::GeneralProtection(0)))
             }
         }
+    }
+
+    /// Whether a register is the local APIC's, which is the platform's.
+    fn is_apic_msr(&self, register: u32) -> bool {
+        use number as n;
+        let exists = match register {
+            n::APIC_BASE => self.is_there(register),
+            n::TSC_DEADLINE => self.model.supports(Feature::TscDeadline),
+            n::X2APIC_FIRST..=n::X2APIC_LAST => self.model.supports(Feature::X2apic),
+            _ => return false,
+        };
+        exists && self.platform.local_apic().is_some()
+    }
+
+    fn read_apic_msr(&mut self, insn: &Insn, register: u32) -> Outcome<u64> {
+        if !self.is_apic_msr(register) {
+            return Unknown;
+        }
+        self.note_position(insn);
+        self.begin_access();
+        let value = match register {
+            number::APIC_BASE => self.platform.local_apic().map(|apic| apic.base),
+            _ => self.platform.read_apic_msr(register),
+        };
+        let offset = self.state.msrs.tsc_offset;
+        match value {
+            // The platform's clock does not know what was written to the counter.
+            Some(deadline) if register == number::TSC_DEADLINE && deadline != 0 => {
+                Done(deadline.wrapping_add(offset))
+            }
+            Some(value) => Done(value),
+            None => Refused,
+        }
+    }
+
+    fn write_apic_msr(&mut self, insn: &Insn, register: u32, value: u64) -> Outcome<()> {
+        if !self.is_apic_msr(register) {
+            return Unknown;
+        }
+        let too_wide = value >> self.model.physical_address_bits() != 0;
+        if register == number::APIC_BASE && too_wide {
+            return Refused;
+        }
+        let mut written = value;
+        if register == number::TSC_DEADLINE && value != 0 {
+            let counter = self.time_stamp(insn);
+            let clock = counter.wrapping_sub(self.state.msrs.tsc_offset);
+            // What is past is due at the first cycle there was.
+            let ahead = value.checked_sub(counter);
+            written = ahead.map_or(1, |ahead| clock.saturating_add(ahead).max(1));
+        }
+        self.note_position(insn);
+        self.begin_access();
+        let taken = self.platform.write_apic_msr(register, written);
+        self.end_access();
+        if taken { Done(()) } else { Refused }
     }
 
     #[cold]
@@ -325,7 +392,7 @@ impl Cpu {
             // CPUID will put the revision there.
             n::BIOS_SIGN_ID => msrs.bios_sign_id = value,
             n::MCG_STATUS if only(0) => msrs.mcg_status = 0,
-            // There is no local APIC to be moved or enabled.
+            // Without a local APIC there is nothing to be moved or enabled.
             n::APIC_BASE if value == msrs.apic_base => {}
             n::TSC_ADJUST => msrs.tsc_offset = value,
             n::SYSENTER_CS => msrs.sysenter_cs = value & 0xffff_ffff,

@@ -144,8 +144,13 @@ fn subject(engine: Engine) -> Result<Guest, VerifyError> {
     match engine {
         Engine::Interp => Ok(Guest::interpreter()?),
         Engine::Jit => {
+            // Each case runs once; it is the compiler that is asked.
+            let options = rax_jit::Options {
+                threshold: 0,
+                ..rax_jit::Options::default()
+            };
             let mut failure = None;
-            let guest = Guest::new("jit", |cpu: &Cpu| match rax_jit::Jit::new(cpu) {
+            let guest = Guest::new("jit", |cpu: &Cpu| match rax_jit::Jit::new(cpu, options) {
                 Ok(jit) => Box::new(jit),
                 Err(why) => {
                     failure = Some(why.to_string());
