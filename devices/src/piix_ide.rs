@@ -143,9 +143,6 @@ impl PiixIde {
     }
 
     /// The CD-ROM drive at `device` of `channel`, if that is one.
-    ///
-    /// After a disc was changed the board calls `advance`, as after any call
-    /// from outside.
     pub fn cd_rom(&mut self, channel: usize, device: usize) -> Option<&mut CdRom> {
         self.ports.get_mut(channel)?.channel.cd_rom(device)
     }
