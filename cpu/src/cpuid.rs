@@ -5,15 +5,17 @@
 //! it, which instructions need it, and which bits of CR4 and EFER come with it.
 
 mod feature;
+mod kind;
 mod leaves;
 #[cfg(test)]
 mod tests;
 
-use iced_x86::{CpuidFeature, DecoderOptions};
+use iced_x86::{Code, CpuidFeature, DecoderOptions};
 use rax_mmu::Controls;
 
 pub(crate) use feature::Feature;
-pub(crate) use leaves::{MICROCODE_REVISION, PKRU_OFFSET};
+use kind::{KINDS, Kind, Vendor};
+pub(crate) use leaves::MICROCODE_REVISION;
 
 /// The generations of processors, each with all that the one before has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,101 +28,11 @@ pub(crate) enum Generation {
     Pentium4,
     X8664,
     X8664V2,
+    X8664V3,
     Max,
+    /// Later than any: features of models that name them.
+    Named,
 }
-
-/// What distinguishes a model besides its features.
-struct Kind {
-    name: &'static str,
-    generation: Generation,
-    /// Family, model and stepping.
-    signature: u32,
-    /// The greatest basic leaf.
-    basic_leaves: u32,
-    /// The greatest extended leaf; zero if there is none.
-    extended_leaves: u32,
-    physical_address_bits: u8,
-}
-
-/// The 64-bit models bear the signature of an in-order Atom, which like rax does not
-/// speculate: operating systems then know that they need no retpolines, no return
-/// thunks and no page-table isolation.
-const IN_ORDER: u32 = 0x0001_06ca;
-
-const KINDS: &[Kind] = &[
-    Kind {
-        name: "486",
-        generation: Generation::I486,
-        signature: 0x0480,
-        basic_leaves: 1,
-        extended_leaves: 0,
-        physical_address_bits: 32,
-    },
-    Kind {
-        name: "pentium",
-        generation: Generation::Pentium,
-        signature: 0x052c,
-        basic_leaves: 1,
-        extended_leaves: 0,
-        physical_address_bits: 32,
-    },
-    Kind {
-        name: "pentiumpro",
-        generation: Generation::PentiumPro,
-        signature: 0x0619,
-        basic_leaves: 2,
-        extended_leaves: 0,
-        physical_address_bits: 36,
-    },
-    Kind {
-        name: "pentium2",
-        generation: Generation::Pentium2,
-        signature: 0x0652,
-        basic_leaves: 2,
-        extended_leaves: 0,
-        physical_address_bits: 36,
-    },
-    Kind {
-        name: "pentium3",
-        generation: Generation::Pentium3,
-        signature: 0x0686,
-        basic_leaves: 2,
-        extended_leaves: 0,
-        physical_address_bits: 36,
-    },
-    Kind {
-        name: "pentium4",
-        generation: Generation::Pentium4,
-        signature: 0x0f29,
-        basic_leaves: 2,
-        extended_leaves: 0x8000_0004,
-        physical_address_bits: 36,
-    },
-    Kind {
-        name: "x86-64",
-        generation: Generation::X8664,
-        signature: IN_ORDER,
-        basic_leaves: 0x16,
-        extended_leaves: 0x8000_0008,
-        physical_address_bits: 40,
-    },
-    Kind {
-        name: "x86-64-v2",
-        generation: Generation::X8664V2,
-        signature: IN_ORDER,
-        basic_leaves: 0x16,
-        extended_leaves: 0x8000_0008,
-        physical_address_bits: 40,
-    },
-    Kind {
-        name: "max",
-        generation: Generation::Max,
-        signature: IN_ORDER,
-        basic_leaves: 0x16,
-        extended_leaves: 0x8000_0008,
-        physical_address_bits: 40,
-    },
-];
 
 /// How fast the time-stamp counter counts unless the machine says otherwise.
 const DEFAULT_TSC_HZ: u64 = 1_000_000_000;
@@ -161,7 +73,7 @@ impl Model {
         let kind = KINDS.iter().find(|kind| kind.name == name)?;
         let features = feature::TABLE
             .iter()
-            .filter(|row| row.since <= kind.generation)
+            .filter(|row| row.since <= kind.generation || kind.more.contains(&row.feature))
             .fold(0, |set, row| set | 1 << row.feature as u32);
         Some(Self {
             kind,
@@ -213,6 +125,12 @@ impl Model {
         self.kind.generation >= generation
     }
 
+    /// Whether it is one of AMD's, which differ in fast system calls and in details of CPUID.
+    #[must_use]
+    pub(crate) const fn is_amd(&self) -> bool {
+        matches!(self.kind.vendor, Vendor::Amd)
+    }
+
     /// Whether it has 64-bit mode.
     #[must_use]
     pub fn has_long_mode(&self) -> bool {
@@ -237,6 +155,15 @@ impl Model {
         }
     }
 
+    /// Whether it has an instruction, if rax has.
+    #[must_use]
+    pub fn has_instruction(&self, code: Code) -> bool {
+        code.cpuid_features()
+            .iter()
+            .all(|&feature| self.has(feature))
+            || (self.supports(Feature::MmxExt) && kind::MMX_EXTENSIONS.contains(&code))
+    }
+
     /// What iced-x86 is to accept: a prefix that makes another instruction only
     /// where that one is known, and reserved NOPs since the P6.
     #[must_use]
@@ -251,6 +178,7 @@ impl Model {
             !self.is_since(Generation::PentiumPro),
             DecoderOptions::FORCE_RESERVED_NOP,
         );
+        unless(!self.is_amd(), DecoderOptions::AMD);
         unless(
             self.supports(Feature::Wbnoinvd),
             DecoderOptions::NO_WBNOINVD,
@@ -297,6 +225,19 @@ impl Model {
     #[must_use]
     pub(crate) fn xcr0_bits(&self) -> u64 {
         self.rows().fold(0, |bits, row| bits | row.xcr0)
+    }
+
+    /// The state components that IA32_XSS may enable: what they would hold, no model has.
+    #[must_use]
+    #[expect(clippy::unused_self, reason = "a property of the model, like XCR0's")]
+    pub(crate) const fn xss_bits(&self) -> u64 {
+        0
+    }
+
+    /// Whether areas may be compacted, and XRSTOR knows them.
+    #[must_use]
+    pub(crate) const fn has_compaction(&self) -> bool {
+        self.supports(Feature::Xsavec) || self.supports(Feature::Xsaves)
     }
 
     fn rows(&self) -> impl Iterator<Item = &'static feature::Row> {

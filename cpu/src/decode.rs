@@ -96,6 +96,30 @@ impl Decoder {
         Ok(self.finish(insns, physical, None))
     }
 
+    /// Decodes the block that `bytes` starts with, wherever they may come from: up to
+    /// an instruction that ends it or that is not whole.
+    #[must_use]
+    pub fn decode_bytes(&mut self, mode: Mode, bytes: &[u8]) -> Vec<Insn> {
+        let mut insns = Vec::new();
+        let mut decoder = self.decoder(mode, bytes);
+        while insns.len() < LONGEST_BLOCK && decoder.can_decode() {
+            let start = decoder.position();
+            decoder.decode_out(&mut self.instruction);
+            let (error, end) = (decoder.last_error(), decoder.position());
+            if error == DecoderError::NoMoreBytes || is_too_long(error, end - start) {
+                break;
+            }
+            let row = self.row(mode, error);
+            let position = insns.len() as u8;
+            let insn = self.build(mode, position, (start, &bytes[start..end]), row);
+            insns.push(insn);
+            if insn.flags.contains(InsnFlags::ENDS_BLOCK) {
+                break;
+            }
+        }
+        insns
+    }
+
     /// Decodes the one instruction that does not fit its page, or CS.
     fn decode_crossing(
         &mut self,
@@ -456,7 +480,13 @@ fn explicit_address(insn: &mut Insn, instruction: &Instruction, mode: Mode) {
     let base = instruction.memory_base();
     let index = instruction.memory_index();
     insn.displacement = instruction.memory_displacement64() as i64;
-    let widest = if base == Register::None { index } else { base };
+    // A gather's index is a vector and says nothing either.
+    let is_gather = index.is_vector_register();
+    let widest = if base == Register::None && !is_gather {
+        index
+    } else {
+        base
+    };
     insn.address_bits = match widest {
         Register::RIP => 64,
         Register::EIP => 32,
@@ -466,6 +496,7 @@ fn explicit_address(insn: &mut Insn, instruction: &Instruction, mode: Mode) {
             // In 64-bit mode the size of a lone displacement says nothing: iced
             // extends it by sign or, after an address-size prefix, by zeros.
             8 => 64,
+            4 if is_gather => 32,
             _ => mode.code_bits() as u8,
         },
         register => register.size() as u8 * 8,

@@ -53,6 +53,23 @@ pub enum Condition {
     G,
 }
 
+impl Condition {
+    /// The flags it looks at.
+    #[must_use]
+    pub fn reads(self) -> Rflags {
+        match self {
+            Self::O | Self::No => Rflags::OF,
+            Self::B | Self::Ae => Rflags::CF,
+            Self::E | Self::Ne => Rflags::ZF,
+            Self::Be | Self::A => Rflags::CF | Rflags::ZF,
+            Self::S | Self::Ns => Rflags::SF,
+            Self::P | Self::Np => Rflags::PF,
+            Self::L | Self::Ge => Rflags::SF | Rflags::OF,
+            Self::Le | Self::G => Rflags::ZF | Rflags::SF | Rflags::OF,
+        }
+    }
+}
+
 const CARRY_XOR_OVERFLOW: u64 = 1 << 0;
 const CARRY: u64 = 1 << 1;
 const ADJUST: u64 = 1 << 3;

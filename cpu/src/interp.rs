@@ -14,9 +14,9 @@ use crate::processor::{Departure, HISTORY};
 use crate::rflags::{Dr6, Rflags};
 use crate::segment::SegmentRegister;
 use crate::state::{Activity, Gpr, InterruptShadow};
-use blocks::{BlockCache, BlockId};
+use blocks::BlockCache;
 
-pub(crate) use blocks::Block;
+pub use blocks::{Block, BlockId, Dropped};
 use rax_mmu::{AccessKind, LinearAddress, PhysicalAddress, PhysicalMemory};
 
 /// Why [`Interpreter::run`] came back.
@@ -30,6 +30,8 @@ pub enum Stop {
     Shutdown,
     /// The platform wants to be looked after.
     Attention,
+    /// Two engines that ran side by side came to different states.
+    Diverged,
 }
 
 /// What carries out a processor's instructions.
@@ -57,6 +59,30 @@ impl Interpreter {
         }
     }
 
+    /// The block of this name.
+    #[must_use]
+    #[inline]
+    pub fn block(&self, id: BlockId) -> &Block {
+        self.cache.block(id)
+    }
+
+    /// The blocks that were forgotten since the last call.
+    pub fn take_dropped(&mut self) -> Dropped {
+        self.cache.take_dropped()
+    }
+
+    /// Whether [`Interpreter::take_dropped`] has something to say.
+    #[must_use]
+    #[inline]
+    pub fn has_dropped(&self) -> bool {
+        self.cache.has_dropped()
+    }
+
+    /// Runs one block from its start, where CS:RIP is.
+    pub fn run_block(&mut self, cpu: &mut Cpu, id: BlockId) {
+        self.enter(cpu, id);
+    }
+
     /// Runs one block; gives the next one if a link names it.
     #[inline(always)]
     fn enter(&mut self, cpu: &mut Cpu, id: BlockId) -> Option<BlockId> {
@@ -75,7 +101,7 @@ impl Interpreter {
         match (first.handler)(cpu, first, rest) {
             Ok(()) => cpu.state.instructions += block.insns.len() as u64,
             Err(exit) => {
-                let done = leave_early(cpu, block, exit);
+                let done = leave_early(cpu, &block.insns, exit);
                 if !done {
                     self.fault(cpu);
                 }
@@ -126,7 +152,10 @@ impl Interpreter {
     }
 
     /// The block at CS:RIP, decoded if need be.
-    fn find(&mut self, cpu: &mut Cpu) -> Result<BlockId, Exit> {
+    ///
+    /// # Errors
+    /// When the fetch faults: [`Interpreter::fault`] is to follow.
+    pub fn find(&mut self, cpu: &mut Cpu) -> Result<BlockId, Exit> {
         let epoch = cpu.mmu.translation_epoch();
         if let Some(id) = self.cache.jump_cache(code_address(cpu), cpu.mode, epoch)
             && (cpu.mode.intersects(Mode::FLAT | Mode::CODE64) || self.within_limit(cpu, id))
@@ -197,29 +226,15 @@ impl Interpreter {
     }
 
     /// Delivers the exception that [`Cpu::raise`] noted.
-    #[cold]
-    #[inline(never)]
-    fn fault(&mut self, cpu: &mut Cpu) {
-        let Some(exception) = cpu.exception.take() else {
-            debug_assert!(false, "an exit without its exception");
-            return;
-        };
-        cpu.position = 0;
-        cpu.state.interrupt_shadow = InterruptShadow::None;
-        cpu.debug_hits = 0;
-        // Delivery counts as an instruction: a handler that faults at its first one
-        // must not stop the guest's time.
-        cpu.state.instructions += 1;
-        cpu.statistics.faults += 1;
-        cpu.deliver_exception(exception);
-        cpu.request_attention();
+    pub fn fault(&mut self, cpu: &mut Cpu) {
+        deliver_fault(cpu);
     }
 
     /// What comes between blocks: budget, code that was overwritten, traps,
     /// interrupts (SDM 3A, table 6-2).
     #[cold]
     #[inline(never)]
-    fn attend(&mut self, cpu: &mut Cpu, until: u64) -> Attended {
+    pub fn attend(&mut self, cpu: &mut Cpu, until: u64) -> Attended {
         cpu.leave = false;
         cpu.position = 0;
         self.forget_overwritten(cpu);
@@ -392,18 +407,41 @@ fn code_address(cpu: &Cpu) -> u64 {
 }
 
 /// What [`Interpreter::attend`] decided.
-enum Attended {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attended {
+    /// Blocks may run.
     Run,
+    /// Something was done; attend again.
     Again,
+    /// The run is over.
     Stop(Stop),
+}
+
+/// Delivers the exception that [`Cpu::raise`] noted.
+#[cold]
+#[inline(never)]
+pub(crate) fn deliver_fault(cpu: &mut Cpu) {
+    let Some(exception) = cpu.exception.take() else {
+        debug_assert!(false, "an exit without its exception");
+        return;
+    };
+    cpu.position = 0;
+    cpu.state.interrupt_shadow = InterruptShadow::None;
+    cpu.debug_hits = 0;
+    // Delivery counts as an instruction: a handler that faults at its first one
+    // must not stop the guest's time.
+    cpu.state.instructions += 1;
+    cpu.statistics.faults += 1;
+    cpu.deliver_exception(exception);
+    cpu.request_attention();
 }
 
 /// Accounts for a block left before its end. False if an exception is to be delivered.
 #[cold]
 #[inline(never)]
-fn leave_early(cpu: &mut Cpu, block: &Block, exit: Exit) -> bool {
-    let index = block.insns.len() - 1 - cpu.remaining;
-    let insn: &Insn = &block.insns[index];
+pub(crate) fn leave_early(cpu: &mut Cpu, insns: &[Insn], exit: Exit) -> bool {
+    let index = insns.len() - 1 - cpu.remaining;
+    let insn: &Insn = &insns[index];
     cpu.state.instructions += index as u64;
     cpu.position = 0;
     match exit {

@@ -4,11 +4,12 @@ mod builder;
 mod eval;
 mod op;
 mod print;
+mod shape;
 mod vector;
 mod verify;
 
 pub use builder::Builder;
-pub use eval::eval;
+pub use eval::{Evaluated, eval, evaluate};
 pub use op::{Bit, Block, Name, Op, Place};
 pub use vector::VectorStep;
 pub use verify::{Defect, verify};

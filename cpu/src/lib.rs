@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod acts;
+pub mod compiled;
 mod control;
 pub mod cpuid;
 mod debug;
@@ -22,7 +23,7 @@ pub mod mode;
 mod msr;
 pub mod platform;
 mod processor;
-mod report;
+pub mod report;
 pub mod rflags;
 pub mod segment;
 pub mod state;
@@ -31,10 +32,11 @@ mod task;
 pub mod testing;
 pub mod vector;
 pub mod verbs;
+mod xstate;
 
 pub use cpuid::Model;
 pub use exception::Exception;
 pub use interp::{Engine, Interpreter, Stop};
-pub use platform::Platform;
+pub use platform::{LocalApicView, Platform};
 pub use processor::Cpu;
 pub use state::CpuState;

@@ -18,6 +18,8 @@ use crate::state::Gpr;
 
 /// The longest single access: FXSAVE and its kin go piecewise.
 const LONGEST: usize = 64;
+/// The widest value: a YMM register.
+const WIDEST: usize = 32;
 
 impl Cpu {
     /// What the memory management unit needs to know of the control registers.
@@ -200,7 +202,7 @@ impl Cpu {
     ) -> Result<T, Exit> {
         self.note_position(insn);
         self.check_alignment(address, T::SIZE)?;
-        let mut bytes = [0; 16];
+        let mut bytes = [0; WIDEST];
         let bytes = &mut bytes[..T::SIZE as usize];
         self.read_linear(segment, address, bytes)?;
         Ok(T::from_guest_bytes(bytes))
@@ -217,7 +219,7 @@ impl Cpu {
     ) -> Result<(), Exit> {
         self.note_position(insn);
         self.check_alignment(address, T::SIZE)?;
-        let mut bytes = [0; 16];
+        let mut bytes = [0; WIDEST];
         let bytes = &mut bytes[..T::SIZE as usize];
         value.to_guest_bytes(bytes);
         self.write_linear(segment, address, bytes)
@@ -241,7 +243,7 @@ impl Cpu {
         if let Some(host) = self.mmu.probe_write::<T>(self.view, address) {
             return Ok((self.mmu.ram_load(host), Some(host)));
         }
-        let mut bytes = [0; 16];
+        let mut bytes = [0; WIDEST];
         let bytes = &mut bytes[..T::SIZE as usize];
         let (low, high) = bytes.split_at_mut(usize::from(spot.first_bytes));
         self.physical_read(spot.first, low);
@@ -256,7 +258,7 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     pub(crate) fn commit_slow<T: Word>(&mut self, value: T) {
-        let mut bytes = [0; 16];
+        let mut bytes = [0; WIDEST];
         let bytes = &mut bytes[..T::SIZE as usize];
         value.to_guest_bytes(bytes);
         let spot = self.slow_spot;

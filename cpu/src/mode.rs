@@ -28,7 +28,7 @@ bitflags! {
         const X87 = 1 << 6;
         /// SSE instructions run: also CR4.OSFXSR.
         const SSE = 1 << 7;
-        /// AVX instructions run: also CR4.OSXSAVE and XCR0.
+        /// AVX instructions run: CR0.TS is clear, CR4.OSXSAVE and XCR0 say so.
         const AVX = 1 << 8;
         /// Real or virtual-8086 mode.
         const REAL_STYLE = 1 << 9;
@@ -68,7 +68,9 @@ impl Mode {
         mode.set(Self::X87, x87);
         let sse = x87 && cr4.contains(Cr4::OSFXSR);
         mode.set(Self::SSE, sse);
-        let avx = sse && cr4.contains(Cr4::OSXSAVE) && state.xcr0 & 6 == 6;
+        // Neither CR0.EM nor CR4.OSFXSR matters to VEX (SDM 2A, tables 2-19 to 2-27).
+        let enabled = cr4.contains(Cr4::OSXSAVE) && state.xcr0 & 6 == 6;
+        let avx = enabled && !cr0.contains(Cr0::TS);
         mode.set(Self::AVX, avx);
         let real = !cr0.contains(Cr0::PE) || flags.contains(Rflags::VM);
         mode.set(Self::REAL_STYLE, real);

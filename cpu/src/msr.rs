@@ -38,6 +38,12 @@ mod number {
     pub(super) const MTRR_FIX4K_LAST: u32 = 0x26f;
     pub(super) const PAT: u32 = 0x277;
     pub(super) const MTRR_DEF_TYPE: u32 = 0x2ff;
+    pub(super) const TSC_DEADLINE: u32 = 0x6e0;
+    pub(super) const X2APIC_FIRST: u32 = 0x800;
+    pub(super) const X2APIC_LAST: u32 = 0x8ff;
+    pub(super) const SYS_CFG: u32 = 0xc001_0010;
+    pub(super) const HWCR: u32 = 0xc001_0015;
+    pub(super) const XSS: u32 = 0xda0;
     pub(super) const EFER: u32 = 0xc000_0080;
     pub(super) const STAR: u32 = 0xc000_0081;
     pub(super) const LSTAR: u32 = 0xc000_0082;
@@ -74,6 +80,9 @@ const MISC_ENABLE_WRITABLE: u64 = 1 << 0 | 1 << 18 | 1 << 22 | 1 << 34;
 const MISC_ENABLE_FIXED: u64 = 1 << 11 | 1 << 12;
 /// IA32_DEBUGCTL: LBR and BTF.
 const DEBUGCTL_BITS: u64 = 3;
+
+/// AMD's SYS_CFG: the switches of fixed-range attributes and of TOM2, which change nothing here.
+const SYS_CFG_BITS: u64 = 0x7c_0000;
 
 /// What a register number says of a write or read.
 enum Outcome<T> {
@@ -126,7 +135,11 @@ impl Cpu {
         if register == number::TIME_STAMP_COUNTER && self.model.supports(Feature::Tsc) {
             return Ok(self.time_stamp(insn));
         }
-        match self.plain_msr(register) {
+        let outcome = match self.read_apic_msr(insn, register) {
+            Unknown => self.plain_msr(register),
+            outcome => outcome,
+        };
+        match outcome {
             Done(value) => Ok(value),
             Refused | Unknown => {
                 self.report_unknown_msr(register, "read");
@@ -150,7 +163,11 @@ impl Cpu {
             }
             _ => {}
         }
-        let outcome = match self.write_range_msr(register, value) {
+        let outcome = match self.write_apic_msr(insn, register, value) {
+            Unknown => self.write_range_msr(register, value),
+            outcome => outcome,
+        };
+        let outcome = match outcome {
             Unknown => self.write_plain_msr(register, value),
             outcome => outcome,
         };
@@ -162,6 +179,62 @@ impl Cpu {
                 Err(self.raise(Exception::GeneralProtection(0)))
             }
         }
+    }
+
+    /// Whether a register is the local APIC's, which is the platform's.
+    fn is_apic_msr(&self, register: u32) -> bool {
+        use number as n;
+        let exists = match register {
+            n::APIC_BASE => self.is_there(register),
+            n::TSC_DEADLINE => self.model.supports(Feature::TscDeadline),
+            n::X2APIC_FIRST..=n::X2APIC_LAST => self.model.supports(Feature::X2apic),
+            _ => return false,
+        };
+        exists && self.platform.local_apic().is_some()
+    }
+
+    fn read_apic_msr(&mut self, insn: &Insn, register: u32) -> Outcome<u64> {
+        if !self.is_apic_msr(register) {
+            return Unknown;
+        }
+        self.note_position(insn);
+        self.begin_access();
+        let value = match register {
+            number::APIC_BASE => self.platform.local_apic().map(|apic| apic.base),
+            _ => self.platform.read_apic_msr(register),
+        };
+        let offset = self.state.msrs.tsc_offset;
+        match value {
+            // The platform's clock does not know what was written to the counter.
+            Some(deadline) if register == number::TSC_DEADLINE && deadline != 0 => {
+                Done(deadline.wrapping_add(offset))
+            }
+            Some(value) => Done(value),
+            None => Refused,
+        }
+    }
+
+    fn write_apic_msr(&mut self, insn: &Insn, register: u32, value: u64) -> Outcome<()> {
+        if !self.is_apic_msr(register) {
+            return Unknown;
+        }
+        let too_wide = value >> self.model.physical_address_bits() != 0;
+        if register == number::APIC_BASE && too_wide {
+            return Refused;
+        }
+        let mut written = value;
+        if register == number::TSC_DEADLINE && value != 0 {
+            let counter = self.time_stamp(insn);
+            let clock = counter.wrapping_sub(self.state.msrs.tsc_offset);
+            // What is past is due at the first cycle there was.
+            let ahead = value.checked_sub(counter);
+            written = ahead.map_or(1, |ahead| clock.saturating_add(ahead).max(1));
+        }
+        self.note_position(insn);
+        self.begin_access();
+        let taken = self.platform.write_apic_msr(register, written);
+        self.end_access();
+        if taken { Done(()) } else { Refused }
     }
 
     #[cold]
@@ -187,7 +260,9 @@ impl Cpu {
             n::STAR | n::LSTAR | n::CSTAR | n::FMASK => model.supports(Feature::Syscall),
             n::FS_BASE | n::GS_BASE | n::KERNEL_GS_BASE => model.supports(Feature::Lm),
             n::TSC_AUX => model.supports(Feature::Rdtscp),
-            n::MISC_ENABLE => since(Generation::Pentium4),
+            n::XSS => model.supports(Feature::Xsaves),
+            n::MISC_ENABLE => since(Generation::Pentium4) && !model.is_amd(),
+            n::SYS_CFG | n::HWCR => since(Generation::PentiumPro) && model.is_amd(),
             n::PLATFORM_ID
             | n::APIC_BASE
             | n::EBL_CR_POWERON
@@ -225,6 +300,9 @@ impl Cpu {
             n::DEBUGCTL => msrs.debugctl,
             n::PAT => msrs.pat,
             n::MTRR_DEF_TYPE => msrs.mtrr_def_type,
+            n::SYS_CFG => msrs.sys_cfg,
+            n::HWCR => msrs.hwcr,
+            n::XSS => msrs.xss,
             n::EFER => msrs.efer,
             n::STAR => msrs.star,
             n::LSTAR => msrs.lstar,
@@ -299,13 +377,14 @@ impl Cpu {
             return Refused;
         }
         let only = |bits: u64| value & !bits == 0;
+        let supervisor_components = self.model.xss_bits();
         let msrs = &mut self.state.msrs;
         match register {
             n::P5_MC_ADDR | n::P5_MC_TYPE | n::EBL_CR_POWERON | n::BIOS_UPDT_TRIG => {}
             // CPUID will put the revision there.
             n::BIOS_SIGN_ID => msrs.bios_sign_id = value,
             n::MCG_STATUS if only(0) => msrs.mcg_status = 0,
-            // There is no local APIC to be moved or enabled.
+            // Without a local APIC there is nothing to be moved or enabled.
             n::APIC_BASE if value == msrs.apic_base => {}
             n::TSC_ADJUST => msrs.tsc_offset = value,
             n::SYSENTER_CS => msrs.sysenter_cs = value & 0xffff_ffff,
@@ -315,6 +394,9 @@ impl Cpu {
                 msrs.misc_enable = value & MISC_ENABLE_WRITABLE;
             }
             n::DEBUGCTL if only(DEBUGCTL_BITS) => msrs.debugctl = value,
+            n::SYS_CFG if only(SYS_CFG_BITS) => msrs.sys_cfg = value,
+            n::HWCR if only(0xffff_ffff) => msrs.hwcr = value,
+            n::XSS if only(supervisor_components) => msrs.xss = value,
             n::STAR => msrs.star = value,
             n::LSTAR => msrs.lstar = value,
             n::CSTAR => msrs.cstar = value,

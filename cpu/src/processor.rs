@@ -3,6 +3,7 @@
 
 use rax_mmu::{Mmu, PhysicalAddress, View};
 
+use crate::compiled::Cells;
 use crate::cpuid::Model;
 use crate::exception::{Exception, Exit};
 use crate::insn::Insn;
@@ -40,6 +41,8 @@ pub(crate) const HISTORY: usize = 16;
 /// An x86-64 processor.
 #[repr(C)]
 pub struct Cpu {
+    /// What compiled code keeps beside the state.
+    pub cells: Cells,
     /// What the guest can see.
     pub state: CpuState,
     /// Translations and physical memory.
@@ -62,6 +65,8 @@ pub struct Cpu {
     pub(crate) remaining: usize,
     /// Where the engine looks up from running blocks.
     pub(crate) slice_end: u64,
+    /// Budget and count of retired instructions together, while compiled code runs.
+    pub(crate) limit: u64,
     /// Why [`Exit::Exception`] was returned.
     pub(crate) exception: Option<Exception>,
     /// Data breakpoints hit by the running instruction (DR6 bits).
@@ -86,6 +91,7 @@ impl Cpu {
     #[must_use]
     pub fn new(model: Model, mmu: Mmu, platform: Box<dyn Platform>) -> Box<Self> {
         let mut cpu = Box::new(Self {
+            cells: Cells::default(),
             state: CpuState::reset(model.signature()),
             mmu,
             platform,
@@ -97,6 +103,7 @@ impl Cpu {
             position: 0,
             remaining: 0,
             slice_end: 0,
+            limit: 0,
             exception: None,
             debug_hits: 0,
             nmi_pending: false,
@@ -237,6 +244,24 @@ impl Cpu {
     #[must_use]
     pub const fn can_be_woken(&self) -> bool {
         self.state.system_flags.contains(Rflags::IF) || self.nmi_pending
+    }
+
+    /// Takes over all that another processor is, but for memory and pins.
+    pub fn follow(&mut self, other: &Self) {
+        self.state = other.state.clone();
+        self.exception = other.exception;
+        self.debug_hits = other.debug_hits;
+        self.nmi_pending = other.nmi_pending;
+        self.restore_rf_on_fault = other.restore_rf_on_fault;
+        self.single_step_suppressed = other.single_step_suppressed;
+        self.mmu.flush_all();
+        self.update_mode();
+    }
+
+    /// Whether a non-maskable interrupt is waiting.
+    #[must_use]
+    pub const fn nmi_is_pending(&self) -> bool {
+        self.nmi_pending
     }
 
     /// Asserts the NMI pin's edge.

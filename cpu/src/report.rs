@@ -123,23 +123,30 @@ impl Cpu {
         if bytes.is_empty() {
             return format!("{rip:016x}: (not mapped)\n");
         }
-        let mut text = String::new();
-        let mut formatter = IntelFormatter::new();
-        let mut decoder = Decoder::with_ip(bits, &bytes, rip, DecoderOptions::NONE);
-        for _ in 0..count {
-            if !decoder.can_decode() {
-                break;
-            }
-            let at = decoder.position();
-            let instruction = decoder.decode();
-            let mut line = String::new();
-            formatter.format(&instruction, &mut line);
-            let raw: String = bytes[at..decoder.position()]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            let _ = writeln!(text, "{:016x}: {raw:30} {line}", instruction.ip());
-        }
-        text
+        disassemble(bits, &bytes, rip, count as usize)
     }
+}
+
+/// Up to `count` instructions of 16-, 32- or 64-bit code as text, a line each:
+/// address, bytes, instruction.
+#[must_use]
+pub fn disassemble(bits: u32, bytes: &[u8], address: u64, count: usize) -> String {
+    let mut text = String::new();
+    let mut formatter = IntelFormatter::new();
+    let mut decoder = Decoder::with_ip(bits, bytes, address, DecoderOptions::NONE);
+    for _ in 0..count {
+        if !decoder.can_decode() {
+            break;
+        }
+        let at = decoder.position();
+        let instruction = decoder.decode();
+        let mut line = String::new();
+        formatter.format(&instruction, &mut line);
+        let raw: String = bytes[at..decoder.position()]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let _ = writeln!(text, "{:016x}: {raw:30} {line}", instruction.ip());
+    }
+    text
 }

@@ -137,6 +137,10 @@ pub struct Msrs {
     pub mtrr_fixed: [u64; 11],
     /// IA32_BIOS_SIGN_ID: the microcode revision.
     pub bios_sign_id: u64,
+    /// AMD's SYS_CFG.
+    pub sys_cfg: u64,
+    /// AMD's HWCR.
+    pub hwcr: u64,
     /// IA32_MCG_STATUS.
     pub mcg_status: u64,
 }

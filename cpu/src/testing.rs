@@ -1,5 +1,9 @@
 //! A processor with a little RAM and nothing around it, for tests and measurements.
 
+mod scene;
+
+pub use scene::{RAM, Random, Scene, Seen, Subject, TABLES};
+
 use std::sync::Arc;
 
 use rax_mmu::{HostRamError, MapError, MmioSpace, Mmu, PhysicalAddress, PhysicalMemory};
@@ -12,6 +16,7 @@ use crate::{Cpu, Model, Platform};
 #[derive(Debug, Default)]
 pub struct NoPlatform {
     now: u64,
+    random: u64,
 }
 
 impl MmioSpace for NoPlatform {
@@ -45,6 +50,12 @@ impl Platform for NoPlatform {
         self.now
     }
 
+    fn random(&mut self) -> u64 {
+        // Steps of the golden ratio: no two alike, and the same in every run.
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.random
+    }
+
     fn wants_attention(&self) -> bool {
         false
     }
@@ -70,17 +81,25 @@ pub enum Bits {
     Long64,
 }
 
-/// A processor with `ram` bytes of RAM from address zero.
+/// A processor of the newest model with `ram` bytes of RAM from address zero.
 ///
 /// # Errors
 /// When the host gives no memory.
 pub fn bare(bits: Bits, ram: u64) -> Result<Box<Cpu>, BareError> {
+    bare_model(Model::default(), bits, ram)
+}
+
+/// The same of another model.
+///
+/// # Errors
+/// When the host gives no memory.
+pub fn bare_model(model: Model, bits: Bits, ram: u64) -> Result<Box<Cpu>, BareError> {
     let memory = PhysicalMemory::new(ram).map_err(BareError::Reserve)?;
     memory
         .map_ram(PhysicalAddress(0), ram)
         .map_err(BareError::Map)?;
     let mut cpu = Cpu::new(
-        Model::default(),
+        model,
         Mmu::new(Arc::new(memory)),
         Box::<NoPlatform>::default(),
     );
@@ -92,8 +111,9 @@ pub fn bare(bits: Bits, ram: u64) -> Result<Box<Cpu>, BareError> {
         cpu.state.cr0 |= 1;
         cpu.state.segments = [Segment::flat(0x10, data); 6];
         cpu.state.segments[SegmentRegister::Cs as usize] = Segment::flat(8, code);
-        // OSFXSR and OSXMMEXCPT: SSE runs.
-        cpu.state.cr4 |= 0x600;
+        // OSFXSR and OSXMMEXCPT: SSE runs. OSXSAVE and XCR0: so does AVX.
+        cpu.state.cr4 |= 0x4_0600;
+        cpu.state.xcr0 = 7;
     }
     if bits == Bits::Long64 {
         cpu.state.msrs.efer |= (Efer::LME | Efer::LMA).bits();

@@ -1,17 +1,22 @@
 //! Lane-wise operations on vectors: one portable function each (SDM 1, chapters 9 to 12).
 //!
 //! An operation works on 128 bits at a time. MMX uses the low 64 of them, and wider
-//! registers are made of several such pieces, as the manual defines them.
+//! registers are made of several such pieces, as the manual defines them: `whole` puts them
+//! together, and `cross` is what little crosses from one into the other.
 
 mod bytes;
 mod convert;
+mod cross;
 mod crypto;
 mod float;
 mod lanes;
 mod shuffle;
 pub mod text;
+pub(crate) mod three_d_now;
 mod unary;
+mod whole;
 mod wide;
+mod width;
 
 use lanes::{
     dwords, from_dwords, from_qwords, from_words, map_bytes, map_dwords, map_qwords, map_words,
@@ -19,10 +24,13 @@ use lanes::{
 };
 
 pub use convert::{ConvertOp, FloatWidth};
+pub use cross::CrossOp;
 pub use crypto::CryptoOp;
+pub use float::fused::{FusedOp, FusedOrder, FusedSigns};
 pub use float::{FloatOp, FloatShape, FloatUnaryOp, order_flags};
 pub use shuffle::ShuffleOp;
 pub use unary::{VectorTernaryOp, VectorUnaryOp};
+pub use width::VectorBits;
 
 /// How a vector is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +136,15 @@ pub enum VectorOp {
     ShuffleBytes,
     /// Sums of the absolute differences of four bytes, at places that an immediate gives (MPSADBW).
     SumBlocks(u8),
+    /// Lanes of the first, each chosen by a lane of the second: dwords by bits 0 and 1, qwords
+    /// by bit 1 (VPERMILPS, VPERMILPD).
+    Permute(Lane),
+    /// Each lane of the first left by the second's; zero from the lane's width on.
+    ShiftLeft(Lane),
+    /// Each lane of the first right by the second's, zeros in.
+    ShiftRight(Lane),
+    /// Each lane of the first right by the second's, signs in.
+    ShiftRightSigned(Lane),
     /// A step of a cipher or a hash.
     Crypto(CryptoOp),
 }
@@ -227,6 +244,15 @@ impl VectorOp {
             Self::MulAddBytes => wide::multiply_add_bytes(a, b),
             Self::ShuffleBytes => wide::shuffle_bytes(bits, a, b),
             Self::SumBlocks(places) => wide::sum_blocks(a, b, places),
+            Self::Permute(lane) => wide::permute(lane, a, b),
+            Self::ShiftLeft(Lane::Dword) => map_dwords(a, b, |x, y| x.checked_shl(y).unwrap_or(0)),
+            Self::ShiftLeft(_) => map_qwords(a, b, |x, y| if y < 64 { x << y } else { 0 }),
+            Self::ShiftRight(Lane::Dword) => map_dwords(a, b, |x, y| x.checked_shr(y).unwrap_or(0)),
+            Self::ShiftRight(_) => map_qwords(a, b, |x, y| if y < 64 { x >> y } else { 0 }),
+            Self::ShiftRightSigned(lane) => each_signed!(lane, a, b, |x, y| {
+                let last = lane.bits() - 1;
+                x >> u32::try_from(y).map_or(last, |count| count.min(last))
+            }),
             Self::Crypto(op) => op.apply(a, b),
         }
     }
@@ -358,56 +384,4 @@ pub const fn insert(bits: u32, size: u32, value: u128, index: u32, lane: u64) ->
     let place = index % (bits / size) * size;
     let mask = crate::flags::mask(size) as u128;
     value & !(mask << place) | (lane as u128 & mask) << place
-}
-
-/// The bits of a vector register: some multiple of 128, or the 64 of MMX.
-pub trait VectorBits: rax_mmu::Word {
-    /// Its width.
-    const BITS: u32;
-    /// Its low bits.
-    fn low(self) -> u128;
-    /// From its low bits; the others are zero.
-    fn from_low(low: u128) -> Self;
-    /// Applies a function to each piece of 128 bits.
-    #[inline(always)]
-    #[must_use]
-    fn map(self, mut f: impl FnMut(u128) -> u128) -> Self {
-        Self::from_low(f(self.low()))
-    }
-    /// Applies a function to each pair of pieces of 128 bits.
-    #[inline(always)]
-    #[must_use]
-    fn map2(self, other: Self, mut f: impl FnMut(u128, u128) -> u128) -> Self {
-        Self::from_low(f(self.low(), other.low()))
-    }
-    /// Applies a function to each three pieces of 128 bits.
-    #[inline(always)]
-    #[must_use]
-    fn map3(self, b: Self, c: Self, mut f: impl FnMut(u128, u128, u128) -> u128) -> Self {
-        Self::from_low(f(self.low(), b.low(), c.low()))
-    }
-}
-
-impl VectorBits for u64 {
-    const BITS: u32 = 64;
-    #[inline(always)]
-    fn low(self) -> u128 {
-        u128::from(self)
-    }
-    #[inline(always)]
-    fn from_low(low: u128) -> Self {
-        low as Self
-    }
-}
-
-impl VectorBits for u128 {
-    const BITS: u32 = 128;
-    #[inline(always)]
-    fn low(self) -> u128 {
-        self
-    }
-    #[inline(always)]
-    fn from_low(low: u128) -> Self {
-        low
-    }
 }

@@ -17,7 +17,7 @@ use crate::state::Gpr;
 
 pub use flags::Flags;
 pub use op::{BinaryOp, DoubleShiftOp, ShiftOp, UnaryOp};
-pub use vector::{Bound, M64, VectorVerbs, VectorWidth, X128};
+pub use vector::{Bound, M64, V128, VectorVerbs, VectorWidth, X128, Y256};
 
 /// What a row of the instruction table fills in: a width, a slot or a condition.
 pub trait Parameter: Copy + 'static {

@@ -1,5 +1,5 @@
-//! MMX, SSE to SSE4.2, AES and SHA against the processor it runs on: every encoding, results, flags and #XM,
-//! in every rounding mode, with and without DAZ and FTZ.
+//! MMX, SSE to SSE4.2, AVX, AVX2, AES and SHA against the processor it runs on: every encoding, results, flags
+//! and #XM, in every rounding mode, with and without DAZ and FTZ. It needs AVX: YMM registers are compared whole.
 //!
 //! `RAX_SIMD_CASES` sets the number of random cases for each encoding.
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
@@ -10,120 +10,38 @@
 
 #[path = "../src/insn/vector/tests/encodings.rs"]
 mod encodings;
+#[path = "simd_host/faults.rs"]
+mod faults;
 #[path = "simd_host/guest.rs"]
 mod guest;
 #[path = "simd_host/host.rs"]
 mod host;
+#[path = "simd_host/random.rs"]
+mod random;
+#[path = "simd_host/record.rs"]
+mod record;
+#[path = "simd_host/registers.rs"]
+mod registers;
 
 use std::fmt::Write;
 
 use encodings::{Encoding, encodings};
 use guest::Guest;
 use host::Host;
-use iced_x86::{Code, CpuidFeature, Decoder, DecoderOptions, Instruction, Register};
+use iced_x86::{Code, CpuidFeature, OpCodeOperandKind};
+use random::Random;
+use registers::Registers;
 
-/// What an instruction starts from and leaves behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Registers {
-    xmm: [u128; 2],
-    mm: [u64; 2],
-    mxcsr: u32,
-    rax: u64,
-    rcx: u64,
-    rdx: u64,
-    flags: u64,
-    memory: [u128; 2],
-    has_faulted: bool,
-}
-
-/// The arithmetic flags.
-const STATUS: u64 = 0x8d5;
-
-/// A small random generator (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    const fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    const fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    const fn below(&mut self, limit: u64) -> u64 {
-        (self.next() >> 16) % limit
-    }
-
-    /// A number in a format, often at one of its edges.
-    fn float(&mut self, fraction: u32, exponent: u32) -> u64 {
-        let max = (1 << exponent) - 1;
-        let field = match self.below(8) {
-            0 => self.below(3),
-            1 => max - self.below(3),
-            2..6 => (max >> 1) - 35 + self.below(70),
-            _ => self.below(max + 1),
-        };
-        let all = (1 << fraction) - 1;
-        let bits = match self.below(6) {
-            0 => 0,
-            1 => all,
-            2 => 1 << self.below(u64::from(fraction)),
-            3 => all << self.below(u64::from(fraction)),
-            _ => self.next(),
-        };
-        self.below(2) << (fraction + exponent) | field << fraction | bits & all
-    }
-
-    fn lane(&mut self, kind: u64) -> u64 {
-        match kind {
-            0 | 1 => self.float(23, 8) | self.float(23, 8) << 32,
-            2 | 3 => self.float(52, 11),
-            4 => self.below(80),
-            5 => {
-                [0, u64::MAX, 0x8000_7fff_8000_7fff, 0x7f80_ff01_0080_ff7f][self.below(4) as usize]
-            }
-            // Short texts of few letters.
-            6 => self.next() & self.next() & 0x8003_0103_0183_0301,
-            7 => self.below(45).wrapping_sub(20),
-            _ => self.next(),
+/// Leaves a test that this host cannot run.
+macro_rules! skip_without {
+    ($feature:tt) => {
+        if !is_x86_feature_detected!($feature) {
+            println!("skipped: this host has no {}", $feature);
+            return;
         }
-    }
-
-    fn vector(&mut self, kind: u64) -> u128 {
-        u128::from(self.lane(kind)) | u128::from(self.lane(kind)) << 64
-    }
-
-    fn registers(&mut self) -> Registers {
-        let kind = self.below(10);
-        // A text has a length.
-        let scalar = if kind == 6 { 7 } else { kind };
-        let mut registers = Registers {
-            xmm: [self.vector(kind), self.vector(kind)],
-            mm: [self.lane(kind), self.lane(kind)],
-            mxcsr: self.next() as u32 & 0xe07f | 0x1f80,
-            rax: self.lane(scalar),
-            rcx: self.lane(scalar),
-            rdx: self.lane(scalar),
-            flags: self.next() & STATUS,
-            memory: [self.vector(kind), self.vector(kind)],
-            has_faulted: false,
-        };
-        match self.below(16) {
-            // A count, or a number beside its equal.
-            0 => registers.xmm[1] = u128::from(self.below(80)),
-            1 => registers.xmm[1] = registers.xmm[0],
-            2 => registers.mm[1] = self.below(80),
-            // Nothing has been raised yet; some things trap.
-            3..6 => registers.mxcsr &= !0x3f & !(self.next() as u32 & 0x1f80),
-            _ => {}
-        }
-        registers
-    }
+    };
 }
+use skip_without;
 
 fn cases() -> u64 {
     std::env::var("RAX_SIMD_CASES")
@@ -140,6 +58,12 @@ const fn is_approximate(code: Code) -> bool {
             | Code::Rcpss_xmm_xmmm32
             | Code::Rsqrtps_xmm_xmmm128
             | Code::Rsqrtss_xmm_xmmm32
+            | Code::VEX_Vrcpps_xmm_xmmm128
+            | Code::VEX_Vrcpps_ymm_ymmm256
+            | Code::VEX_Vrcpss_xmm_xmm_xmmm32
+            | Code::VEX_Vrsqrtps_xmm_xmmm128
+            | Code::VEX_Vrsqrtps_ymm_ymmm256
+            | Code::VEX_Vrsqrtss_xmm_xmm_xmmm32
     )
 }
 
@@ -152,6 +76,28 @@ fn variants(encoding: &Encoding) -> Vec<Vec<u8>> {
     (0..=255).map(|last| [head, &[last]].concat()).collect()
 }
 
+/// What an instruction starts from: anything, but a gather stays within its memory.
+fn start(random: &mut Random, code: Code) -> Registers {
+    let mut start = random.registers();
+    set_indexes(&mut start, code, || random.below(57).cast_signed());
+    start
+}
+
+/// Sets the indexes of a gather, which are in register 2.
+fn set_indexes(start: &mut Registers, code: Code, mut index: impl FnMut() -> i64) {
+    let bits = match code.op_code().op1_kind() {
+        OpCodeOperandKind::mem_vsib32x | OpCodeOperandKind::mem_vsib32y => 32,
+        OpCodeOperandKind::mem_vsib64x | OpCodeOperandKind::mem_vsib64y => 64,
+        _ => return,
+    };
+    for indexes in &mut start.vectors[2] {
+        *indexes = (0..128 / bits).fold(0, |all, _| {
+            let index = index().cast_unsigned() & (u64::MAX >> (64 - bits));
+            all << bits | u128::from(index)
+        });
+    }
+}
+
 /// Runs every encoding that `wanted` chooses; the first mismatches are the failure.
 /// How many cases trapped.
 fn compare(wanted: impl Fn(Code) -> bool) -> u64 {
@@ -161,7 +107,7 @@ fn compare(wanted: impl Fn(Code) -> bool) -> u64 {
     let mut faults = 0_u64;
     for encoding in encodings() {
         // Random bits for MXCSR would mostly be #GP.
-        if !wanted(encoding.code) || encoding.code == Code::Ldmxcsr_m32 {
+        if !wanted(encoding.code) || loads_mxcsr(encoding.code) {
             continue;
         }
         let mut random = Random::new(encoding.code as u64);
@@ -172,9 +118,9 @@ fn compare(wanted: impl Fn(Code) -> bool) -> u64 {
             let host = Host::new(&bytes);
             guest.place(&bytes);
             for _ in 0..cases {
-                let start = random.registers();
-                let theirs = host.run(start);
-                let ours = guest.run(start, encoding.in_memory);
+                let start = start(&mut random, encoding.code);
+                let theirs = host.run(&start);
+                let ours = guest.run(&start, encoding.in_memory);
                 faults += u64::from(theirs.has_faulted);
                 if ours == theirs {
                     continue;
@@ -195,6 +141,11 @@ fn compare(wanted: impl Fn(Code) -> bool) -> u64 {
     faults
 }
 
+/// LDMXCSR and VLDMXCSR.
+const fn loads_mxcsr(code: Code) -> bool {
+    matches!(code, Code::Ldmxcsr_m32 | Code::VEX_Vldmxcsr_m32)
+}
+
 /// Whether a code needs one of these features.
 fn is_of(code: Code, features: &[CpuidFeature]) -> bool {
     let needed = code.cpuid_features();
@@ -207,16 +158,27 @@ const LATER: &[CpuidFeature] = &[
     CpuidFeature::SSE4_1,
     CpuidFeature::SSE4_2,
 ];
+const AVX: &[CpuidFeature] = &[CpuidFeature::AVX, CpuidFeature::AVX2];
 const CRYPTO: &[CpuidFeature] = &[
     CpuidFeature::AES,
     CpuidFeature::PCLMULQDQ,
     CpuidFeature::SHA,
+    CpuidFeature::GFNI,
+    CpuidFeature::VAES,
+    CpuidFeature::VPCLMULQDQ,
+];
+const AFTER_AVX: &[CpuidFeature] = &[
+    CpuidFeature::FMA,
+    CpuidFeature::F16C,
+    CpuidFeature::AVX_VNNI,
 ];
 
 #[test]
 fn mmx_and_sse_agree_with_the_host() {
+    skip_without!("avx");
     let faults = compare(|code| {
-        let is_newer = is_of(code, &[CpuidFeature::SSE2]) || is_of(code, LATER);
+        let newer = [LATER, AVX, AFTER_AVX, &[CpuidFeature::SSE2]].concat();
+        let is_newer = is_of(code, &newer);
         !is_newer && !is_of(code, CRYPTO) && !is_approximate(code)
     });
     assert!(faults != 0, "some of the numbers should trap");
@@ -224,25 +186,57 @@ fn mmx_and_sse_agree_with_the_host() {
 
 #[test]
 fn sse2_agrees_with_the_host() {
+    skip_without!("avx");
     let faults = compare(|code| is_of(code, &[CpuidFeature::SSE2]));
     assert!(faults != 0, "some of the numbers should trap");
 }
 
 #[test]
 fn sse3_to_sse42_agree_with_the_host() {
-    if !is_x86_feature_detected!("sse4.2") {
-        println!("skipped: this host has no SSE4.2");
-        return;
-    }
+    skip_without!("avx");
     let faults = compare(|code| is_of(code, LATER));
     assert!(faults != 0, "some of the numbers should trap");
 }
 
 #[test]
-fn aes_and_sha_agree_with_the_host() {
+fn avx_agrees_with_the_host() {
+    skip_without!("avx");
     let faults = compare(|code| {
-        (is_x86_feature_detected!("aes") && is_of(code, &[CpuidFeature::AES]))
+        is_of(code, &[CpuidFeature::AVX]) && !is_of(code, CRYPTO) && !is_approximate(code)
+    });
+    assert!(faults != 0, "some of the numbers should trap");
+}
+
+#[test]
+fn avx2_agrees_with_the_host() {
+    skip_without!("avx2");
+    let faults = compare(|code| is_of(code, &[CpuidFeature::AVX2]));
+    assert_eq!(faults, 0, "none of these traps");
+}
+
+#[test]
+fn fma_f16c_and_vnni_agree_with_the_host() {
+    if !is_x86_feature_detected!("fma") {
+        println!("skipped: this host has no FMA");
+        return;
+    }
+    let faults = compare(|code| {
+        is_of(code, &[CpuidFeature::FMA])
+            || (is_x86_feature_detected!("f16c") && is_of(code, &[CpuidFeature::F16C]))
+            || (is_x86_feature_detected!("avxvnni") && is_of(code, &[CpuidFeature::AVX_VNNI]))
+    });
+    assert!(faults != 0, "some of the numbers should trap");
+}
+
+#[test]
+fn aes_and_sha_agree_with_the_host() {
+    skip_without!("avx");
+    let faults = compare(|code| {
+        (is_x86_feature_detected!("gfni") && is_of(code, &[CpuidFeature::GFNI]))
+            || (is_x86_feature_detected!("aes") && is_of(code, &[CpuidFeature::AES]))
             || (is_x86_feature_detected!("pclmulqdq") && is_of(code, &[CpuidFeature::PCLMULQDQ]))
+            || (is_x86_feature_detected!("vaes") && is_of(code, &[CpuidFeature::VAES]))
+            || (is_x86_feature_detected!("vpclmulqdq") && is_of(code, &[CpuidFeature::VPCLMULQDQ]))
             || (is_x86_feature_detected!("sha") && is_of(code, &[CpuidFeature::SHA]))
     });
     assert_eq!(faults, 0, "none of these traps");
@@ -250,6 +244,7 @@ fn aes_and_sha_agree_with_the_host() {
 
 #[test]
 fn approximations_are_near_those_of_the_host() {
+    skip_without!("avx");
     let mut guest = Guest::new();
     for encoding in encodings() {
         if !is_approximate(encoding.code) || encoding.in_memory {
@@ -260,12 +255,12 @@ fn approximations_are_near_those_of_the_host() {
         guest.place(&encoding.bytes);
         for _ in 0..cases() {
             let start = random.registers();
-            let theirs = host.run(start);
-            let ours = guest.run(start, false);
+            let theirs = host.run(&start);
+            let ours = guest.run(&start, false);
             assert_eq!(ours.mxcsr, theirs.mxcsr);
-            for lane in 0..4 {
+            for lane in 0..8 {
                 let of = |registers: &Registers| {
-                    f32::from_bits((registers.xmm[0] >> (32 * lane)) as u32)
+                    f32::from_bits((registers.vectors[0][lane / 4] >> (32 * (lane % 4))) as u32)
                 };
                 let (ours, theirs) = (of(&ours), of(&theirs));
                 let near = (ours - theirs).abs() <= theirs.abs() * (1.0 / 1024.0);
@@ -275,176 +270,6 @@ fn approximations_are_near_those_of_the_host() {
                     encoding.code
                 );
             }
-        }
-    }
-}
-
-/// Prints cases in the form that `tests/vectors` keeps, for the features that
-/// `RAX_SIMD_RECORD` names.
-#[test]
-#[ignore = "prints what this host does"]
-fn record() {
-    let names = std::env::var("RAX_SIMD_RECORD").unwrap_or_default();
-    let wanted = |code: Code| {
-        let mut features = code.cpuid_features().iter();
-        features.any(|feature| names.split(',').any(|name| name == format!("{feature:?}")))
-    };
-    for encoding in encodings() {
-        if matches!(encoding.code, Code::Ldmxcsr_m32 | Code::Emms) || !wanted(encoding.code) {
-            continue;
-        }
-        let mut random = Random::new(encoding.code as u64 + 1000);
-        let cases = if encoding.has_immediate { 8 } else { 2 };
-        for _ in 0..cases {
-            let mut encoding = encoding.clone();
-            if let Some(last) = encoding.bytes.last_mut().filter(|_| encoding.has_immediate) {
-                *last = random.next() as u8;
-            }
-            let host = Host::new(&encoding.bytes);
-            let start = simplified(&host, random.registers());
-            println!("{}", line(&encoding, &start, &host.run(start)));
-        }
-    }
-}
-
-/// The same case with zeros wherever they change nothing.
-fn simplified(host: &Host, start: Registers) -> Registers {
-    let effect = |start: &Registers| {
-        let mut text = String::new();
-        describe(&mut text, &host.run(*start), start);
-        text
-    };
-    let wanted = effect(&start);
-    let zeros: [fn(&mut Registers); 11] = [
-        |registers| registers.xmm[0] = 0,
-        |registers| registers.xmm[1] = 0,
-        |registers| registers.mm[0] = 0,
-        |registers| registers.mm[1] = 0,
-        |registers| registers.memory[0] = 0,
-        |registers| registers.memory[1] = 0,
-        |registers| registers.rax = 0,
-        |registers| registers.rcx = 0,
-        |registers| registers.rdx = 0,
-        |registers| registers.mxcsr = 0x1f80,
-        |registers| registers.flags = 0,
-    ];
-    let mut simple = start;
-    for zero in zeros {
-        let mut simpler = simple;
-        zero(&mut simpler);
-        if effect(&simpler) == wanted {
-            simple = simpler;
-        }
-    }
-    simple
-}
-
-/// PCMPESTRI and PCMPESTRM.
-const fn takes_lengths(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Pcmpestri_xmm_xmmm128_imm8
-            | Code::Pcmpestri64_xmm_xmmm128_imm8
-            | Code::Pcmpestrm_xmm_xmmm128_imm8
-            | Code::Pcmpestrm64_xmm_xmmm128_imm8
-    )
-}
-
-/// PCMPESTRI and PCMPISTRI, which write ECX.
-const fn makes_index(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Pcmpestri_xmm_xmmm128_imm8
-            | Code::Pcmpestri64_xmm_xmmm128_imm8
-            | Code::Pcmpistri_xmm_xmmm128_imm8
-    )
-}
-
-/// A line of `tests/vectors`.
-fn line(encoding: &Encoding, start: &Registers, end: &Registers) -> String {
-    let mut text = String::new();
-    for byte in &encoding.bytes {
-        let _ = write!(text, "{byte:02x} ");
-    }
-    text.push('|');
-    let mut instruction = Instruction::default();
-    Decoder::new(64, &encoding.bytes, DecoderOptions::NONE).decode_out(&mut instruction);
-    let uses = |file: fn(Register) -> bool| {
-        (0..instruction.op_count()).any(|operand| file(instruction.op_register(operand)))
-    };
-    // What is named here has a value of its own in every vector.
-    let mut name = |name: &str, value: u128| {
-        let _ = write!(text, " {name}={value:x}");
-    };
-    if uses(Register::is_xmm) {
-        name("xmm0", start.xmm[0]);
-        name("xmm1", start.xmm[1]);
-    }
-    if uses(Register::is_mm) {
-        name("mm0", start.mm[0].into());
-        name("mm1", start.mm[1].into());
-        name("ftw", 0xff);
-    }
-    if uses(Register::is_gpr) {
-        name("rax", start.rax.into());
-        name("rcx", start.rcx.into());
-    }
-    if takes_lengths(encoding.code) {
-        name("rax", start.rax.into());
-        name("rdx", start.rdx.into());
-    }
-    if makes_index(encoding.code) {
-        name("rcx", start.rcx.into());
-    }
-    if encoding.in_memory {
-        name("rbx", 0x2000);
-        name("rdi", 0x2000);
-        let _ = write!(text, " [2000]={:032x}", start.memory[0]);
-    }
-    if start.mxcsr != 0x1f80 {
-        let _ = write!(text, " mxcsr={:x}", start.mxcsr);
-    }
-    flags(&mut text, start.flags, 0);
-    text.push_str(" =>");
-    if end.has_faulted {
-        text.push_str(" #XM");
-    }
-    describe(&mut text, end, start);
-    text
-}
-
-/// Writes what differs.
-fn describe(text: &mut String, end: &Registers, start: &Registers) {
-    let mut name = |name: &str, value: u128, old: u128| {
-        if value != old {
-            let _ = write!(text, " {name}={value:x}");
-        }
-    };
-    for n in 0..2 {
-        name(["xmm0", "xmm1"][n], end.xmm[n], start.xmm[n]);
-        name(["mm0", "mm1"][n], end.mm[n].into(), start.mm[n].into());
-    }
-    name("rax", end.rax.into(), start.rax.into());
-    name("rcx", end.rcx.into(), start.rcx.into());
-    name("mxcsr", end.mxcsr.into(), start.mxcsr.into());
-    if end.memory[0] != start.memory[0] {
-        let _ = write!(text, " [2000]={:032x}", end.memory[0]);
-    }
-    flags(text, end.flags, start.flags);
-}
-
-/// Writes the flags that differ.
-fn flags(text: &mut String, flags: u64, from: u64) {
-    for (bit, name) in [
-        (0, "cf"),
-        (2, "pf"),
-        (4, "af"),
-        (6, "zf"),
-        (7, "sf"),
-        (11, "of"),
-    ] {
-        if (flags ^ from) >> bit & 1 != 0 {
-            let _ = write!(text, " {name}={}", flags >> bit & 1);
         }
     }
 }

@@ -1,49 +1,60 @@
 //! Turns IR blocks into host code. Knows no x86 guest opcode.
 //!
-//! For now this crate holds its contract only: what an engine is to the machine
-//! is [`rax_cpu::Engine`]; a [`Jit`] is one that compiles. No back end exists
-//! yet, so [`Jit::new`] says so and the machine interprets.
-#![forbid(unsafe_code)]
+//! A [`Jit`] is a [`rax_cpu::Engine`]: it interprets what is cold and compiles what is
+//! warm. What happens between blocks it leaves to the interpreter, whose blocks it
+//! compiles; so it differs in speed and nothing else.
 
-use rax_cpu::{Cpu, Engine, Stop};
+mod backend;
+mod block;
+mod code_cache;
+pub mod dump;
+mod engine;
+mod exec_memory;
+#[cfg(target_arch = "x86_64")]
+mod helpers;
+mod link;
+pub mod lockstep;
+pub mod passes;
+mod trampoline;
+
+pub use engine::{Jit, Statistics};
+
+/// How the compiler is to behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Most bytes of host code that are kept.
+    pub cache_bytes: usize,
+    /// How often a block runs interpreted before it is compiled.
+    pub threshold: u16,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 64 << 20,
+            threshold: 16,
+        }
+    }
+}
 
 /// Why there is no compiled code on this host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unavailable {
     /// This build has no back end for the host's processor.
     NoBackEnd,
+    /// The host gives no memory that code may run in; what it said.
+    NoMemory(String),
 }
 
 impl std::fmt::Display for Unavailable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NoBackEnd => f.write_str("this build cannot compile for this host's processor"),
+            Self::NoMemory(why) => {
+                write!(f, "the host gives no memory that code may run in: {why}")
+            }
         }
     }
 }
 
 impl std::error::Error for Unavailable {}
-
-/// The compiling engine. Cannot be made while there is no back end.
-#[derive(Debug)]
-pub enum Jit {}
-
-impl Jit {
-    /// An engine for processors of `cpu`'s model.
-    ///
-    /// # Errors
-    /// When this host cannot run compiled code.
-    pub fn new(_cpu: &Cpu) -> Result<Self, Unavailable> {
-        Err(Unavailable::NoBackEnd)
-    }
-}
-
-impl Engine for Jit {
-    fn run(&mut self, _cpu: &mut Cpu, _until: u64) -> Stop {
-        match *self {}
-    }
-
-    fn step(&mut self, _cpu: &mut Cpu) -> Stop {
-        match *self {}
-    }
-}

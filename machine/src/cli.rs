@@ -7,11 +7,13 @@ mod args;
 mod values;
 
 use std::ffi::OsString;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
+use rax_jit::passes::Selection;
 
 use crate::host::Access;
 
@@ -20,6 +22,8 @@ use crate::host::Access;
 pub enum Command {
     /// `rax run`
     Run(Box<RunOptions>),
+    /// `rax jit-dump`
+    JitDump(DumpOptions),
 }
 
 /// Nothing to do but to say something and stop.
@@ -54,6 +58,8 @@ pub struct RunOptions {
     pub engine: Engine,
     /// What guest time follows.
     pub clock: ClockSource,
+    /// What the guest's random numbers follow from, if not from the host or the clock's choice.
+    pub seed: Option<u64>,
     /// The debug-exit port, if there is one.
     pub debug_exit: Option<u16>,
     /// How long the run may take.
@@ -66,6 +72,8 @@ pub struct RunOptions {
     pub stats: bool,
     /// Where the instruction trace goes.
     pub trace: Option<PathBuf>,
+    /// With [`Engine::Lockstep`], how many instructions run between two comparisons.
+    pub lockstep_slice: u64,
 }
 
 /// A disk image.
@@ -96,6 +104,34 @@ pub enum Engine {
     Interp,
     /// Translation to host code.
     Jit,
+    /// Both side by side, compared as they go.
+    Lockstep,
+}
+
+/// What `rax jit-dump` is to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DumpOptions {
+    /// Where the code comes from.
+    pub source: DumpSource,
+    /// 16, 32 or 64; none to take what the file says, or else 64.
+    pub bits: Option<u32>,
+    /// The address of the first byte.
+    pub address: u64,
+    /// The passes that run.
+    pub passes: Selection,
+}
+
+/// Where guest code comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DumpSource {
+    /// The bytes themselves.
+    Bytes(Vec<u8>),
+    /// All of a file.
+    Raw(PathBuf),
+    /// A function of an ELF file.
+    Symbol(PathBuf, String),
+    /// A range of addresses of an ELF file.
+    Range(PathBuf, Range<u64>),
 }
 
 /// What guest time follows.
@@ -138,9 +174,13 @@ where
         .try_get_matches_from(words)
         .map_err(|error| stop(&error))?;
     let arguments = args::Arguments::from_arg_matches(&matches).map_err(|error| stop(&error))?;
-    let args::Subcommand::Run(run) = arguments.command;
-    let options = run.into_options(cpu_models)?;
-    Ok(Command::Run(Box::new(options)))
+    match arguments.command {
+        args::Subcommand::Run(run) => {
+            let options = run.into_options(cpu_models)?;
+            Ok(Command::Run(Box::new(options)))
+        }
+        args::Subcommand::JitDump(dump) => Ok(Command::JitDump(dump.into_options()?)),
+    }
 }
 
 impl Stop {

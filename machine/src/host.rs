@@ -6,6 +6,7 @@
 mod clock;
 mod console;
 mod disk;
+mod entropy;
 mod error;
 mod inbox;
 mod output;
@@ -14,6 +15,7 @@ mod terminal;
 pub use clock::HostClock;
 pub use console::{InputDoor, SilentConsole, StdioConsole, file_console, file_sink};
 pub use disk::{Access, RawDisk};
+pub use entropy::entropy;
 pub use error::HostError;
 pub use inbox::{Arrivals, Inbox, Quit};
 pub use output::{FinishOutput, Output};

@@ -4,16 +4,21 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use rax_cpu::Model;
+use rax_cpu::{Interpreter, Model};
 use rax_devices::{Console, Disk};
-use rax_machine::cli::{self, ClockSource, Command, Engine, RunOptions, SerialOption};
+use rax_jit::Jit;
+use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
+use rax_machine::cli::{self, ClockSource, Command, DumpOptions, Engine, RunOptions, SerialOption};
 use rax_machine::host::{
     FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawDisk, RawMode, SilentConsole,
-    StdioConsole, file_console, file_sink, handle_signals, message, read_stdin,
+    StdioConsole, entropy, file_console, file_sink, handle_signals, message, read_stdin,
 };
 use rax_machine::load::{self, BootRequest, InputFile, LoadError, Module, Role};
 use rax_machine::watch::Trace;
-use rax_machine::{Boot, BuildError, Config, End, Fittings, Machine, Pace, memory_map, stats};
+use rax_machine::{
+    Boot, BuildError, Config, End, Fittings, Machine, Pace, jit_dump, memory_map, stats,
+};
+use rax_mmu::HostRamError;
 
 /// The start of virtual time's calendar: 2024-01-01, so that a run repeats on any day.
 const VIRTUAL_START: i64 = 1_704_067_200;
@@ -27,6 +32,8 @@ enum Failure {
     Load(#[from] LoadError),
     #[error(transparent)]
     Build(#[from] BuildError),
+    #[error("--engine lockstep needs three times the guest's memory; try a smaller --memory")]
+    Lockstep(#[source] HostRamError),
     #[error("cannot write the trace to '{path}'; check the path after --trace")]
     Trace {
         path: String,
@@ -39,7 +46,7 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Host(error) => error.exit_code(),
-            Self::Load(_) | Self::Build(_) | Self::Trace { .. } => 2,
+            Self::Load(_) | Self::Build(_) | Self::Lockstep(_) | Self::Trace { .. } => 2,
         }
     }
 }
@@ -56,6 +63,7 @@ fn main() -> ExitCode {
     models.reverse();
     let options = match cli::parse(&models) {
         Ok(Command::Run(options)) => options,
+        Ok(Command::JitDump(options)) => return show(&options),
         Err(stop) => {
             use std::io::Write;
             let text = stop.text.trim_end();
@@ -73,6 +81,22 @@ fn main() -> ExitCode {
         Err(failure) => {
             message(&chain(&failure));
             ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// `rax jit-dump`
+fn show(options: &DumpOptions) -> ExitCode {
+    use std::io::Write;
+    match jit_dump::text(options) {
+        Ok(text) => {
+            // A reader that has seen enough is no failure.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            message(&chain(&error));
+            ExitCode::from(2)
         }
     }
 }
@@ -109,12 +133,7 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
         boot,
         fittings,
     })?;
-    if options.engine == Engine::Jit {
-        match rax_jit::Jit::new(&machine.cpu) {
-            Ok(jit) => machine.set_engine(Box::new(jit)),
-            Err(why) => message(&format!("--engine jit: {why}; interpreting instead")),
-        }
-    }
+    let verdict = set_engine(options, &mut machine)?;
     let mut watcher = match &options.trace {
         Some(path) => Trace::to_file(path).map_err(|source| Failure::Trace {
             path: path.display().to_string(),
@@ -156,7 +175,42 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
             .map_or(String::new(), |path| path.display().to_string());
         return Err(Failure::Trace { path, source });
     }
+    if let Some(divergence) = verdict.divergence() {
+        message(&divergence.to_string());
+    }
     Ok(exit_code(end, machine.cpu.state.instructions))
+}
+
+/// Gives the machine the engine that was asked for; where two engines run side by
+/// side, their verdict will be found in what is returned.
+fn set_engine(options: &RunOptions, machine: &mut Machine) -> Result<Verdict, Failure> {
+    match options.engine {
+        Engine::Interp => {}
+        Engine::Jit => match Jit::new(&machine.cpu, rax_jit::Options::default()) {
+            Ok(jit) => machine.set_engine(Box::new(jit)),
+            Err(why) => message(&format!("--engine jit: {why}; interpreting instead")),
+        },
+        Engine::Lockstep => {
+            if let Some(why) = Jit::new(&machine.cpu, rax_jit::Options::default()).err() {
+                message(&format!(
+                    "--engine lockstep: {why}; the interpreter is compared with itself"
+                ));
+            }
+            let reference: MakeEngine = Box::new(|cpu| Box::new(Interpreter::new(cpu)));
+            let tested: MakeEngine =
+                Box::new(|cpu| match Jit::new(cpu, rax_jit::Options::default()) {
+                    Ok(jit) => Box::new(jit),
+                    Err(_) => Box::new(Interpreter::new(cpu)),
+                });
+            let slice = options.lockstep_slice;
+            let lockstep = Lockstep::new(&mut machine.cpu, [reference, tested], slice)
+                .map_err(Failure::Lockstep)?;
+            let verdict = lockstep.verdict();
+            machine.set_engine(Box::new(lockstep));
+            return Ok(verdict);
+        }
+    }
+    Ok(Verdict::default())
 }
 
 /// What the machine starts with.
@@ -183,6 +237,18 @@ fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
     Ok(Boot::Image(image))
 }
 
+/// What the guest's random numbers follow from: virtual time asks the host for nothing.
+fn seed(options: &RunOptions) -> Result<[u8; 32], HostError> {
+    let number = match (options.seed, options.clock) {
+        (Some(number), _) => number,
+        (None, ClockSource::Virtual) => 0,
+        (None, ClockSource::Real) => return entropy(),
+    };
+    let mut seed = [0; 32];
+    seed[..8].copy_from_slice(&number.to_le_bytes());
+    Ok(seed)
+}
+
 /// What is plugged into the board, and the host's side of it.
 fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failure> {
     let mut fittings = Fittings {
@@ -193,6 +259,7 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
         ClockSource::Real => i64::try_from(HostClock::unix_seconds()).unwrap_or(VIRTUAL_START),
         ClockSource::Virtual => VIRTUAL_START,
     };
+    fittings.seed = seed(options)?;
     for serial in &options.serial {
         let console: Box<dyn Console> = match serial {
             SerialOption::Stdio => {
@@ -233,6 +300,8 @@ fn exit_code(end: End, instructions: u64) -> u8 {
             0
         }
         End::TripleFault => 3,
+        // What differs has been said.
+        End::Diverged => 4,
         End::Status(status) => status as u8,
         End::Timeout => {
             message(&format!(

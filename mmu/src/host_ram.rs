@@ -58,7 +58,7 @@ pub enum HostRamError {
     },
 }
 
-/// An integer that guest memory can be read and written as.
+/// An integer, or two, that guest memory can be read and written as.
 ///
 /// Values are little-endian in guest memory on every host.
 pub trait Word: Copy + Eq + Default + sealed::Atomic + 'static {
@@ -115,6 +115,26 @@ macro_rules! word {
 }
 word!(u8 u16 u32 u64 u128);
 
+/// 256 bits, the low half first.
+impl Word for [u128; 2] {
+    const SIZE: u64 = 32;
+    #[inline(always)]
+    fn swap_to_guest(self) -> Self {
+        self.map(u128::to_le)
+    }
+    #[inline]
+    fn from_guest_bytes(bytes: &[u8]) -> Self {
+        let (low, high) = bytes.split_at(bytes.len().min(16));
+        [low, high].map(u128::from_guest_bytes)
+    }
+    #[inline]
+    fn to_guest_bytes(self, bytes: &mut [u8]) {
+        let (low, high) = bytes.split_at_mut(bytes.len().min(16));
+        self[0].to_guest_bytes(low);
+        self[1].to_guest_bytes(high);
+    }
+}
+
 macro_rules! atomic_word {
     ($($word:ident $atomic:ident)*) => {$(
         impl sealed::Atomic for $word {
@@ -133,15 +153,20 @@ macro_rules! atomic_word {
 }
 atomic_word!(u8 AtomicU8 u16 AtomicU16 u32 AtomicU32 u64 AtomicU64);
 
-impl sealed::Atomic for u128 {
-    #[inline]
-    unsafe fn compare_exchange(p: *mut u128, current: u128, new: u128) -> Result<u128, u128> {
-        // SAFETY: the caller vouches for `p`.
-        unsafe { plain_compare_exchange(p, current, new) }
-    }
+macro_rules! plain_word {
+    ($($word:ty)*) => {$(
+        impl sealed::Atomic for $word {
+            #[inline]
+            unsafe fn compare_exchange(p: *mut $word, current: $word, new: $word) -> Result<$word, $word> {
+                // SAFETY: the caller vouches for `p`.
+                unsafe { plain_compare_exchange(p, current, new) }
+            }
+        }
+    )*};
 }
+plain_word!(u128 [u128; 2]);
 
-/// For what the host's atomics do not cover: split locks and 16 bytes.
+/// For what the host's atomics do not cover: split locks, 16 and 32 bytes.
 ///
 /// # Safety
 /// `pointer` is valid for reads and writes of `T`.
@@ -348,7 +373,7 @@ mod tests {
             ram.fill(0, 8192, 0);
             ram.store(host, value);
             assert_eq!(ram.load::<T>(host), value);
-            let mut found = [0; 16];
+            let mut found = [0; 32];
             ram.read(offset, &mut found[..T::SIZE as usize]);
             assert_eq!(found[..T::SIZE as usize], bytes[..T::SIZE as usize]);
             let zero = T::default();
@@ -361,12 +386,13 @@ mod tests {
     #[test]
     fn words_lie_in_memory_with_their_lowest_byte_first() {
         let ram = HostRam::reserve(8192).unwrap();
-        let bytes: [u8; 16] = std::array::from_fn(|n| 0x81 + n as u8);
+        let bytes: [u8; 32] = std::array::from_fn(|n| 0x81 + n as u8);
         round_trip::<u8>(&ram, &bytes);
         round_trip::<u16>(&ram, &bytes);
         round_trip::<u32>(&ram, &bytes);
         round_trip::<u64>(&ram, &bytes);
         round_trip::<u128>(&ram, &bytes);
+        round_trip::<[u128; 2]>(&ram, &bytes);
         let mut short = [0; 3];
         0x1122_3344_u32.to_guest_bytes(&mut short);
         assert_eq!(short, [0x44, 0x33, 0x22]);

@@ -30,5 +30,7 @@ pub use fault::{PageFault, PageFaultCode};
 pub use host_ram::{HostAddress, HostRam, HostRamError, Word};
 pub use mmu::{Counters, InvpcidKind, Mmu, Translation};
 pub use paging::InvalidPdpte;
-pub use physical::{Backing, MapError, MmioSpace, NotRam, PhysicalMemory, RamBlock, RamRegion};
+pub use physical::{
+    Backing, MapError, MmioSpace, NotRam, PhysicalMemory, RamBlock, RamRegion, Writes,
+};
 pub use tlb::{Tlb, TlbEntry, View};

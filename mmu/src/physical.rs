@@ -19,8 +19,10 @@ use crate::host_ram::{HostAddress, HostRam, HostRamError};
 mod map;
 #[cfg(test)]
 mod tests;
+mod twin;
 
 pub(crate) use map::{PhysicalMap, Place, Span};
+pub use twin::Writes;
 
 /// What lies behind a physical address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +137,7 @@ pub struct PhysicalMemory {
     dirty: DirtyPages,
     map: RwLock<Arc<PhysicalMap>>,
     generation: AtomicU64,
+    journal: twin::Journal,
 }
 
 impl PhysicalMemory {
@@ -149,6 +152,7 @@ impl PhysicalMemory {
             dirty: DirtyPages::new(ram.bytes()),
             map: RwLock::new(Arc::new(PhysicalMap::new(ram.bytes()))),
             generation: AtomicU64::new(0),
+            journal: twin::Journal::default(),
             ram,
         })
     }
@@ -591,10 +595,15 @@ impl PhysicalMemory {
         let mut done = 0;
         while done < bytes.len() {
             let (place, size) = self.dma_span(address, done, bytes.len() - done)?;
+            let now = &bytes[done..done + size];
             match place {
-                Place::Ram(offset) => self.write_at(offset, &bytes[done..done + size]),
-                Place::Rom(offset) if rom_too => self.write_at(offset, &bytes[done..done + size]),
-                Place::Rom(_) | Place::Mmio => {
+                Place::Rom(offset) | Place::Ram(offset)
+                    if rom_too || matches!(place, Place::Ram(_)) =>
+                {
+                    self.write_at(offset, now);
+                    self.journal.note(offset, now);
+                }
+                Place::Ram(_) | Place::Rom(_) | Place::Mmio => {
                     let address = address.wrapping_add(done as u64);
                     return Err(NotRam { address, done });
                 }

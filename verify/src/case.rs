@@ -54,7 +54,8 @@ pub struct Registers {
     pub gpr: [u64; 16],
     /// The address of the next instruction.
     pub rip: u64,
-    /// RFLAGS.
+    /// RFLAGS. In an [`Outcome`] RF is clear: a fault sets it only in the image that
+    /// it pushes (SDM 3B, 19.3.1.1).
     pub rflags: u64,
     /// Base of the FS segment.
     pub fs_base: u64,
@@ -83,14 +84,17 @@ pub struct Case {
     pub seed: u64,
     /// Bytes laid on the filler: address and what lies there.
     pub patches: Vec<(u64, Vec<u8>)>,
-    /// How many instructions may run; a repeated string instruction is one.
+    /// How many instructions may run; a repeated string instruction is one. A real
+    /// processor cannot count them cheaply: for the oracle this is a hint, and what
+    /// does not end is [`End::Endless`] when its time is over.
     pub instructions: u32,
 }
 
 /// How a case ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
-    /// RIP reached the first byte behind the code.
+    /// RIP reached the first byte behind the code, and that byte lies in the window.
+    /// (Code that ends with the window runs into #PF, which counts as that.)
     Finished,
     /// An exception (SDM 3A, 6.3.1) that the code did not survive; RIP as it was pushed.
     Exception {
@@ -143,14 +147,7 @@ impl Case {
     /// If `memory` is not as long as both windows.
     pub fn fill(&self, memory: &mut [u8]) {
         assert_eq!(memory.len(), DATA_BYTES + READ_ONLY_BYTES, "both windows");
-        let mut seed = self.seed;
-        for bytes in memory.chunks_exact_mut(8) {
-            seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut value = seed;
-            value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-            bytes.copy_from_slice(&(value ^ value >> 31).to_le_bytes());
-        }
+        filler(self.seed, memory);
         for (address, bytes) in &self.patches {
             let start = address.wrapping_sub(DATA) as usize;
             let end = start.saturating_add(bytes.len());
@@ -158,5 +155,16 @@ impl Case {
                 place.copy_from_slice(bytes);
             }
         }
+    }
+}
+
+/// What both windows hold for a seed, before patches.
+pub(crate) fn filler(mut seed: u64, memory: &mut [u8]) {
+    for bytes in memory.chunks_exact_mut(8) {
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut value = seed;
+        value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bytes.copy_from_slice(&(value ^ value >> 31).to_le_bytes());
     }
 }

@@ -5,8 +5,10 @@
 //! [`Subject`]: rax's engines, the host's own processor, a recording.
 
 mod case;
+mod oracle;
 
 pub use case::{
     CODE, CODE_BYTES, Case, DATA, DATA_BYTES, End, Lost, Outcome, READ_ONLY, READ_ONLY_BYTES,
     Registers, Subject, X87,
 };
+pub use oracle::{Oracle, OracleError};

@@ -1,4 +1,4 @@
-//! MMX and SSE carried out at once.
+//! MMX, SSE and AVX carried out at once.
 
 use rax_mmu::LinearAddress;
 
@@ -9,9 +9,8 @@ use crate::float::Env;
 use crate::insn::Insn;
 use crate::rflags::{Cr0, Cr4};
 use crate::vector::{
-    ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, Lane, ShuffleOp, VectorBits,
-    VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp, extract, insert, order_flags,
-    sign_mask,
+    ConvertOp, CrossOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, FusedOp, Lane, ShuffleOp,
+    VectorBits, VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp, order_flags,
 };
 use crate::verbs::{Bits, VectorVerbs, VectorWidth, Width};
 
@@ -110,8 +109,8 @@ impl VectorVerbs for Cpu {
             let register = self.state.fpu.registers[number & 7];
             return L::Bits::from_low(u128::from(register.significand));
         }
-        let quads = self.state.vectors[number & 15].0;
-        L::Bits::from_low(u128::from(quads[0]) | u128::from(quads[1]) << 64)
+        let [a, b, c, d] = self.state.vectors[number & 15].0.map(u128::from);
+        L::Bits::from_pieces(a | b << 64, c | d << 64)
     }
 
     #[inline(always)]
@@ -126,6 +125,11 @@ impl VectorVerbs for Cpu {
         let quads = &mut self.state.vectors[number & 15].0;
         quads[0] = low as u64;
         quads[1] = (low >> 64) as u64;
+        if L::IS_VEX {
+            let high = value.high();
+            quads[2] = high as u64;
+            quads[3] = (high >> 64) as u64;
+        }
     }
 
     #[inline(always)]
@@ -152,13 +156,36 @@ impl VectorVerbs for Cpu {
     }
 
     #[inline(always)]
+    fn clear_vectors(&mut self, count: u8, whole: bool) {
+        for vector in self.state.vectors.iter_mut().take(usize::from(count)) {
+            let kept = if whole { 0 } else { 2 };
+            vector.0[kept..].fill(0);
+        }
+    }
+
+    #[inline(always)]
+    fn low_half<L: VectorWidth>(&mut self, vector: L::Bits) -> <L::Half as VectorWidth>::Bits {
+        VectorBits::from_low(vector.low())
+    }
+
+    #[inline(always)]
+    fn high_half<L: VectorWidth>(&mut self, vector: L::Bits) -> <L::Half as VectorWidth>::Bits {
+        VectorBits::from_low(vector.piece((L::BITS - 1) / 128))
+    }
+
+    #[inline(always)]
+    fn widen_half<L: VectorWidth>(&mut self, half: <L::Half as VectorWidth>::Bits) -> L::Bits {
+        L::Bits::from_low(half.low())
+    }
+
+    #[inline(always)]
     fn widen<W: Width, L: VectorWidth>(&mut self, value: W::Bits) -> L::Bits {
         L::Bits::from_low(u128::from(value.widen()))
     }
 
     #[inline(always)]
     fn extract<L: VectorWidth, W: Width>(&mut self, vector: L::Bits, index: u8) -> W::Bits {
-        W::Bits::truncate(extract(L::BITS, W::BITS, vector.low(), u32::from(index)))
+        W::Bits::truncate(vector.extract(W::BITS, u32::from(index)))
     }
 
     #[inline(always)]
@@ -168,23 +195,22 @@ impl VectorVerbs for Cpu {
         index: u8,
         value: W::Bits,
     ) -> L::Bits {
-        let index = u32::from(index);
-        L::Bits::from_low(insert(L::BITS, W::BITS, vector.low(), index, value.widen()))
+        vector.insert(W::BITS, u32::from(index), value.widen())
     }
 
     #[inline(always)]
     fn sign_mask<L: VectorWidth, W: Width>(&mut self, lane: Lane, vector: L::Bits) -> W::Bits {
-        W::Bits::truncate(u64::from(sign_mask(L::BITS, lane, vector.low())))
+        W::Bits::truncate(u64::from(vector.signs(lane)))
     }
 
     #[inline(always)]
     fn vector_binary<L: VectorWidth>(&mut self, op: VectorOp, a: L::Bits, b: L::Bits) -> L::Bits {
-        a.map2(b, |a, b| op.apply(L::BITS, a, b))
+        op.on(a, b)
     }
 
     #[inline(always)]
     fn vector_unary<L: VectorWidth>(&mut self, op: VectorUnaryOp, value: L::Bits) -> L::Bits {
-        value.map(|value| op.apply(value))
+        op.on(value)
     }
 
     #[inline(always)]
@@ -195,7 +221,12 @@ impl VectorVerbs for Cpu {
         b: L::Bits,
         c: L::Bits,
     ) -> L::Bits {
-        a.map3(b, c, |a, b, c| op.apply(a, b, c))
+        op.on(a, b, c)
+    }
+
+    #[inline(always)]
+    fn vector_cross<L: VectorWidth>(&mut self, op: CrossOp, a: L::Bits, b: L::Bits) -> L::Bits {
+        op.on(a, b)
     }
 
     #[inline(always)]
@@ -206,7 +237,7 @@ impl VectorVerbs for Cpu {
         b: L::Bits,
         immediate: u8,
     ) -> L::Bits {
-        a.map2(b, |a, b| op.apply(L::BITS, a, b, immediate))
+        op.on(a, b, immediate)
     }
 
     #[inline(always)]
@@ -216,7 +247,7 @@ impl VectorVerbs for Cpu {
         value: L::Bits,
         count: u64,
     ) -> L::Bits {
-        value.map(|value| op.apply(value, count))
+        op.on(value, count)
     }
 
     #[inline(always)]
@@ -228,7 +259,7 @@ impl VectorVerbs for Cpu {
         b: L::Bits,
     ) -> Result<L::Bits, Exit> {
         let mut env = self.simd();
-        let result = a.map2(b, |a, b| op.apply(shape, &mut env, a, b));
+        let result = op.on(shape, &mut env, a, b);
         self.settle(&env)?;
         Ok(result)
     }
@@ -242,7 +273,22 @@ impl VectorVerbs for Cpu {
         b: L::Bits,
     ) -> Result<L::Bits, Exit> {
         let mut env = self.simd();
-        let result = a.map2(b, |a, b| op.apply(shape, &mut env, a, b));
+        let result = op.on(shape, &mut env, a, b);
+        self.settle(&env)?;
+        Ok(result)
+    }
+
+    #[inline(always)]
+    fn fused<L: VectorWidth>(
+        &mut self,
+        op: FusedOp,
+        shape: FloatShape,
+        a: L::Bits,
+        b: L::Bits,
+        c: L::Bits,
+    ) -> Result<L::Bits, Exit> {
+        let mut env = self.simd();
+        let result = op.on(shape, &mut env, a, b, c);
         self.settle(&env)?;
         Ok(result)
     }
@@ -270,7 +316,7 @@ impl VectorVerbs for Cpu {
         b: L::Bits,
     ) -> Result<L::Bits, Exit> {
         let mut env = self.simd();
-        let result = L::Bits::from_low(op.apply(&mut env, a.low(), b.low()));
+        let result = op.on(&mut env, a, b);
         self.settle(&env)?;
         Ok(result)
     }

@@ -4,19 +4,18 @@ use super::{Feature, Generation, feature};
 use crate::Cpu;
 use crate::mode::Mode;
 use crate::rflags::Cr4;
+use crate::xstate::{COMPONENTS, Layout};
 
 /// What leaf 1 leaves in IA32_BIOS_SIGN_ID.
 pub(crate) const MICROCODE_REVISION: u64 = 0x219;
-/// Where PKRU lies in an XSAVE area of standard format: after room for AVX's state.
-pub(crate) const PKRU_OFFSET: u32 = 832;
-const PKRU_SIZE: u32 = 8;
-const VENDOR: &[u8; 12] = b"GenuineIntel";
 const BRAND: &[u8; 48] =
     b"rax virtual processor\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 /// IA32_MISC_ENABLE: leaves above 2 are hidden; MONITOR works; NX is hidden.
 const LIMIT_LEAVES: u64 = 1 << 22;
 const MONITOR_ENABLED: u64 = 1 << 18;
 const NX_DISABLED: u64 = 1 << 34;
+/// IA32_APIC_BASE: the local APIC is enabled.
+const APIC_ENABLED: u64 = 1 << 11;
 
 fn text(bytes: &[u8], at: usize) -> u32 {
     let mut four = [0; 4];
@@ -53,21 +52,28 @@ impl Cpu {
     fn leaf(&self, leaf: u32, subleaf: u32, most: u32) -> [u32; 4] {
         let kind = self.model.kind;
         match leaf {
-            0 => [most, text(VENDOR, 0), text(VENDOR, 8), text(VENDOR, 4)],
+            0 => {
+                let vendor = kind.vendor.name();
+                [most, text(vendor, 0), text(vendor, 8), text(vendor, 4)]
+            }
             1 => {
                 let flush_line = if self.model.supports(Feature::Clfsh) {
                     8 << 8
                 } else {
                     0
                 };
-                [kind.signature, flush_line, 0, 0]
+                let id = self.platform.local_apic().map_or(0, |apic| apic.id << 24);
+                [kind.signature, id | flush_line, 0, 0]
             }
+            2 | 4 if self.model.is_amd() => [0; 4],
             // Old: TLBs and caches by descriptors. New: "ask leaf 4".
             2 if self.model.is_since(Generation::Pentium4) => [0x005b_5001, 0xff, 0, 0],
             2 => [0x0302_0101, 0, 0, 0x0c04_0843],
             4 => cache(subleaf),
             5 if self.model.supports(Feature::Monitor) => [64, 64, 0, 0],
-            7 if subleaf == 0 => [0; 4],
+            // The greatest subleaf.
+            7 if subleaf == 0 => [u32::from(self.model.supports(Feature::AvxVnni)), 0, 0, 0],
+            0xb if self.model.supports(Feature::X2apic) => self.topology(subleaf),
             0xd if self.model.supports(Feature::Xsave) => self.extended_state(subleaf),
             0x15 => self.clock(),
             0x16 => {
@@ -75,10 +81,19 @@ impl Cpu {
                 [mhz, mhz, 100, 0]
             }
             0x8000_0000 => [kind.extended_leaves, 0, 0, 0],
+            // AMD repeats most of leaf 1 here, and raised the family of the early ones.
+            0x8000_0001 if self.model.is_amd() => {
+                let early = if kind.signature < 0x0f00 { 0x100 } else { 0 };
+                let features = self.cpuid(1, 0)[3] & 0x0183_f3ff;
+                [kind.signature + early, 0, 0, features]
+            }
             0x8000_0002..=0x8000_0004 => {
                 let at = (leaf - 0x8000_0002) as usize * 16;
                 [0, 4, 8, 12].map(|n| text(BRAND, at + n))
             }
+            0x8000_0005 if self.model.is_amd() => first_level(kind.signature),
+            // L2: 512 KiB, 16-way.
+            0x8000_0006 if self.model.is_amd() => [0, 0x4100_4100, 0x0200_8140, 0],
             // L2: 1 MiB, 8-way, lines of 64 bytes.
             0x8000_0006 => [0, 0, 0x0400_6040, 0],
             0x8000_0008 => {
@@ -99,6 +114,7 @@ impl Cpu {
         let misc_enable = self.state.msrs.misc_enable;
         match leaf {
             1 => {
+                self.apic_features(registers);
                 if cr4.contains(Cr4::OSXSAVE) {
                     registers[2] |= 1 << 27;
                 }
@@ -111,7 +127,7 @@ impl Cpu {
             }
             0x8000_0001 => {
                 // Intel's SYSCALL exists in 64-bit mode only.
-                if !self.mode().contains(Mode::CODE64) {
+                if !self.mode().contains(Mode::CODE64) && !self.model.is_amd() {
                     registers[3] &= !(1 << 11);
                 }
                 if misc_enable & NX_DISABLED != 0 {
@@ -122,25 +138,53 @@ impl Cpu {
         }
     }
 
+    /// The APIC shows while it is enabled, and what it can do while it exists.
+    fn apic_features(&self, registers: &mut [u32; 4]) {
+        let apic = self.platform.local_apic();
+        if apic.is_none_or(|apic| apic.base & APIC_ENABLED == 0) {
+            registers[3] &= !(1 << 9);
+        }
+        if apic.is_none() {
+            registers[2] &= !(1 << 21 | 1 << 24);
+        }
+    }
+
+    /// Leaf 0Bh: one thread in one core, and the x2APIC ID.
+    fn topology(&self, subleaf: u32) -> [u32; 4] {
+        let Some(apic) = self.platform.local_apic() else {
+            return [0; 4];
+        };
+        let level = subleaf & 0xff;
+        match subleaf {
+            0 | 1 => [0, 1, (subleaf + 1) << 8 | level, apic.id],
+            _ => [0, 0, level, apic.id],
+        }
+    }
+
     /// Leaf 0Dh: sizes and places of the XSAVE components.
     fn extended_state(&self, subleaf: u32) -> [u32; 4] {
         let all = self.model.xcr0_bits();
-        let size = |components: u64| {
-            if components & 0x200 == 0 {
-                576
-            } else {
-                PKRU_OFFSET + PKRU_SIZE
-            }
-        };
+        let supervisor = self.model.xss_bits();
+        let standard = |components: u64| Layout::Standard.size(components) as u32;
+        let halves = |bits: u64| [bits as u32, (bits >> 32) as u32];
         match subleaf {
-            0 => [
-                all as u32,
-                size(self.state.xcr0),
-                size(all),
-                (all >> 32) as u32,
-            ],
-            9 if all & 0x200 != 0 => [PKRU_SIZE, PKRU_OFFSET, 0, 0],
-            _ => [0; 4],
+            0 => {
+                let [low, high] = halves(all);
+                [low, standard(self.state.xcr0), standard(all), high]
+            }
+            // EAX is all features.
+            1 if self.model.has_compaction() => {
+                let [low, high] = halves(supervisor);
+                let enabled = self.state.xcr0 | self.state.msrs.xss;
+                let size = Layout::Compacted(enabled).size(enabled) as u32;
+                [0, size, low, high]
+            }
+            _ => COMPONENTS
+                .iter()
+                .find(|component| component.number == subleaf && all >> subleaf & 1 != 0)
+                .map_or([0; 4], |component| {
+                    [component.size as u32, component.offset as u32, 0, 0]
+                }),
         }
     }
 
@@ -156,6 +200,16 @@ const fn subleaf_of(leaf: u32, subleaf: u32) -> u32 {
     match leaf {
         4 | 7 | 0xb | 0xd => subleaf,
         _ => 0,
+    }
+}
+
+/// AMD's leaf 80000005h: TLBs for large and small pages, L1 data and code.
+const fn first_level(signature: u32) -> [u32; 4] {
+    match signature {
+        // 32 KiB each, 2-way, lines of 32 bytes.
+        ..0x0600 => [0, 0x0280_0140, 0x2002_0220, 0x2002_0220],
+        // 64 KiB each, 2-way, lines of 64 bytes.
+        _ => [0xff08_ff08, 0xff20_ff20, 0x4002_0140, 0x4002_0140],
     }
 }
 

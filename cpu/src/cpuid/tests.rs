@@ -37,8 +37,22 @@ fn models_grow() {
     }
     assert!(!has("x86-64-v2", CpuidFeature::AES));
     assert!(!has("x86-64-v2", CpuidFeature::BMI1));
+    for level in [
+        CpuidFeature::AVX,
+        CpuidFeature::AVX2,
+        CpuidFeature::BMI1,
+        CpuidFeature::BMI2,
+        CpuidFeature::F16C,
+        CpuidFeature::FMA,
+        CpuidFeature::LZCNT,
+        CpuidFeature::MOVBE,
+        CpuidFeature::XSAVE,
+    ] {
+        assert!(has("x86-64-v3", level), "{level:?}");
+    }
+    assert!(!has("x86-64-v3", CpuidFeature::AES));
     assert!(has("max", CpuidFeature::ADX));
-    for absent in [CpuidFeature::AVX, CpuidFeature::SMM] {
+    for absent in [CpuidFeature::AVX512F, CpuidFeature::SMM] {
         assert!(!has("max", absent), "{absent:?}");
     }
 }
@@ -59,15 +73,77 @@ fn cpuid_announces_vendor_brand_and_features() {
     assert_eq!(edx & (1 << 9), 0, "no APIC");
     assert_eq!(edx & (1 << 28), 0, "no HTT");
     assert_eq!(ecx & 0x0218_0203, 0x0218_0203, "SSE3 to SSE4.2, AES");
-    assert_eq!(ecx >> 28 & 1, 0, "no AVX");
+    assert_eq!(ecx >> 28 & 1, 1, "AVX");
     assert_eq!(ecx >> 31, 0, "no hypervisor");
     assert_ne!(edx & (1 << 26), 0, "SSE2");
     assert_eq!(cpu.cpuid(0x4000_0000, 0), cpu.cpuid(0x16, 0));
-    assert_eq!(cpu.cpuid(7, 1), [0; 4]);
-    assert_eq!(cpu.cpuid(0xd, 0), [0x203, 576, 840, 0]);
+    assert_eq!(cpu.cpuid(7, 0)[0], 1);
+    assert_eq!(cpu.cpuid(7, 1), [0x10, 0, 0, 0], "AVX-VNNI");
+    assert_eq!(cpu.cpuid(7, 2), [0; 4]);
+    assert_eq!(cpu.cpuid(0xd, 0), [0x207, 576, 840, 0]);
     assert_eq!(cpu.cpuid(0xd, 9), [8, 832, 0, 0]);
-    assert_eq!(cpu.cpuid(0xd, 1)[0], 1);
+    assert_eq!(cpu.cpuid(0xd, 1), [0xf, 576, 0, 0]);
     assert_eq!(cpu.cpuid(0x15, 0), [1, 1, 1_000_000_000, 0]);
+}
+
+/// As the data sheets have it, but for the APIC, which no model has.
+#[test]
+fn amd_models_announce_what_they_had() {
+    let text = |registers: [u32; 3]| registers.map(u32::to_le_bytes).concat();
+    for (name, basic, extended) in [
+        ("k6-2", 0x0080_21bf, 0x8080_29bf_u32),
+        ("athlon", 0x0183_f9ff, 0xc1c3_f9ff),
+        ("athlon64", 0x078b_f9ff, 0xe9d3_f9ff),
+        ("phenom", 0x078b_f9ff, 0xedd3_f9ff),
+    ] {
+        let cpu = cpu(name);
+        let [_, b, c, d] = cpu.cpuid(0, 0);
+        assert_eq!(text([b, d, c]), b"AuthenticAMD", "{name}");
+        assert_eq!(
+            cpu.cpuid(1, 0)[3],
+            basic,
+            "{name}: {:x}",
+            cpu.cpuid(1, 0)[3]
+        );
+        let found = cpu.cpuid(0x8000_0001, 0);
+        assert_eq!(
+            found[3] & !(1 << 24),
+            extended & !(1 << 24),
+            "{name}: {found:x?}"
+        );
+    }
+    assert_eq!(cpu("k6-2").cpuid(0x8000_0001, 0)[0], 0x068c);
+    let phenom = cpu("phenom");
+    assert_eq!(
+        phenom.cpuid(0x8000_0001, 0)[2],
+        0x171,
+        "SSE4a, LZCNT and so on"
+    );
+    assert_eq!(phenom.cpuid(1, 0)[2], 0x0080_2009, "POPCNT and so on");
+}
+
+#[test]
+fn no_leaf_tells_more_than_the_model_has() {
+    for name in Model::names() {
+        let cpu = cpu(name);
+        let has = |feature| cpu.model.has(feature);
+        let structured = cpu.cpuid(7, 0);
+        let has_leaf_7 = cpu.cpuid(0, 0)[0] >= 7;
+        let is_empty = structured == [0; 4] || !has_leaf_7;
+        assert!(!is_empty || !has(CpuidFeature::BMI2), "{name}");
+        let sizes = cpu.cpuid(0xd, 0);
+        let has_sizes = cpu.cpuid(0, 0)[0] >= 0xd && sizes != [0; 4];
+        assert_eq!(has_sizes, has(CpuidFeature::XSAVE), "{name}");
+        if has_sizes {
+            assert_eq!(u64::from(sizes[0]), cpu.model.xcr0_bits(), "{name}");
+            let ends = (2..64)
+                .map(|n| cpu.cpuid(0xd, n))
+                .map(|[size, at, ..]| size + at);
+            assert_eq!(ends.fold(576, u32::max), sizes[2], "{name}");
+        }
+        let is_64_bit = cpu.cpuid(0x8000_0000, 0)[0] >= 0x8000_0008;
+        assert_eq!(is_64_bit, cpu.model.has_long_mode(), "{name}");
+    }
 }
 
 #[test]
@@ -79,7 +155,7 @@ fn control_bits_follow_features() {
     assert_eq!(pentium.cr4_bits(), 0x5f);
     let max = Model::named("max").unwrap();
     assert_eq!(max.efer_bits(), 0xd01);
-    assert_eq!(max.xcr0_bits(), 0x203);
+    assert_eq!(max.xcr0_bits(), 0x207);
     assert!(max.supports(Feature::La57));
 }
 
@@ -137,6 +213,19 @@ fn what_is_announced_is_implemented() {
         F::AES,
         F::PCLMULQDQ,
         F::SHA,
+        F::XSAVEC,
+        F::XSAVES,
+        F::RDRAND,
+        F::RDSEED,
+        F::GFNI,
+        F::FMA,
+        F::F16C,
+        F::VAES,
+        F::VPCLMULQDQ,
+        F::AVX_VNNI,
+        F::MOVDIRI,
+        F::MOVDIR64B,
+        F::SERIALIZE,
     ];
     let max = Model::named("max").unwrap();
     assert!(announced.iter().all(|&feature| max.has(feature)));

@@ -9,7 +9,8 @@ use super::{Insn, Row, helper, row};
 use crate::Cpu;
 use crate::acts::Spot;
 use crate::exception::{Exception, Exit};
-use crate::flags::sign_extend;
+use crate::flags::{mask, sign_extend};
+use crate::segment::SegmentRegister;
 use crate::state::Gpr;
 use crate::verbs::{Bits, Dword, Operand, Qword, Verbs, Width, Word};
 
@@ -34,7 +35,7 @@ pub(super) const ROWS: &[Row] = nops![
     Prefetch_m8 Prefetchw_m8 Prefetchwt1_m8 Prefetchreserved3_m8 Prefetchreserved4_m8
     Prefetchreserved5_m8 Prefetchreserved6_m8 Prefetchreserved7_m8
     Prefetchnta_m8 Prefetcht0_m8 Prefetcht1_m8 Prefetcht2_m8 Prefetchit0_m8 Prefetchit1_m8
-    Cldemote_m8
+    Cldemote_m8 Serialize
     Lfence Lfence_E9 Lfence_EA Lfence_EB Lfence_EC Lfence_ED Lfence_EE Lfence_EF
     Mfence Mfence_F1 Mfence_F2 Mfence_F3 Mfence_F4 Mfence_F5 Mfence_F6 Mfence_F7
     Sfence Sfence_F9 Sfence_FA Sfence_FB Sfence_FC Sfence_FD Sfence_FE Sfence_FF;
@@ -53,6 +54,9 @@ pub(super) const ROWS: &[Row] = nops![
     helper!(Bound_r32_m3232, bound::<Dword>),
     helper!(Cmpxchg8b_m64, cmpxchg8b),
     helper!(Cmpxchg16b_m128, cmpxchg16b),
+    helper!(Movdir64b_r16_m512, movdir64b),
+    helper!(Movdir64b_r32_m512, movdir64b),
+    helper!(Movdir64b_r64_m512, movdir64b),
 ];
 
 /// One processor sees its own accesses in order, and hints need not be heeded.
@@ -80,6 +84,20 @@ fn bound<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     } else {
         Err(cpu.raise(Exception::BoundRange))
     }
+}
+
+/// MOVDIR64B: 64 bytes to an aligned place in ES that a register gives.
+fn movdir64b(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
+    cpu.note_position(insn);
+    let offset = cpu.state.gpr(insn.registers[0]) & mask(u32::from(insn.address_bits));
+    let to = cpu.segmented_address(SegmentRegister::Es, offset, 64, true)?;
+    if to.0 % 64 != 0 {
+        return Err(general_protection(cpu));
+    }
+    let from = cpu.operand_address(insn, 64, false)?;
+    let mut bytes = [0; 64];
+    cpu.read_linear(insn.segment, from, &mut bytes)?;
+    cpu.write_linear(SegmentRegister::Es, to, &bytes)
 }
 
 /// CMPXCHG8B: memory is written even if it differs.

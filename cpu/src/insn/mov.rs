@@ -10,6 +10,9 @@ pub(super) const ROWS: &[Row] = &[
     row_rm!(Mov_rm16_r16, mov, Word; Reg1),
     row_rm!(Mov_rm32_r32, mov, Dword; Reg1),
     row_rm!(Mov_rm64_r64, mov, Qword; Reg1),
+    // Direct stores bypass caches that are not there.
+    row_rm!(Movdiri_m32_r32, mov, Dword; Reg1),
+    row_rm!(Movdiri_m64_r64, mov, Qword; Reg1),
     row_r_rm!(Mov_r8_rm8, mov, Byte),
     row_r_rm!(Mov_r16_rm16, mov, Word),
     row_r_rm!(Mov_r32_rm32, mov, Dword),

@@ -12,8 +12,8 @@ const ROUNDS_256: Row = bound_row!(
     Sse,
     select,
     VectorTernaryOp = VectorTernaryOp::Sha256Rounds,
-    [Reg1],
-    [Mem]
+    [X128, Reg1],
+    [X128, Mem]
 );
 
 pub(super) const ROWS: &[Row] = &[

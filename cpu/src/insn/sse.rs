@@ -24,13 +24,23 @@ pub(super) const ROWS: &[Row] = &[
     scalar_load!(Movss_xmm_xmmm32, Dword),
     store!(Movups_xmmm128_xmm, UNALIGNED),
     scalar_store!(Movss_xmmm32_xmm, Dword),
-    slot!(Movhlps_xmm_xmm, move_high_to_low, [Reg1], [Reg1]),
-    slot!(Movlps_xmm_m64, move_low, [Qword, Mem], [Qword, Mem]),
+    slot!(
+        Movhlps_xmm_xmm,
+        move_high_to_low,
+        [X128, Reg1],
+        [X128, Reg1]
+    ),
+    slot!(
+        Movlps_xmm_m64,
+        move_low,
+        [X128, Qword, Mem],
+        [X128, Qword, Mem]
+    ),
     slot!(Movlps_m64_xmm, store_low, [Qword, Mem], [Qword, Mem]),
     packed!(Unpcklps_xmm_xmmm128, InterleaveLow(Dword)),
     packed!(Unpckhps_xmm_xmmm128, InterleaveHigh(Dword)),
     packed!(Movlhps_xmm_xmm, InterleaveLow(Qword)),
-    slot!(Movhps_xmm_m64, load_high, [Mem], [Mem]),
+    slot!(Movhps_xmm_m64, load_high, [X128, Mem], [X128, Mem]),
     slot!(Movhps_m64_xmm, store_high, [Mem], [Mem]),
     load!(Movaps_xmm_xmmm128, ALIGNED),
     store!(Movaps_xmmm128_xmm, ALIGNED),

@@ -48,7 +48,7 @@ macro_rules! shift_by {
 /// MOVQ to a register clears its upper half.
 const MOVQ_STORE: Row = Row::shared(
     iced_x86::Code::Movq_xmmm64_xmm,
-    both!(load_low, Qword, Reg1),
+    both!(load_low, X128, Qword, Reg1),
     both!(store_low, Qword, Mem),
 )
 .needs(Unit::Sse);
@@ -58,11 +58,16 @@ pub(super) const ROWS: &[Row] = &[
     scalar_load!(Movsd_xmm_xmmm64, Qword),
     store!(Movupd_xmmm128_xmm, UNALIGNED),
     scalar_store!(Movsd_xmmm64_xmm, Qword),
-    slot!(Movlpd_xmm_m64, move_low, [Qword, Mem], [Qword, Mem]),
+    slot!(
+        Movlpd_xmm_m64,
+        move_low,
+        [X128, Qword, Mem],
+        [X128, Qword, Mem]
+    ),
     slot!(Movlpd_m64_xmm, store_low, [Qword, Mem], [Qword, Mem]),
     packed!(Unpcklpd_xmm_xmmm128, InterleaveLow(Qword)),
     packed!(Unpckhpd_xmm_xmmm128, InterleaveHigh(Qword)),
-    slot!(Movhpd_xmm_m64, load_high, [Mem], [Mem]),
+    slot!(Movhpd_xmm_m64, load_high, [X128, Mem], [X128, Mem]),
     slot!(Movhpd_m64_xmm, store_high, [Mem], [Mem]),
     load!(Movapd_xmm_xmmm128, ALIGNED),
     store!(Movapd_xmmm128_xmm, ALIGNED),
@@ -161,7 +166,12 @@ pub(super) const ROWS: &[Row] = &[
         [X128, Qword, Reg0],
         [X128, Qword, Mem]
     ),
-    slot!(Movq_xmm_xmmm64, load_low, [Qword, Reg1], [Qword, Mem]),
+    slot!(
+        Movq_xmm_xmmm64,
+        load_low,
+        [X128, Qword, Reg1],
+        [X128, Qword, Mem]
+    ),
     store!(Movdqa_xmmm128_xmm, ALIGNED),
     store!(Movdqu_xmmm128_xmm, UNALIGNED),
     compare!(Cmppd_xmm_xmmm128_imm8, PackedDouble),

@@ -19,8 +19,8 @@ macro_rules! select {
             Sse,
             select,
             VectorTernaryOp = VectorTernaryOp::Select(Lane::$lane),
-            [Reg1],
-            [Mem]
+            [X128, Reg1],
+            [X128, Mem]
         )
     };
 }
@@ -33,8 +33,8 @@ macro_rules! extend {
             Sse,
             extend,
             VectorUnaryOp = VectorUnaryOp::$op(Lane::$from, Lane::$to),
-            [$width, Reg1],
-            [$width, Mem]
+            [X128, $width, Reg1],
+            [X128, $width, Mem]
         )
     };
 }
@@ -47,8 +47,8 @@ macro_rules! round {
             Sse,
             root_by,
             (fn(u8) -> FloatUnaryOp, FloatShape) = (FloatUnaryOp::Round, FloatShape::$shape),
-            [Reg1],
-            [Mem]
+            [X128, Reg1],
+            [X128, Mem]
         )
     };
 }
@@ -61,8 +61,8 @@ macro_rules! dot {
             Sse,
             arithmetic_by,
             (fn(u8) -> FloatOp, FloatShape) = (FloatOp::Dot, FloatShape::$shape),
-            [Reg1],
-            [Mem]
+            [X128, Reg1],
+            [X128, Mem]
         )
     };
 }
@@ -142,7 +142,13 @@ pub(super) const ROWS: &[Row] = &[
     lane!(Extractps_r64m32_xmm_imm8, extract_lane, Dword, Reg0),
     lane!(Pinsrb_xmm_r32m8_imm8, insert_lane, Byte, Reg1),
     lane!(Pinsrb_xmm_r64m8_imm8, insert_lane, Byte, Reg1),
-    slot_row!(Insertps_xmm_xmmm32_imm8, Sse, insert_dword, [Reg1], [Mem]),
+    slot_row!(
+        Insertps_xmm_xmmm32_imm8,
+        Sse,
+        insert_dword,
+        [X128, Reg1],
+        [X128, Mem]
+    ),
     lane!(Pinsrd_xmm_rm32_imm8, insert_lane, Dword, Reg1),
     lane!(Pinsrq_xmm_rm64_imm8, insert_lane, Qword, Reg1),
     dot!(Dpps_xmm_xmmm128_imm8, PackedSingle),

@@ -12,12 +12,12 @@ pub(super) const ROWS: &[Row] = &[
     row_r_rm!(Crc32_r32_rm16, crc32, Word),
     row_r_rm!(Crc32_r32_rm32, crc32, Dword),
     row_r_rm!(Crc32_r64_rm64, crc32, Qword),
-    helper!(Pcmpestrm_xmm_xmmm128_imm8, compare_strings).needs(Unit::Sse),
-    helper!(Pcmpestrm64_xmm_xmmm128_imm8, compare_strings).needs(Unit::Sse),
-    helper!(Pcmpestri_xmm_xmmm128_imm8, compare_strings).needs(Unit::Sse),
-    helper!(Pcmpestri64_xmm_xmmm128_imm8, compare_strings).needs(Unit::Sse),
-    helper!(Pcmpistrm_xmm_xmmm128_imm8, compare_strings).needs(Unit::Sse),
-    helper!(Pcmpistri_xmm_xmmm128_imm8, compare_strings).needs(Unit::Sse),
+    helper!(Pcmpestrm_xmm_xmmm128_imm8, compare_strings::<X128>).needs(Unit::Sse),
+    helper!(Pcmpestrm64_xmm_xmmm128_imm8, compare_strings::<X128>).needs(Unit::Sse),
+    helper!(Pcmpestri_xmm_xmmm128_imm8, compare_strings::<X128>).needs(Unit::Sse),
+    helper!(Pcmpestri64_xmm_xmmm128_imm8, compare_strings::<X128>).needs(Unit::Sse),
+    helper!(Pcmpistrm_xmm_xmmm128_imm8, compare_strings::<X128>).needs(Unit::Sse),
+    helper!(Pcmpistri_xmm_xmmm128_imm8, compare_strings::<X128>).needs(Unit::Sse),
 ];
 
 /// CRC32: 32 bits of the destination are the remainder so far; the upper half is cleared.

@@ -6,8 +6,9 @@ use bitvec::vec::BitVec;
 use iced_x86::{Code, CpuidFeature};
 
 use super::{
-    Row, aes, arith, bit, bmi, branch, convert, far, flag, io, logic, misc, mmx, mov, segment, sha,
-    shift, sse, sse2, sse3, sse41, sse42, ssse3, stack, state_save, string, system, x87,
+    Row, aes, arith, avx, avx_vnni, bit, bmi, branch, convert, f16c, far, flag, fma, gfni, io,
+    logic, misc, mmx, mov, random, segment, sha, shift, sse, sse2, sse3, sse4a, sse41, sse42,
+    ssse3, stack, state_save, string, system, three_d_now, x87,
 };
 use crate::cpuid::Model;
 
@@ -17,17 +18,31 @@ pub const fn groups() -> &'static [&'static [Row]] {
     &[
         aes::ROWS,
         arith::ROWS,
+        avx::PAIRS[0],
+        avx::PAIRS[1],
+        avx::PAIRS[2],
+        avx::PAIRS[3],
+        avx::SINGLES[0],
+        avx::SINGLES[1],
+        avx::SINGLES[2],
+        avx::SINGLES[3],
+        avx_vnni::PAIRS,
         bit::ROWS,
         bmi::ROWS,
         branch::ROWS,
         convert::ROWS,
+        f16c::ROWS,
         far::ROWS,
         flag::ROWS,
+        fma::ROWS[0],
+        fma::ROWS[1],
+        gfni::ROWS,
         io::ROWS,
         logic::ROWS,
         misc::ROWS,
         mmx::ROWS,
         mov::ROWS,
+        random::ROWS,
         segment::ROWS,
         sha::ROWS,
         shift::ROWS,
@@ -36,11 +51,14 @@ pub const fn groups() -> &'static [&'static [Row]] {
         sse3::ROWS,
         sse41::ROWS,
         sse42::ROWS,
+        sse4a::ROWS,
         ssse3::ROWS,
         stack::ROWS,
         state_save::ROWS,
+        state_save::extended::ROWS,
         string::ROWS,
         system::ROWS,
+        three_d_now::ROWS,
         x87::ROWS,
     ]
 }
@@ -70,9 +88,8 @@ impl Table {
     /// What `model` has.
     #[must_use]
     pub fn new(model: &Model) -> Self {
-        let has = |code: Code| code.cpuid_features().iter().all(|&f| model.has(f));
         let rows = Code::values()
-            .map(|code| ALL[code as usize].filter(|_| has(code)))
+            .map(|code| ALL[code as usize].filter(|_| model.has_instruction(code)))
             .collect();
         Self {
             rows,

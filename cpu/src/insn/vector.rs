@@ -1,10 +1,13 @@
-//! The meanings that MMX and SSE share (SDM 1, chapters 9 to 11), and how rows bind them.
+//! The meanings that MMX, SSE and AVX share (SDM 1, chapters 9 to 14), and how rows bind them.
 
 mod float;
+mod half;
 mod helper;
 mod lane;
+mod masked;
 mod mov;
 pub(super) mod rows;
+pub(super) mod vex;
 
 use super::{Insn, Slot};
 use crate::vector::{Lane, ShuffleOp, VectorOp, VectorShiftOp};
@@ -14,16 +17,19 @@ use crate::verbs::{Bound, Dword, Operand, Qword, VectorVerbs, VectorWidth, Width
 mod tests;
 
 pub(super) use float::{
-    arithmetic, arithmetic_by, compare, convert, from_integer, integers_from_mmx, order, root,
-    root_by, to_integer, to_mmx,
+    arithmetic, arithmetic_by, compare, convert, from_integer, fused, integers_from_mmx, order,
+    root, root_by, to_halves, to_integer, to_mmx,
 };
+pub(super) use half::{broadcast_half, cross, cross_by, extend_half, extract_half, insert_half};
 pub(super) use helper::{compare_strings, emms, ldmxcsr, maskmov, stmxcsr};
 pub(super) use lane::{
-    duplicate, extend, extract_lane, insert_dword, insert_lane, select, test, unary,
+    accumulate, duplicate, extend, extract_lane, insert_dword, insert_lane, select, test,
+    test_signs, unary,
 };
+pub(super) use masked::{gather, masked_load, masked_store};
 pub(super) use mov::{
-    from_gpr, from_mmx, load_high, load_low, mmx_from, move_from, move_high_to_low, move_low,
-    move_to, store_high, store_low, to_gpr,
+    clear, from_gpr, from_mmx, load_high, load_low, mmx_from, move_from, move_high_to_low,
+    move_low, move_to, store_high, store_low, to_gpr,
 };
 
 /// A row whose meaning is given a constant, then widths and slots: for registers, and for memory.
@@ -58,6 +64,12 @@ macro_rules! slot_row {
 }
 pub(super) use slot_row;
 
+/// The first source: the destination's old value, or with VEX a register of its own.
+#[inline(always)]
+fn first<V: VectorVerbs, L: VectorWidth>(v: &mut V, insn: &Insn) -> V::Vector<L> {
+    v.vector::<L>(insn.number(L::FIRST))
+}
+
 /// The register or memory operand in a slot; in memory an SSE vector must be aligned.
 #[inline(always)]
 fn source<V: VectorVerbs, L: VectorWidth, S: Slot>(
@@ -66,7 +78,7 @@ fn source<V: VectorVerbs, L: VectorWidth, S: Slot>(
 ) -> Result<V::Vector<L>, V::Fault> {
     match S::of(insn) {
         Operand::Gpr(register, _) => Ok(v.vector::<L>(register.index())),
-        Operand::Memory(insn) => v.load_vector::<L>(insn, !L::IS_MMX),
+        Operand::Memory(insn) => v.load_vector::<L>(insn, !L::IS_MMX && !L::IS_VEX),
         Operand::Immediate(_) => unreachable!("no immediate is a vector"),
     }
 }
@@ -86,7 +98,7 @@ fn low_source<V: VectorVerbs, L: VectorWidth, W: Width, S: Slot>(
     }
 }
 
-/// Two vectors of integers, the first replaced.
+/// Two vectors of integers.
 #[inline(always)]
 pub(super) fn packed<V: VectorVerbs, O: Bound<VectorOp>, L: VectorWidth, S: Slot>(
     v: &mut V,
@@ -94,7 +106,7 @@ pub(super) fn packed<V: VectorVerbs, O: Bound<VectorOp>, L: VectorWidth, S: Slot
 ) -> Result<(), V::Fault> {
     v.begin::<L>()?;
     let b = source::<V, L, S>(v, insn)?;
-    let a = v.vector::<L>(insn.number(0));
+    let a = first::<V, L>(v, insn);
     let result = v.vector_binary::<L>(O::VALUE, a, b);
     v.set_vector::<L>(insn.number(0), result);
     v.finish::<L>();
@@ -108,7 +120,7 @@ pub(super) fn packed_by<V: VectorVerbs, O: Bound<fn(u8) -> VectorOp>, L: VectorW
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     let b = source::<V, L, S>(v, insn)?;
-    let a = v.vector::<L>(insn.number(0));
+    let a = first::<V, L>(v, insn);
     let result = v.vector_binary::<L>(O::VALUE(insn.immediate as u8), a, b);
     v.set_vector::<L>(insn.number(0), result);
     Ok(())
@@ -122,7 +134,7 @@ pub(super) fn packed_half<V: VectorVerbs, O: Bound<VectorOp>, L: VectorWidth, S:
 ) -> Result<(), V::Fault> {
     v.begin::<L>()?;
     let b = low_source::<V, L, Dword, S>(v, insn)?;
-    let a = v.vector::<L>(insn.number(0));
+    let a = first::<V, L>(v, insn);
     let result = v.vector_binary::<L>(O::VALUE, a, b);
     v.set_vector::<L>(insn.number(0), result);
     v.finish::<L>();
@@ -136,9 +148,9 @@ pub(super) fn shift<V: VectorVerbs, O: Bound<VectorShiftOp>, L: VectorWidth, S: 
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     v.begin::<L>()?;
-    let counts = source::<V, L, S>(v, insn)?;
-    let count = v.extract::<L, Qword>(counts, 0);
-    let value = v.vector::<L>(insn.number(0));
+    let counts = source::<V, L::Half, S>(v, insn)?;
+    let count = v.extract::<L::Half, Qword>(counts, 0);
+    let value = first::<V, L>(v, insn);
     let result = v.vector_shift::<L>(O::VALUE, value, count);
     v.set_vector::<L>(insn.number(0), result);
     v.finish::<L>();
@@ -153,7 +165,7 @@ pub(super) fn shift_by<V: VectorVerbs, O: Bound<VectorShiftOp>, L: VectorWidth>(
 ) -> Result<(), V::Fault> {
     v.begin::<L>()?;
     let count = v.constant::<Qword>(insn.immediate & 0xff);
-    let value = v.vector::<L>(insn.number(0));
+    let value = first::<V, L>(v, insn);
     let result = v.vector_shift::<L>(O::VALUE, value, count);
     v.set_vector::<L>(insn.number(0), result);
     v.finish::<L>();
@@ -168,7 +180,11 @@ pub(super) fn shuffle<V: VectorVerbs, O: Bound<ShuffleOp>, L: VectorWidth, S: Sl
 ) -> Result<(), V::Fault> {
     v.begin::<L>()?;
     let b = source::<V, L, S>(v, insn)?;
-    let a = v.vector::<L>(insn.number(0));
+    let a = if O::VALUE.is_of_second() {
+        b
+    } else {
+        first::<V, L>(v, insn)
+    };
     let result = v.shuffle::<L>(O::VALUE, a, b, insn.immediate as u8);
     v.set_vector::<L>(insn.number(0), result);
     v.finish::<L>();

@@ -12,7 +12,25 @@ use crate::mode::Mode;
 
 /// Names a block of the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct BlockId(u32);
+pub struct BlockId(u32);
+
+impl BlockId {
+    /// A small number, dense from zero; used again only after all blocks were dropped.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Blocks that nobody may use any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Dropped {
+    /// These.
+    Some(Vec<BlockId>),
+    /// All there were.
+    #[default]
+    All,
+}
 
 /// The block that follows by a branch or by falling through; valid in its epoch only.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,13 +41,13 @@ pub(crate) struct Link {
 
 /// Straight-line code, decoded.
 #[derive(Debug)]
-pub(crate) struct Block {
+pub struct Block {
     /// The instructions; never empty.
-    pub(crate) insns: Box<[Insn]>,
+    pub insns: Box<[Insn]>,
     /// Their length in bytes.
-    pub(crate) bytes: u16,
+    pub bytes: u16,
     /// It is one instruction that spans two pages.
-    pub(crate) crosses_page: bool,
+    pub crosses_page: bool,
     /// Physical memory it was decoded from; a length of zero for none.
     pub(crate) ranges: [(PhysicalAddress, u16); 2],
     /// Whether what it falls through to, and where its branch leads, lies in the
@@ -56,6 +74,8 @@ impl Block {
 /// How many blocks are kept before all are forgotten.
 const MOST_BLOCKS: usize = if cfg!(test) { 1 << 9 } else { 1 << 17 };
 const JUMP_CACHE: usize = 1 << 12;
+/// How many dropped blocks are listed before the list says: all.
+const MOST_DROPPED: usize = 1 << 12;
 
 #[derive(Clone, Copy)]
 struct Jump {
@@ -74,6 +94,8 @@ pub(crate) struct BlockCache {
     jumps: Vec<Jump>,
     /// Drawn anew whenever a block is forgotten, so that no link or jump survives it.
     epoch: u64,
+    /// What was forgotten since somebody asked.
+    dropped: Dropped,
 }
 
 impl Default for BlockCache {
@@ -91,6 +113,7 @@ impl Default for BlockCache {
             by_page: HashMap::default(),
             jumps: vec![nowhere; JUMP_CACHE],
             epoch: 1,
+            dropped: Dropped::Some(Vec::new()),
         }
     }
 }
@@ -102,7 +125,27 @@ fn key(physical: u64, mode: Mode) -> Key {
     physical | u64::from(mode.bits()) << 52
 }
 
+impl Dropped {
+    fn add(&mut self, id: BlockId) {
+        match self {
+            // Nobody asks: an interpreter by itself.
+            Self::Some(list) if list.len() >= MOST_DROPPED => *self = Self::All,
+            Self::Some(list) => list.push(id),
+            Self::All => {}
+        }
+    }
+}
+
 impl BlockCache {
+    pub(crate) fn take_dropped(&mut self) -> Dropped {
+        std::mem::replace(&mut self.dropped, Dropped::Some(Vec::new()))
+    }
+
+    #[inline(always)]
+    pub(crate) fn has_dropped(&self) -> bool {
+        !matches!(&self.dropped, Dropped::Some(list) if list.is_empty())
+    }
+
     #[inline(always)]
     pub(crate) fn block(&self, id: BlockId) -> &Block {
         &self.blocks[id.0 as usize]
@@ -161,9 +204,10 @@ impl BlockCache {
                     .push((key, id));
             }
         }
-        if self.by_address.insert(key, id).is_some() {
+        if let Some(old) = self.by_address.insert(key, id) {
             // Nothing will find the block replaced any more when its bytes change.
             self.epoch += 1;
+            self.dropped.add(old);
         }
         self.blocks.push(block);
         id
@@ -175,6 +219,7 @@ impl BlockCache {
         self.by_address.clear();
         self.by_page.clear();
         self.epoch += 1;
+        self.dropped = Dropped::All;
     }
 
     /// Forgets the blocks that a write overlaps, and all code marks of its pages; how
@@ -196,6 +241,7 @@ impl BlockCache {
             };
             let blocks = &self.blocks;
             let by_address = &mut self.by_address;
+            let dropped = &mut self.dropped;
             list.retain(|&(key, id)| {
                 let overlaps = blocks[id.0 as usize].ranges.iter().any(|&(from, length)| {
                     length != 0 && from.0 <= last && start.0 < from.0 + u64::from(length)
@@ -203,6 +249,7 @@ impl BlockCache {
                 let alive = by_address.get(&key) == Some(&id);
                 if overlaps && alive {
                     by_address.remove(&key);
+                    dropped.add(id);
                     count += 1;
                 }
                 alive && !overlaps

@@ -34,7 +34,7 @@ impl Interpreter {
         match (insn.handler)(cpu, insn, &[]) {
             Ok(()) => cpu.state.instructions += 1,
             Err(exit) => {
-                if !leave_early(cpu, block, exit) {
+                if !leave_early(cpu, &block.insns, exit) {
                     return Err(taken(cpu));
                 }
             }

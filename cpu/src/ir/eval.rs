@@ -17,50 +17,69 @@ use crate::verbs::{Byte, Dword, Operand, Qword, Verbs, Width, Word as Word16};
 /// # Errors
 /// When an operation faults; those before it have taken effect.
 pub fn eval(block: &Block, cpu: &mut Cpu) -> Result<(), Exit> {
+    evaluate(block, cpu).outcome
+}
+
+/// What came of an evaluation.
+#[derive(Clone, Debug)]
+pub struct Evaluated {
+    /// Whether it got to the end.
+    pub outcome: Result<(), Exit>,
+    /// The position of the operation that faulted, or else the block's end.
+    pub position: usize,
+    /// The value of each operation that was carried out, low half first; zeros otherwise.
+    pub values: Vec<[u128; 2]>,
+}
+
+/// As [`eval`], and says how far it got.
+pub fn evaluate(block: &Block, cpu: &mut Cpu) -> Evaluated {
     let mut evaluation = Evaluation {
         cpu,
-        values: vec![0; block.ops.len()],
+        values: vec![[0; 2]; block.ops.len()],
         remainder: 0,
         place: None,
     };
     let mut insn = None;
-    for (position, &(op, width)) in block.ops.iter().enumerate() {
+    let mut outcome = Ok(());
+    let mut position = 0;
+    while position < block.ops.len() && outcome.is_ok() {
+        let (op, width) = block.ops[position];
         if let Op::Begin(number) = op {
             insn = block.insns.get(number as usize);
+            position += 1;
             continue;
         }
         let Some(insn) = insn else {
             unreachable!("the verifier rejects a block that does not begin");
         };
-        if let Op::Vector(step) = op {
-            evaluation.values[position] = evaluation.vector(step, width, insn)?;
-            continue;
+        match evaluation.operation(op, width, insn) {
+            Ok(value) => {
+                evaluation.values[position] = value;
+                position += 1;
+            }
+            Err(exit) => outcome = Err(exit),
         }
-        let value = match width {
-            8 => evaluation.step::<Byte>(op, insn),
-            16 => evaluation.step::<Word16>(op, insn),
-            32 => evaluation.step::<Dword>(op, insn),
-            _ => evaluation.step::<Qword>(op, insn),
-        }?;
-        let value = value & mask(width.max(1)) | if width == 0 { value } else { 0 };
-        evaluation.values[position] = u128::from(value);
     }
-    Ok(())
+    Evaluated {
+        outcome,
+        position,
+        values: evaluation.values,
+    }
 }
 
 struct Evaluation<'a> {
     cpu: &'a mut Cpu,
-    values: Vec<u128>,
+    values: Vec<[u128; 2]>,
     remainder: u64,
     place: Option<HostAddress>,
 }
 
 impl Evaluation<'_> {
     fn get(&self, name: Name) -> u64 {
-        self.wide(name) as u64
+        self.wide(name)[0] as u64
     }
 
-    fn wide(&self, name: Name) -> u128 {
+    fn wide(&self, name: Name) -> [u128; 2] {
         self.values[name.0 as usize]
     }
 
@@ -70,6 +89,25 @@ impl Evaluation<'_> {
 
     fn bits<W: Width>(&self, name: Name) -> W::Bits {
         <W::Bits as crate::verbs::Bits>::truncate(self.get(name))
+    }
+
+    /// Carries out one operation of any width; its value, or zero.
+    fn operation(&mut self, op: Op, width: u32, insn: &Insn) -> Result<[u128; 2], Exit> {
+        if let Op::Vector(step) = op {
+            return self.vector(step, width, insn);
+        }
+        let value = match width {
+            8 => self.step::<Byte>(op, insn),
+            16 => self.step::<Word16>(op, insn),
+            32 => self.step::<Dword>(op, insn),
+            _ => self.step::<Qword>(op, insn),
+        }?;
+        let value = if width == 0 {
+            value
+        } else {
+            value & mask(width)
+        };
+        Ok([u128::from(value), 0])
     }
 
     /// Carries out one operation; its value, or zero.

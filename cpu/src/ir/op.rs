@@ -1,7 +1,7 @@
 //! What the IR is made of.
 //!
 //! Values are named by the position of the operation that makes them. Widths are
-//! 8, 16, 32 or 64 bits, of vectors 64 or 128; a value is zero above its width.
+//! 8, 16, 32 or 64 bits, of vectors 64, 128 or 256; a value is zero above its width.
 
 use super::vector::VectorStep;
 use crate::flags::Condition;

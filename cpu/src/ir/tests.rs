@@ -9,8 +9,8 @@ use iced_x86::Code;
 use proptest::prelude::*;
 
 use crate::insn::{Meaning, groups};
-use crate::testing::Bits;
-use bench::{Pair, Random};
+use crate::testing::{Bits, Random};
+use bench::Pair;
 
 const MODES: [Bits; 3] = [Bits::Real, Bits::Protected32, Bits::Long64];
 
@@ -72,12 +72,12 @@ fn each_encoding(random: &mut Random, mut visit: impl FnMut(&mut Random, &[u8]))
     }
     for map in 1..=3u8 {
         for opcode in 0..=255u8 {
-            // W and pp, reg, and whether the operand is in memory.
-            for form in 0..128u8 {
-                // Some want no second register: vvvv all ones, and L is always zero.
+            // W and pp, reg, whether the operand is in memory, and L.
+            for form in 0..=255u8 {
+                // Some want no second register: vvvv all ones.
                 let register = random.next() as u8 & 0x78;
                 let register = register | if random.one_in(2) { 0x78 } else { 0 };
-                let second = form & 3 | (form & 4) << 5 | register;
+                let second = form & 3 | (form & 4) << 5 | (form & 0x80) >> 5 | register;
                 let extend = random.next() as u8 & 0xe0 | if random.one_in(2) { 0xe0 } else { 0 };
                 let mut bytes = vec![0xc4, extend | map, second, opcode];
                 bytes.push(random.modrm(form >> 3 & 7, form & 0x40 != 0));

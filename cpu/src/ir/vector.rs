@@ -1,13 +1,14 @@
-//! The part of the IR that MMX and SSE need.
+//! The part of the IR that MMX, SSE and AVX need.
 
 use super::op::Name;
 use crate::vector::{
-    ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, Lane, ShuffleOp, VectorOp,
-    VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
+    ConvertOp, CrossOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, FusedOp, Lane, ShuffleOp,
+    VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
 };
 
 /// An operation on vectors. The width noted beside it is that of its result, or
-/// else of the vector it works on: 64 bits for MMX, 128 for SSE.
+/// else of the vector it works on: 64 bits for MMX, 128 for XMM and 256 for YMM registers.
+/// An operation on 256 bits works on each half by itself, except where lanes grow or shrink.
 #[derive(Clone, Copy, Debug)]
 pub enum VectorStep {
     /// Faults with #MF if an x87 exception is pending.
@@ -16,8 +17,17 @@ pub enum VectorStep {
     EnterMmx,
     /// Reads a register of the file that the width tells.
     Read(u8),
-    /// Writes a register of the file that the width tells.
+    /// Writes a register of the file that the width tells; what is above stays.
     Write(u8, Name),
+    /// Writes an XMM or YMM register; what is above is cleared.
+    WriteVex(u8, Name),
+    /// Clears the first registers of 256 bits, or the upper half of each.
+    Clear {
+        /// How many.
+        count: u8,
+        /// Not only the upper half.
+        whole: bool,
+    },
     /// Reads the memory operand.
     Load {
         /// Its raw address.
@@ -34,6 +44,10 @@ pub enum VectorStep {
         /// What is written.
         value: Name,
     },
+    /// A half of 256 bits; the high one if `true`.
+    Half(Name, bool),
+    /// 128 bits as the low half of 256, zeros above.
+    FromHalf(Name),
     /// A value in the lowest lane, zeros in the others.
     Widen(Name),
     /// The lane of this width at an index, out of a vector of `from` bits.
@@ -71,6 +85,8 @@ pub enum VectorStep {
     Ternary(VectorTernaryOp, Name, Name, Name),
     /// Two vectors of integers, one result.
     Binary(VectorOp, Name, Name),
+    /// Two vectors, one result, across pieces of 128 bits.
+    Cross(CrossOp, Name, Name),
     /// Lanes chosen by an immediate.
     Shuffle(ShuffleOp, Name, Name, u8),
     /// A shift by one count of 64 bits, which is not masked.
@@ -79,6 +95,8 @@ pub enum VectorStep {
     Float(FloatOp, FloatShape, Name, Name),
     /// One vector of numbers, the second; may fault with #XM.
     FloatUnary(FloatUnaryOp, FloatShape, Name, Name),
+    /// Three vectors of numbers, one result; may fault with #XM.
+    Fused(FusedOp, FloatShape, [Name; 3]),
     /// Sets the flags by how the lowest lanes relate; may fault with #XM.
     FloatOrder {
         /// The numbers' format.
@@ -121,8 +139,13 @@ impl VectorStep {
     #[must_use]
     pub fn operands(self, width: u32) -> Vec<(Name, u32)> {
         match self {
-            Self::CheckX87 | Self::EnterMmx | Self::Read(_) => vec![],
-            Self::Write(_, value) | Self::Unary(_, value) => vec![(value, width)],
+            Self::CheckX87 | Self::EnterMmx | Self::Read(_) | Self::Clear { .. } => vec![],
+            Self::Write(_, value) | Self::WriteVex(_, value) | Self::Unary(_, value) => {
+                vec![(value, width)]
+            }
+            Self::Half(value, _) => vec![(value, 256)],
+            Self::FromHalf(value) => vec![(value, 128)],
+            Self::Fused(_, _, operands) => operands.map(|operand| (operand, width)).to_vec(),
             Self::Ternary(_, a, b, c) => vec![(a, width), (b, width), (c, width)],
             Self::Load { address, .. } => vec![(address, 64)],
             Self::Store { address, value, .. } => vec![(address, 64), (value, width)],
@@ -144,6 +167,7 @@ impl VectorStep {
             } => vec![(vector, width), (value, bits)],
             Self::Shift(_, value, count) => vec![(value, width), (count, 64)],
             Self::Binary(_, a, b)
+            | Self::Cross(_, a, b)
             | Self::Shuffle(_, a, b, _)
             | Self::Float(_, _, a, b)
             | Self::FloatUnary(_, _, a, b)
@@ -154,12 +178,15 @@ impl VectorStep {
 
     /// Whether it makes a value.
     #[must_use]
+    #[inline]
     pub const fn makes_value(self) -> bool {
         !matches!(
             self,
             Self::CheckX87
                 | Self::EnterMmx
                 | Self::Write(..)
+                | Self::WriteVex(..)
+                | Self::Clear { .. }
                 | Self::Store { .. }
                 | Self::FloatOrder { .. }
         )
@@ -167,6 +194,7 @@ impl VectorStep {
 
     /// Whether it may cut its instruction short.
     #[must_use]
+    #[inline]
     pub const fn can_fault(self) -> bool {
         matches!(
             self,
@@ -175,6 +203,7 @@ impl VectorStep {
                 | Self::Store { .. }
                 | Self::Float(..)
                 | Self::FloatUnary(..)
+                | Self::Fused(..)
                 | Self::FloatOrder { .. }
                 | Self::Convert(..)
                 | Self::FromInteger { .. }
@@ -185,10 +214,128 @@ impl VectorStep {
     /// Whether nothing that can fault may follow it within its instruction.
     /// What floating-point steps record in MXCSR does not count: it stays recorded.
     #[must_use]
+    #[inline]
     pub const fn changes(self) -> bool {
         matches!(
             self,
-            Self::EnterMmx | Self::Write(..) | Self::Store { .. } | Self::FloatOrder { .. }
+            Self::EnterMmx
+                | Self::Write(..)
+                | Self::WriteVex(..)
+                | Self::Clear { .. }
+                | Self::Store { .. }
+                | Self::FloatOrder { .. }
         )
+    }
+
+    /// Whether it writes memory.
+    #[must_use]
+    #[inline]
+    pub const fn writes_memory(self) -> bool {
+        matches!(self, Self::Store { .. })
+    }
+
+    /// Whether it sets all six arithmetic flags.
+    #[must_use]
+    #[inline]
+    pub const fn sets_flags(self) -> bool {
+        matches!(self, Self::FloatOrder { .. })
+    }
+
+    /// The same step over other operands.
+    #[must_use]
+    #[expect(clippy::too_many_lines, reason = "one arm a step")]
+    pub fn map_names(self, name: impl Fn(Name) -> Name) -> Self {
+        match self {
+            Self::CheckX87 | Self::EnterMmx | Self::Read(_) | Self::Clear { .. } => self,
+            Self::Write(register, value) => Self::Write(register, name(value)),
+            Self::WriteVex(register, value) => Self::WriteVex(register, name(value)),
+            Self::Half(value, is_high) => Self::Half(name(value), is_high),
+            Self::FromHalf(value) => Self::FromHalf(name(value)),
+            Self::Cross(op, a, b) => Self::Cross(op, name(a), name(b)),
+            Self::Fused(op, shape, operands) => Self::Fused(op, shape, operands.map(name)),
+            Self::Load {
+                address,
+                is_aligned,
+            } => Self::Load {
+                address: name(address),
+                is_aligned,
+            },
+            Self::Store {
+                address,
+                is_aligned,
+                value,
+            } => Self::Store {
+                address: name(address),
+                is_aligned,
+                value: name(value),
+            },
+            Self::Widen(value) => Self::Widen(name(value)),
+            Self::Extract {
+                from,
+                vector,
+                index,
+            } => Self::Extract {
+                from,
+                vector: name(vector),
+                index,
+            },
+            Self::Insert {
+                vector,
+                index,
+                bits,
+                value,
+            } => Self::Insert {
+                vector: name(vector),
+                index,
+                bits,
+                value: name(value),
+            },
+            Self::SignMask { from, vector, lane } => Self::SignMask {
+                from,
+                vector: name(vector),
+                lane,
+            },
+            Self::Unary(op, a) => Self::Unary(op, name(a)),
+            Self::Ternary(op, a, b, c) => Self::Ternary(op, name(a), name(b), name(c)),
+            Self::Binary(op, a, b) => Self::Binary(op, name(a), name(b)),
+            Self::Shuffle(op, a, b, order) => Self::Shuffle(op, name(a), name(b), order),
+            Self::Shift(op, value, count) => Self::Shift(op, name(value), name(count)),
+            Self::Float(op, shape, a, b) => Self::Float(op, shape, name(a), name(b)),
+            Self::FloatUnary(op, shape, a, b) => Self::FloatUnary(op, shape, name(a), name(b)),
+            Self::FloatOrder {
+                width,
+                quiet_signals,
+                a,
+                b,
+            } => Self::FloatOrder {
+                width,
+                quiet_signals,
+                a: name(a),
+                b: name(b),
+            },
+            Self::Convert(op, a, b) => Self::Convert(op, name(a), name(b)),
+            Self::FromInteger {
+                width,
+                vector,
+                bits,
+                value,
+            } => Self::FromInteger {
+                width,
+                vector: name(vector),
+                bits,
+                value: name(value),
+            },
+            Self::ToInteger {
+                width,
+                truncate,
+                from,
+                vector,
+            } => Self::ToInteger {
+                width,
+                truncate,
+                from,
+                vector: name(vector),
+            },
+        }
     }
 }

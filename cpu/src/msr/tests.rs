@@ -1,3 +1,5 @@
+mod apic;
+
 use crate::Exception;
 use crate::control::testing::{cpu, cpu64, run};
 use crate::state::Gpr;

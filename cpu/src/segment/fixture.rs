@@ -5,8 +5,8 @@ use rax_mmu::{PhysicalAddress, Word};
 
 use super::{Attributes, Descriptor, DescriptorTable, Segment, SegmentRegister};
 use crate::state::Gpr;
-use crate::testing::{Bits, bare};
-use crate::{Cpu, Interpreter, Stop};
+use crate::testing::{Bits, bare_model};
+use crate::{Cpu, Interpreter, Model, Stop};
 
 pub(crate) const GDT: u64 = 0x1000;
 pub(crate) const IDT: u64 = 0x2000;
@@ -67,7 +67,13 @@ pub(crate) fn gate(selector: u16, offset: u64, attributes: u8, parameters: u8) -
 impl Rig {
     /// Level 0 of a mode, at [`CODE`], every vector handled at level 0.
     pub(crate) fn new(bits: Bits) -> Self {
-        let mut cpu = bare(bits, 1 << 20).expect("the host has a megabyte");
+        Self::of_model("max", bits)
+    }
+
+    /// The same with another model.
+    pub(crate) fn of_model(model: &str, bits: Bits) -> Self {
+        let model = Model::named(model).expect("a test names what there is");
+        let mut cpu = bare_model(model, bits, 1 << 20).expect("the host has a megabyte");
         cpu.state.rip = CODE;
         cpu.state.set_gpr(Gpr::Rsp, KERNEL_STACK);
         let interpreter = Interpreter::new(&cpu);

@@ -1,7 +1,7 @@
 //! Conversions between vectors of numbers and of integers (SDM 1, 10.4.4 and 11.4.1.6).
 
 use super::lanes::{dwords, from_dwords, from_qwords, qwords};
-use crate::float::{Env, F32, F64, Format};
+use crate::float::{Env, F16, F32, F64, Format, Rounding};
 
 /// A format of SSE scalars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,11 @@ pub enum ConvertOp {
         /// Rounds toward zero, whatever MXCSR says.
         truncate: bool,
     },
+    /// Four halves in the low qword to singles (VCVTPH2PS).
+    HalvesToSingles,
+    /// Four singles to halves in the low qword: bits 0 and 1 of an immediate say how to
+    /// round unless bit 2 leaves that to MXCSR (VCVTPS2PH).
+    SinglesToHalves(u8),
     /// Two doubles to the low dwords (CVTPD2DQ, CVTPD2PI and their truncating kin).
     DoublesToDwords {
         /// Rounds toward zero, whatever MXCSR says.
@@ -47,6 +52,15 @@ pub enum ConvertOp {
 }
 
 impl ConvertOp {
+    /// Whether part of the result is the first operand's.
+    #[must_use]
+    pub const fn keeps_first(self) -> bool {
+        matches!(
+            self,
+            Self::SingleToDouble | Self::DoubleToSingle | Self::TwoDwordsToSingles
+        )
+    }
+
     /// The operation on 128 bits of `b`.
     #[must_use]
     pub fn apply(self, env: &mut Env, a: u128, b: u128) -> u128 {
@@ -82,6 +96,18 @@ impl ConvertOp {
             Self::TwoSinglesToDwords { truncate } => {
                 let [low, high] = [singles[0], singles[1]].map(|x| to_i32::<F32>(env, x, truncate));
                 from_dwords([low, high, 0, 0])
+            }
+            Self::HalvesToSingles => {
+                let half = |n: u32| (b >> (16 * n)) as u16;
+                from_dwords([0, 1, 2, 3].map(|n| env.convert::<F16, F32>(half(n))))
+            }
+            Self::SinglesToHalves(how) => {
+                if how & 4 == 0 {
+                    env.rounding = Rounding::from_bits(u32::from(how));
+                }
+                singles.iter().rev().fold(0, |all, &x| {
+                    all << 16 | u128::from(env.convert::<F32, F16>(x))
+                })
             }
             Self::DoublesToDwords { truncate } => {
                 let [low, high] = doubles.map(|x| to_i32::<F64>(env, x, truncate));

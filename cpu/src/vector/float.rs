@@ -2,7 +2,8 @@
 //!
 //! Every lane uses the same [`Env`], which then knows what the whole instruction raised.
 
-mod dot;
+pub(super) mod dot;
+pub(super) mod fused;
 
 use std::array::from_fn;
 

@@ -8,8 +8,10 @@ use super::{Lane, wide};
 /// Lanes chosen by an immediate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShuffleOp {
-    /// Four dwords of the second operand (PSHUFD).
+    /// Four dwords of the second operand (PSHUFD, VPERMILPS).
     Dwords,
+    /// Two qwords of the second operand (VPERMILPD).
+    Qwords,
     /// The low four words of the second operand; its high half stays (PSHUFLW, PSHUFW).
     LowWords,
     /// The high four words of the second operand; its low half stays (PSHUFHW).
@@ -27,6 +29,15 @@ pub enum ShuffleOp {
 }
 
 impl ShuffleOp {
+    /// Whether the first operand plays no part.
+    #[must_use]
+    pub const fn is_of_second(self) -> bool {
+        matches!(
+            self,
+            Self::Dwords | Self::Qwords | Self::LowWords | Self::HighWords
+        )
+    }
+
     /// The operation on vectors of `bits` bits, 64 or 128.
     #[inline(always)]
     #[must_use]
@@ -50,10 +61,11 @@ impl ShuffleOp {
                 let (a, b) = (dwords(a), dwords(b));
                 from_dwords([a[chosen(0)], a[chosen(1)], b[chosen(2)], b[chosen(3)]])
             }
-            Self::TwoQwords => {
-                let (a, b) = (qwords(a), qwords(b));
+            Self::Qwords | Self::TwoQwords => {
+                let low = if self == Self::Qwords { b } else { a };
+                let (low, high) = (qwords(low), qwords(b));
                 let bit = |n: u8| usize::from(immediate >> n & 1);
-                from_qwords([a[bit(0)], b[bit(1)]])
+                from_qwords([low[bit(0)], high[bit(1)]])
             }
             Self::Blend(Lane::Word | Lane::Byte) => {
                 let (a, b) = (words(a), words(b));

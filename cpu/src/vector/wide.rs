@@ -1,10 +1,12 @@
-//! Integer operations that look beyond their own lane (SDM 2B, PHADDW, PSHUFB, PMADDUBSW,
-//! MPSADBW, PALIGNR).
+//! Integer operations that look beyond their own lane (SDM 2, PHADDW, PSHUFB, PMADDUBSW,
+//! MPSADBW, PALIGNR, VPERMILPS).
 
 use std::array::from_fn;
 
 use super::Lane;
-use super::lanes::{bytes, dwords, from_bytes, from_words, map_words, words};
+use super::lanes::{
+    bytes, dwords, from_bytes, from_dwords, from_qwords, from_words, map_words, qwords, words,
+};
 
 /// Applies a function that halves 128 bits to both operands, the first one's half low.
 #[inline(always)]
@@ -101,6 +103,18 @@ pub(super) fn shuffle_bytes(bits: u32, a: u128, b: u128) -> u128 {
         }
     });
     from_bytes(chosen)
+}
+
+/// Lanes of the first, each chosen by a lane of the second.
+#[inline(always)]
+pub(super) fn permute(lane: Lane, a: u128, b: u128) -> u128 {
+    if lane == Lane::Qword {
+        let from = qwords(a);
+        from_qwords(qwords(b).map(|choice| from[(choice >> 1 & 1) as usize]))
+    } else {
+        let from = dwords(a);
+        from_dwords(dwords(b).map(|choice| from[(choice & 3) as usize]))
+    }
 }
 
 /// The first above the second, shifted right by bytes.

@@ -123,6 +123,47 @@ impl<V, B> Flags<V, B> {
     }
 }
 
+impl<V: Copy, B: Copy> Flags<V, B> {
+    /// The flags that it may change. `count` is the number of bits to shift by, where
+    /// that is known.
+    #[must_use]
+    pub fn may_write(&self, count: Option<u64>) -> Rflags {
+        match self {
+            Self::Shift { .. } | Self::DoubleShift { .. } if count == Some(0) => Rflags::empty(),
+            Self::Shift { op, .. } => op.flags_written(),
+            Self::DoubleShift { op, .. } => op.flags_written(),
+            Self::Increment { .. } | Self::Decrement { .. } => Rflags::STATUS - Rflags::CF,
+            Self::Zero { .. } => Rflags::ZF,
+            Self::CarryOnly { .. } => Rflags::CF,
+            Self::OverflowOnly { .. } => Rflags::OF,
+            Self::Add { .. }
+            | Self::Sub { .. }
+            | Self::Logic { .. }
+            | Self::Multiply { .. }
+            | Self::Carry { .. }
+            | Self::ZeroOnly { .. } => Rflags::STATUS,
+        }
+    }
+
+    /// The flags whose old value it does not keep, whatever the operands.
+    #[must_use]
+    pub fn must_write(&self, count: Option<u64>) -> Rflags {
+        match self {
+            Self::Shift { .. } | Self::DoubleShift { .. } if count.is_none() => Rflags::empty(),
+            _ => self.may_write(count),
+        }
+    }
+
+    /// What it shifts by, if it is a shift.
+    #[must_use]
+    pub fn count(&self) -> Option<B> {
+        match self {
+            Self::Shift { count, .. } | Self::DoubleShift { count, .. } => Some(*count),
+            _ => None,
+        }
+    }
+}
+
 impl Flags<u64, u64> {
     /// The flags that result, from zero-extended values of `bits` bits.
     #[inline(always)]

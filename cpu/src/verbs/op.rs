@@ -2,6 +2,7 @@
 //! the evaluation of the IR (SDM 1, 5.1).
 
 use crate::flags::{LazyFlags, mask, sign_extend};
+use crate::rflags::Rflags;
 
 /// Two operands, one result of the same width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +157,15 @@ impl UnaryOp {
 }
 
 impl ShiftOp {
+    /// The flags it sets if the count is not zero.
+    #[must_use]
+    pub fn flags_written(self) -> Rflags {
+        match self {
+            Self::Shl | Self::Shr | Self::Sar => Rflags::STATUS,
+            Self::Rol | Self::Ror => Rflags::CF | Rflags::OF,
+        }
+    }
+
     /// The operation on a zero-extended value of `bits` bits and a count below 64.
     #[inline(always)]
     #[must_use]
@@ -220,6 +230,15 @@ fn rotate_left(bits: u32, value: u64, count: u32) -> u64 {
 }
 
 impl DoubleShiftOp {
+    /// The flags it sets if the count is not zero.
+    #[must_use]
+    pub fn flags_written(self) -> Rflags {
+        match self {
+            Self::Shld | Self::Shrd => Rflags::STATUS,
+            Self::Rcl | Self::Rcr => Rflags::CF | Rflags::OF,
+        }
+    }
+
     /// The result, and the last bit shifted out, for a count that is not zero.
     #[must_use]
     fn shift(self, bits: u32, value: u64, source: u64, count: u32) -> (u64, bool) {

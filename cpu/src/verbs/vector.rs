@@ -1,10 +1,9 @@
-//! The vocabulary of MMX and SSE (SDM 1, chapters 9 to 12).
+//! The vocabulary of MMX, SSE and AVX (SDM 1, chapters 9 to 14).
 
-use crate::float::Predicate;
 use crate::insn::Insn;
 use crate::vector::{
-    ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, Lane, ShuffleOp, VectorBits,
-    VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
+    ConvertOp, CrossOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, FusedOp, Lane, ShuffleOp,
+    VectorBits, VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
 };
 use crate::verbs::{Parameter, Qword, Verbs, Width};
 
@@ -17,7 +16,15 @@ pub trait VectorWidth: Parameter {
     /// The width in bytes.
     const BYTES: u64 = Self::BITS as u64 / 8;
     /// Whether these are the MMX registers, which lie in the x87 unit.
-    const IS_MMX: bool;
+    const IS_MMX: bool = false;
+    /// Whether instructions of this width are encoded with VEX. Those name their first source
+    /// apart from the destination, take unaligned operands from memory, and what they write
+    /// fills a register of 256 bits: what is above is cleared.
+    const IS_VEX: bool = false;
+    /// Which operand an instruction's first source is.
+    const FIRST: usize = Self::IS_VEX as usize;
+    /// Instructions of this width whose operand need not fill 256 bits have one of this width.
+    type Half: VectorWidth;
 }
 
 /// MMX: MM0 to MM7.
@@ -27,16 +34,38 @@ pub struct M64;
 #[derive(Clone, Copy, Debug)]
 pub struct X128;
 
+/// AVX, VEX.128: XMM0 to XMM15. Writing one clears the upper half of its YMM register.
+#[derive(Clone, Copy, Debug)]
+pub struct V128;
+/// AVX, VEX.256: YMM0 to YMM15.
+#[derive(Clone, Copy, Debug)]
+pub struct Y256;
+
 impl Parameter for M64 {}
 impl VectorWidth for M64 {
     type Bits = u64;
+    type Half = Self;
     const IS_MMX: bool = true;
 }
 
 impl Parameter for X128 {}
 impl VectorWidth for X128 {
     type Bits = u128;
-    const IS_MMX: bool = false;
+    type Half = Self;
+}
+
+impl Parameter for V128 {}
+impl VectorWidth for V128 {
+    type Bits = u128;
+    type Half = Self;
+    const IS_VEX: bool = true;
+}
+
+impl Parameter for Y256 {}
+impl VectorWidth for Y256 {
+    type Bits = [u128; 2];
+    type Half = V128;
+    const IS_VEX: bool = true;
 }
 
 /// A constant that a row binds to its meaning: an operation, a shape, a width.
@@ -68,7 +97,7 @@ pub trait VectorVerbs: Verbs {
     /// Reads the memory operand.
     ///
     /// # Errors
-    /// When the access faults; #GP(0) if `is_aligned` and the address is not a multiple of 16.
+    /// When the access faults; #GP(0) if `is_aligned` and the address is not a multiple of the width.
     fn load_vector<L: VectorWidth>(
         &mut self,
         insn: &Insn,
@@ -85,6 +114,15 @@ pub trait VectorVerbs: Verbs {
         value: Self::Vector<L>,
     ) -> Result<(), Self::Fault>;
 
+    /// Clears registers 0 to `count` - 1 of 256 bits, or the upper half of each.
+    fn clear_vectors(&mut self, count: u8, whole: bool);
+
+    /// The low half of 256 bits; of narrower vectors, all.
+    fn low_half<L: VectorWidth>(&mut self, vector: Self::Vector<L>) -> Self::Vector<L::Half>;
+    /// The high half of 256 bits; of narrower vectors, all.
+    fn high_half<L: VectorWidth>(&mut self, vector: Self::Vector<L>) -> Self::Vector<L::Half>;
+    /// The half of 256 bits, zeros above.
+    fn widen_half<L: VectorWidth>(&mut self, half: Self::Vector<L::Half>) -> Self::Vector<L>;
     /// A value in the lowest lane, zeros in the others.
     fn widen<W: Width, L: VectorWidth>(&mut self, value: Self::Value<W>) -> Self::Vector<L>;
     /// The lane of width `W` at an index.
@@ -128,6 +166,13 @@ pub trait VectorVerbs: Verbs {
         b: Self::Vector<L>,
         c: Self::Vector<L>,
     ) -> Self::Vector<L>;
+    /// Two vectors, one result, across pieces of 128 bits.
+    fn vector_cross<L: VectorWidth>(
+        &mut self,
+        op: CrossOp,
+        a: Self::Vector<L>,
+        b: Self::Vector<L>,
+    ) -> Self::Vector<L>;
     /// Lanes chosen by an immediate.
     fn shuffle<L: VectorWidth>(
         &mut self,
@@ -165,6 +210,18 @@ pub trait VectorVerbs: Verbs {
         shape: FloatShape,
         a: Self::Vector<L>,
         b: Self::Vector<L>,
+    ) -> Result<Self::Vector<L>, Self::Fault>;
+    /// Three vectors of numbers; lanes that are not computed come from `a`.
+    ///
+    /// # Errors
+    /// As for [`VectorVerbs::float`].
+    fn fused<L: VectorWidth>(
+        &mut self,
+        op: FusedOp,
+        shape: FloatShape,
+        a: Self::Vector<L>,
+        b: Self::Vector<L>,
+        c: Self::Vector<L>,
     ) -> Result<Self::Vector<L>, Self::Fault>;
     /// Sets the flags by how the lowest lanes relate; `quiet_signals` tells COMISS from UCOMISS.
     ///
@@ -207,21 +264,4 @@ pub trait VectorVerbs: Verbs {
         truncate: bool,
         value: Self::Vector<L>,
     ) -> Result<Self::Value<W>, Self::Fault>;
-
-    // What follows is said with what stands above.
-
-    /// One lane or all compared; the predicate is that of a legacy immediate.
-    ///
-    /// # Errors
-    /// As for [`VectorVerbs::float`].
-    #[inline(always)]
-    fn float_compare<L: VectorWidth>(
-        &mut self,
-        immediate: u8,
-        shape: FloatShape,
-        a: Self::Vector<L>,
-        b: Self::Vector<L>,
-    ) -> Result<Self::Vector<L>, Self::Fault> {
-        self.float(FloatOp::Compare(Predicate::legacy(immediate)), shape, a, b)
-    }
 }

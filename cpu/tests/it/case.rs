@@ -6,8 +6,8 @@ use rax_cpu::float::F80;
 use rax_cpu::rflags::Rflags;
 use rax_cpu::segment::{Attributes, SegmentRegister};
 use rax_cpu::state::Gpr;
-use rax_cpu::testing::{Bits, bare};
-use rax_cpu::{Cpu, CpuState, Interpreter};
+use rax_cpu::testing::{Bits, bare_model};
+use rax_cpu::{Cpu, CpuState, Interpreter, Model};
 use rax_mmu::PhysicalAddress;
 
 /// Where the instruction stands.
@@ -18,6 +18,7 @@ pub(crate) const RAM: usize = 0x1_0000;
 /// A parsed line.
 #[derive(Debug)]
 pub(crate) struct Case<'a> {
+    model: &'a str,
     bits: Bits,
     bytes: Vec<u8>,
     before: Vec<(&'a str, &'a str)>,
@@ -30,15 +31,15 @@ impl<'a> Case<'a> {
     pub(crate) fn parse(line: &'a str) -> Result<Self, String> {
         let (head, after) = line.split_once("=>").ok_or("no =>")?;
         let (code, before) = head.split_once('|').ok_or("no |")?;
-        let (bits, code) = match code.split_once(':') {
-            Some((mode, code)) => (mode_of(mode.trim())?, code),
-            None => (Bits::Long64, code),
-        };
+        let (mode, code) = code.split_once(':').unwrap_or(("64", code));
+        let (mode, model) = mode.split_once('@').unwrap_or((mode, "max"));
+        let (bits, model) = (mode_of(mode.trim())?, model.trim());
         let bytes = code
             .split_whitespace()
             .map(|byte| u8::from_str_radix(byte, 16).map_err(|e| format!("{byte}: {e}")))
             .collect::<Result<Vec<_>, _>>()?;
         let mut case = Case {
+            model,
             bits,
             bytes,
             before: pairs(before)?,
@@ -82,17 +83,19 @@ struct Bench {
     fresh: CpuState,
 }
 
-/// One processor for each mode, used for one case after another.
+/// One processor for each model and mode, used for one case after another.
 #[derive(Default)]
 pub(crate) struct Benches {
-    made: Vec<(Bits, Bench)>,
+    made: Vec<((String, Bits), Bench)>,
 }
 
 impl Benches {
-    fn of(&mut self, bits: Bits) -> &mut Bench {
-        let place = self.made.iter().position(|(made, _)| *made == bits);
+    fn of(&mut self, model: &str, bits: Bits) -> Result<&mut Bench, String> {
+        let known = Model::named(model).ok_or_else(|| format!("{model}: no such model"))?;
+        let is_it = |made: &(String, Bits)| made.0 == model && made.1 == bits;
+        let place = self.made.iter().position(|(made, _)| is_it(made));
         let place = place.unwrap_or_else(|| {
-            let cpu = bare(bits, RAM as u64).unwrap();
+            let cpu = bare_model(known, bits, RAM as u64).unwrap();
             let interpreter = Interpreter::new(&cpu);
             let fresh = fresh(&cpu.state, bits);
             let bench = Bench {
@@ -100,15 +103,15 @@ impl Benches {
                 interpreter,
                 fresh,
             };
-            self.made.push((bits, bench));
+            self.made.push(((model.to_owned(), bits), bench));
             self.made.len() - 1
         });
-        &mut self.made[place].1
+        Ok(&mut self.made[place].1)
     }
 
     /// Runs a case; the error lists what came out otherwise.
     pub(crate) fn check(&mut self, case: &Case<'_>) -> Result<(), String> {
-        let bench = self.of(case.bits);
+        let bench = self.of(case.model, case.bits)?;
         let mut before = Picture {
             state: bench.fresh.clone(),
             ram: vec![0; RAM],

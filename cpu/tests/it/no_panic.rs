@@ -55,6 +55,10 @@ impl Platform for Nonsense {
         self.random.next()
     }
 
+    fn random(&mut self) -> u64 {
+        self.random.next()
+    }
+
     fn wants_attention(&self) -> bool {
         let left = self.patience.load(Ordering::Relaxed);
         self.patience
@@ -118,6 +122,7 @@ impl Victim {
             match self.interpreter.run(&mut self.cpu, until) {
                 Stop::Budget => break,
                 Stop::Halted => self.cpu.assert_nmi(),
+                Stop::Diverged => unreachable!("there is one engine"),
                 // It faults for ever, or has shut down: somebody outside sets it going again.
                 Stop::Attention | Stop::Shutdown => {
                     let state = &mut self.cpu.state;

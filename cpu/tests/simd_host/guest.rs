@@ -6,7 +6,7 @@ use rax_cpu::testing::{Bits, bare};
 use rax_cpu::{Cpu, Exception, Interpreter};
 use rax_mmu::PhysicalAddress;
 
-use super::Registers;
+use super::registers::Registers;
 
 const MEMORY: u64 = 0x10_0000;
 const CODE: u64 = 0x4000;
@@ -40,11 +40,12 @@ impl Guest {
             .expect("all of it is RAM");
     }
 
-    pub(crate) fn run(&mut self, start: Registers, in_memory: bool) -> Registers {
+    pub(crate) fn run(&mut self, start: &Registers, in_memory: bool) -> Registers {
         let state = &mut self.cpu.state;
+        for (register, [low, high]) in state.vectors.iter_mut().zip(start.vectors) {
+            register.0 = [low, low >> 64, high, high >> 64].map(|part| part as u64);
+        }
         for n in 0..2 {
-            state.vectors[n].0[0] = start.xmm[n] as u64;
-            state.vectors[n].0[1] = (start.xmm[n] >> 64) as u64;
             state.fpu.registers[n].significand = start.mm[n];
         }
         state.mxcsr = start.mxcsr;
@@ -55,7 +56,7 @@ impl Guest {
         state.set_gpr(Gpr::Rdi, DATA);
         state.set_rflags(Rflags::from_bits_retain(start.flags));
         state.rip = self.code;
-        let mut end = start;
+        let mut end = *start;
         if in_memory {
             let bytes: Vec<u8> = start.memory.iter().flat_map(|v| v.to_le_bytes()).collect();
             self.cpu
@@ -66,19 +67,21 @@ impl Guest {
         }
         let result = self.interpreter.execute_one(&mut self.cpu);
         if in_memory {
-            let mut bytes = [0; 32];
+            let mut bytes = [0; 64];
             self.cpu
                 .mmu
                 .memory()
                 .ram_read(PhysicalAddress(DATA), &mut bytes)
                 .expect("all of it is RAM");
-            let (halves, _) = bytes.as_chunks::<16>();
-            end.memory = [halves[0], halves[1]].map(u128::from_le_bytes);
+            let (pieces, _) = bytes.as_chunks::<16>();
+            end.memory = [0, 1, 2, 3].map(|n| u128::from_le_bytes(pieces[n]));
         }
         let state = &self.cpu.state;
+        for (end, register) in end.vectors.iter_mut().zip(&state.vectors) {
+            let [a, b, c, d] = register.0.map(u128::from);
+            *end = [a | b << 64, c | d << 64];
+        }
         for n in 0..2 {
-            let [low, high, ..] = state.vectors[n].0;
-            end.xmm[n] = u128::from(low) | u128::from(high) << 64;
             end.mm[n] = state.fpu.registers[n].significand;
         }
         end.mxcsr = state.mxcsr;

@@ -4,9 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser};
+use rax_jit::lockstep::SLICE;
+use rax_jit::passes::Selection;
 
 use super::values;
-use super::{ClockSource, DiskOption, Engine, RunOptions, SerialOption, Stop};
+use super::{
+    ClockSource, DiskOption, DumpOptions, DumpSource, Engine, RunOptions, SerialOption, Stop,
+};
 
 /// Drives that the board has room for: the master of each ATA channel.
 const MAX_DISKS: usize = 2;
@@ -33,6 +37,72 @@ pub(super) struct Arguments {
 pub(super) enum Subcommand {
     /// Run a machine until its guest powers off
     Run(Box<RunArguments>),
+    /// Show what the compiler makes of guest code
+    JitDump(DumpArguments),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = DUMP_AFTER_HELP)]
+pub(super) struct DumpArguments {
+    /// A file of code: an ELF file with --symbol or --range, else all of it as it is
+    #[arg(
+        value_name = "FILE",
+        required_unless_present = "hex",
+        conflicts_with = "hex"
+    )]
+    file: Option<PathBuf>,
+    /// The code itself, as hexadecimal digits
+    #[arg(long, value_name = "BYTES", value_parser = values::hex)]
+    hex: Option<values::Bytes>,
+    /// The function of this name in an ELF file
+    #[arg(long, value_name = "NAME", requires = "file", conflicts_with = "range")]
+    symbol: Option<String>,
+    /// These addresses of an ELF file, the last one excluded
+    #[arg(long, value_name = "START-END", requires = "file", value_parser = values::range)]
+    range: Option<std::ops::Range<u64>>,
+    /// 16, 32 or 64; an ELF file says it itself, anything else is taken to be 64
+    #[arg(long, value_name = "N", value_parser = values::bits)]
+    bits: Option<u32>,
+    /// Where the code believes to be, if no ELF file says it
+    #[arg(long, value_name = "ADDRESS", default_value = "0", value_parser = values::address, conflicts_with_all = ["symbol", "range"])]
+    address: u64,
+    /// Passes that run: all, none, names with commas between, or -NAME for all but one
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "all",
+        allow_hyphen_values = true
+    )]
+    passes: Selection,
+}
+
+const DUMP_AFTER_HELP: &str = "\
+Shows for each block: the guest's instructions, the IR before and after the passes, the host's
+code where there is a back end, and counts.
+
+Examples:
+  rax jit-dump --hex '48 01 d8 0f 92 c0'
+  rax jit-dump vmlinux --symbol memcpy
+  rax jit-dump /usr/bin/true --range 0x2000-0x2040 --passes -flags
+  rax jit-dump boot.bin --bits 16 --address 0x7c00";
+
+impl DumpArguments {
+    /// The options, checked against each other.
+    pub(super) fn into_options(self) -> Result<DumpOptions, Stop> {
+        let source = match (self.hex, self.file, self.symbol, self.range) {
+            (Some(values::Bytes(bytes)), ..) => DumpSource::Bytes(bytes),
+            (None, Some(file), Some(symbol), _) => DumpSource::Symbol(file, symbol),
+            (None, Some(file), None, Some(range)) => DumpSource::Range(file, range),
+            (None, Some(file), None, None) => DumpSource::Raw(file),
+            (None, None, ..) => return Err(Stop::usage("give a file, or --hex")),
+        };
+        Ok(DumpOptions {
+            source,
+            bits: self.bits,
+            address: self.address,
+            passes: self.passes,
+        })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -98,10 +168,13 @@ pub(super) struct RunArguments {
         value_enum,
         default_value_t,
         hide_possible_values = true,
-        value_name = "interp|jit",
+        value_name = "interp|jit|lockstep",
         help_heading = "Run"
     )]
     engine: Engine,
+    /// With --engine lockstep, how many instructions run between two comparisons
+    #[arg(long, value_name = "N", default_value_t = SLICE, allow_negative_numbers = true, value_parser = values::count, help_heading = "Run")]
+    lockstep_slice: u64,
     /// Guest time follows the host's clock, or the instructions: then a run repeats bit for bit
     #[arg(
         long,
@@ -112,6 +185,9 @@ pub(super) struct RunArguments {
         help_heading = "Run"
     )]
     clock: ClockSource,
+    /// What the numbers of RDRAND and RDSEED follow from [default: the host's entropy, or 0 with --clock virtual]
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    seed: Option<u64>,
     /// End the run after this time
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = values::seconds, help_heading = "Run")]
     timeout: Option<Duration>,
@@ -142,6 +218,7 @@ Exit codes:
   1    the host failed us
   2    wrong usage or bad input
   3    triple fault, with --no-reboot
+  4    the engines came to different states, with --engine lockstep
   124  the time or the instructions were used up
   else the guest's debug-exit status";
 
@@ -188,12 +265,14 @@ impl RunArguments {
             cpu: self.cpu,
             engine: self.engine,
             clock: self.clock,
+            seed: self.seed,
             debug_exit: self.debug_exit,
             timeout: self.timeout,
             max_instructions: self.max_instructions,
             no_reboot: self.no_reboot,
             stats: self.stats,
             trace: self.trace,
+            lockstep_slice: self.lockstep_slice,
         })
     }
 }

@@ -10,6 +10,7 @@ fn run(words: &str) -> RunOptions {
         .chain(words.split(' ').filter(|word| !word.is_empty()));
     match parse_from(words, MODELS).expect("is understood") {
         Command::Run(options) => *options,
+        other @ Command::JitDump(_) => panic!("{other:?}"),
     }
 }
 
@@ -38,8 +39,9 @@ fn no_option_boots_the_embedded_rom() {
 fn every_option_is_understood() {
     let options = run(
         "--kernel k --initrd a --initrd b --append -x=1 --memory 1G --disk d,snapshot --serial none \
-         --debugcon log --cpu 486 --engine jit --clock virtual --debug-exit 0xf4 --timeout 2.5 \
-         --max-instructions 1_000 --no-reboot --stats --trace t",
+         --debugcon log --cpu 486 --engine jit --clock virtual --seed 7 --debug-exit 0xf4 --timeout 2.5 \
+         --max-instructions 1_000 --no-reboot --stats --trace t \
+         --lockstep-slice 500",
     );
     let expected = RunOptions {
         kernel: Some("k".into()),
@@ -55,12 +57,14 @@ fn every_option_is_understood() {
         cpu: "486".into(),
         engine: Engine::Jit,
         clock: ClockSource::Virtual,
+        seed: Some(7),
         debug_exit: Some(0xf4),
         timeout: Some(Duration::from_millis(2500)),
         max_instructions: Some(1000),
         no_reboot: true,
         stats: true,
         trace: Some("t".into()),
+        lockstep_slice: 500,
     };
     assert_eq!(options, expected);
 }
@@ -68,7 +72,9 @@ fn every_option_is_understood() {
 #[test]
 fn an_initrd_may_have_arguments() {
     let words = ["rax", "run", "--kernel", "k", "--initrd", "mod a=1 b"];
-    let Command::Run(options) = parse_from(words, MODELS).expect("is understood");
+    let Command::Run(options) = parse_from(words, MODELS).expect("is understood") else {
+        panic!("rax run is a run");
+    };
     assert_eq!(options.initrds, ["mod a=1 b"]);
 }
 
@@ -86,7 +92,7 @@ fn mistakes_are_one_line_that_says_what_to_do() {
     let text = mistake(&["--initrd", "i"]);
     assert!(text.contains("--kernel <FILE>"), "{text}");
     let text = mistake(&["--engine", "fast"]);
-    assert!(text.contains("interp, jit"), "{text}");
+    assert!(text.contains("interp, jit, lockstep"), "{text}");
     let text = mistake(&["--kernle", "k"]);
     assert!(
         text.contains("'--kernle'") && text.contains("--kernel"),
@@ -124,6 +130,41 @@ fn help_lists_the_exit_codes_and_has_examples() {
         0
     );
     assert_eq!(parse_from(["rax"], MODELS).expect_err("is help").code, 2);
+}
+
+#[test]
+fn code_to_dump_comes_from_digits_or_a_file() {
+    let dump = |words: &[&str]| match parse_from(["rax", "jit-dump"].iter().chain(words), MODELS) {
+        Ok(Command::JitDump(options)) => Ok(options),
+        Ok(other @ Command::Run(_)) => panic!("{other:?}"),
+        Err(stop) => Err(stop.text),
+    };
+    let options = dump(&["--hex", "90c3", "--bits", "32", "--address", "0x10"]).unwrap();
+    assert_eq!(options.source, DumpSource::Bytes(vec![0x90, 0xc3]));
+    assert_eq!((options.bits, options.address), (Some(32), 0x10));
+    assert_eq!(options.passes, Selection::ALL);
+    let options = dump(&["f", "--symbol", "main", "--passes", "-flags"]).unwrap();
+    assert_eq!(
+        options.source,
+        DumpSource::Symbol("f".into(), "main".into())
+    );
+    assert_eq!(options.passes, "forward,constants,dead".parse().unwrap());
+    let options = dump(&["f", "--range", "0x10-0x20"]).unwrap();
+    assert_eq!(options.source, DumpSource::Range("f".into(), 0x10..0x20));
+    assert_eq!(dump(&["f"]).unwrap().source, DumpSource::Raw("f".into()));
+    for (words, part) in [
+        (&["--hex", "9"][..], "such as '48 01 d8'"),
+        (&["f", "--passes", "inline"], "there is no pass 'inline'"),
+        (&["f", "--hex", "90"], "--hex"),
+        (&["f", "--bits", "8"], "give 16, 32 or 64"),
+        (&[], "FILE"),
+    ] {
+        let text = dump(words).unwrap_err();
+        assert!(
+            text.contains(part) && text.matches('\n').count() == 1,
+            "{text}"
+        );
+    }
 }
 
 #[test]

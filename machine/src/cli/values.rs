@@ -1,5 +1,6 @@
 //! The values of single options.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,6 +35,14 @@ pub(super) enum ValueError {
     Seconds,
     #[error("give a whole number above 0, such as 1000000")]
     Count,
+    #[error("give pairs of hexadecimal digits, such as '48 01 d8'")]
+    Hex,
+    #[error("give two addresses, such as 0x1000-0x1040")]
+    Range,
+    #[error("give an address, such as 0x7c00")]
+    Address,
+    #[error("give 16, 32 or 64")]
+    Bits,
 }
 
 /// `512M`, `4G`, `640K`, or `512` for MiB.
@@ -104,6 +113,54 @@ pub(super) fn port(text: &str) -> Result<u16, ValueError> {
         lower.parse()
     };
     port.map_err(|_| ValueError::Port)
+}
+
+/// Bytes of code, as one value of one option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bytes(pub(super) Vec<u8>);
+
+/// Pairs of hexadecimal digits, with or without space between.
+pub(super) fn hex(text: &str) -> Result<Bytes, ValueError> {
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .map(|c| c.to_digit(16).map(|digit| digit as u8))
+        .collect();
+    let digits = digits.ok_or(ValueError::Hex)?;
+    if digits.is_empty() || digits.len() % 2 != 0 {
+        return Err(ValueError::Hex);
+    }
+    let bytes = digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]);
+    Ok(Bytes(bytes.collect()))
+}
+
+/// An address: `0x7c00` or `31744`.
+pub(super) fn address(text: &str) -> Result<u64, ValueError> {
+    let lower = text.to_ascii_lowercase().replace('_', "");
+    let address = match lower.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => lower.parse(),
+    };
+    address.map_err(|_| ValueError::Address)
+}
+
+/// `0x1000-0x1040`: the second is not in it.
+pub(super) fn range(text: &str) -> Result<Range<u64>, ValueError> {
+    let (start, end) = text.split_once('-').ok_or(ValueError::Range)?;
+    match (address(start), address(end)) {
+        (Ok(start), Ok(end)) if start < end => Ok(start..end),
+        _ => Err(ValueError::Range),
+    }
+}
+
+/// A code size.
+pub(super) fn bits(text: &str) -> Result<u32, ValueError> {
+    match text {
+        "16" => Ok(16),
+        "32" => Ok(32),
+        "64" => Ok(64),
+        _ => Err(ValueError::Bits),
+    }
 }
 
 /// Seconds, also parts of one.
@@ -188,6 +245,16 @@ mod tests {
         assert_eq!(
             (count("1_000"), count("0")),
             (Ok(1000), Err(ValueError::Count))
+        );
+        assert_eq!(hex("48 01d8"), Ok(Bytes(vec![0x48, 0x01, 0xd8])));
+        assert_eq!(
+            (hex("480"), hex("")),
+            (Err(ValueError::Hex), Err(ValueError::Hex))
+        );
+        assert_eq!(range("0x10-32"), Ok(0x10..32));
+        assert_eq!(
+            (range("5-5"), range("5")),
+            (Err(ValueError::Range), Err(ValueError::Range))
         );
         assert_eq!(serial("file:x"), Ok(SerialOption::File("x".into())));
         assert_eq!(

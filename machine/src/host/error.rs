@@ -70,6 +70,12 @@ pub enum HostError {
         /// The host's reason.
         source: io::Error,
     },
+    /// There are no random numbers for the guest.
+    #[error("the host has no random numbers to give ({reason}); choose the guest's with: --seed N")]
+    Entropy {
+        /// Why.
+        reason: getrandom::Error,
+    },
     /// The terminal refuses raw mode.
     #[error(
         "the terminal cannot be put in raw mode ({source}); give input with a pipe, or none with: < /dev/null"
@@ -108,6 +114,7 @@ impl HostError {
             | Self::DiskInUse { .. }
             | Self::OutputFile { .. } => 2,
             Self::Thread { .. }
+            | Self::Entropy { .. }
             | Self::Terminal { .. }
             | Self::Signals { .. }
             | Self::OutputFailed { .. } => 1,

@@ -12,6 +12,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("verify", &["rax-cpu", "rax-mmu", "rax-jit"]),
     ("devices", &[]),
     ("test-roms", &[]),
+    // Measures the finished program from outside.
+    ("bench", &[]),
     (
         "machine",
         &[

@@ -463,3 +463,49 @@ fn a_closed_standard_output_is_one_line() {
     assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
     assert!(outcome.stderr.contains("standard output"));
 }
+
+#[test]
+fn engines_side_by_side_agree_on_the_self_check() {
+    let outcome = run(&[
+        "run",
+        "--engine",
+        "lockstep",
+        "--clock",
+        "virtual",
+        "--memory",
+        "16M",
+        "--max-instructions",
+        "2000000",
+    ]);
+    assert_eq!(outcome.code, Some(124), "{}", outcome.stderr);
+    assert!(
+        outcome.stdout.contains("check: CPUID"),
+        "{}",
+        outcome.stdout
+    );
+    assert!(!outcome.stderr.contains("differ"), "{}", outcome.stderr);
+}
+
+#[test]
+fn jit_dump_shows_a_function_of_an_elf_file_and_refuses_what_is_none() {
+    let files = Files::new();
+    let outcome = run(&["jit-dump", "--hex", "4801d8 c3", "--address", "0x1000"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    for part in ["0000000000001003: c3", "Add_rm64_r64:", "after the passes"] {
+        assert!(outcome.stdout.contains(part), "{}", outcome.stdout);
+    }
+    let code = files.write("code.bin", b"\x90\x90\xc3");
+    let outcome = run(&["jit-dump", &code]);
+    assert!(
+        outcome.stdout.contains("1 blocks, 3 instructions"),
+        "{}",
+        outcome.stdout
+    );
+    let outcome = run(&["jit-dump", &code, "--symbol", "main"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(
+        outcome.stderr.contains("is no ELF file"),
+        "{}",
+        outcome.stderr
+    );
+}

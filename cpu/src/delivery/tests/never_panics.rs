@@ -39,6 +39,9 @@ impl Platform for Patience {
     fn clock_cycles(&mut self) -> u64 {
         0
     }
+    fn random(&mut self) -> u64 {
+        0
+    }
     fn wants_attention(&self) -> bool {
         self.0.fetch_add(1, Ordering::Relaxed) > 200
     }

@@ -1,7 +1,8 @@
 //! Fast system calls: SYSCALL, SYSRET, SYSENTER, SYSEXIT (SDM 3A, 5.8.7 and 5.8.8).
 //!
-//! As Intel has them: SYSCALL and SYSRET in 64-bit mode only, SYSENTER in all of
-//! protected mode.
+//! As Intel has them, SYSCALL and SYSRET exist in 64-bit mode only, SYSENTER in all of
+//! protected mode. As AMD has them (APM 3, SYSCALL, SYSRET, SYSENTER), SYSCALL and SYSRET
+//! exist in all modes, SYSENTER in legacy mode only.
 
 use crate::Cpu;
 use crate::exception::{Exception, Exit};
@@ -48,21 +49,32 @@ pub(super) fn syscall(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let return_to = cpu.ip_after(insn);
     let msrs = cpu.state.msrs;
     let old = cpu.state.rflags() - Rflags::RF;
-    let flags = old & !Rflags::from_bits_retain(msrs.fmask);
-    cpu.state.set_gpr(Gpr::Rcx, return_to);
-    cpu.state.set_gpr(Gpr::R11, old.bits());
-    cpu.state.set_rflags(flags);
     let selector = (msrs.star >> 32) as u16 & !3;
-    enter_flat(cpu, selector, selector.wrapping_add(8), CodeSize::Bits64, 0);
+    let (flags, size, target) = if cpu.long_mode_active() {
+        cpu.state.set_gpr(Gpr::R11, old.bits());
+        let target = if cpu.is_64_bit() {
+            msrs.lstar
+        } else {
+            msrs.cstar
+        };
+        let flags = old & !Rflags::from_bits_retain(msrs.fmask);
+        (flags, CodeSize::Bits64, target)
+    } else {
+        let flags = old - (Rflags::VM | Rflags::IF);
+        (flags, CodeSize::Bits32, msrs.star & 0xffff_ffff)
+    };
+    cpu.state.set_gpr(Gpr::Rcx, return_to);
+    cpu.state.set_rflags(flags);
+    enter_flat(cpu, selector, selector.wrapping_add(8), size, 0);
     cpu.single_step_suppressed = old.contains(Rflags::TF) && !flags.contains(Rflags::TF);
-    cpu.set_rip(msrs.lstar);
+    cpu.set_rip(target);
     Ok(())
 }
 
-/// SYSCALL and SYSRET exist in 64-bit mode, once switched on.
+/// SYSCALL and SYSRET exist once switched on; Intel's in 64-bit mode only.
 fn check_enabled(cpu: &mut Cpu) -> Result<(), Exit> {
     let enabled = cpu.state.msrs.efer & Efer::SCE.bits() != 0;
-    if !enabled || !cpu.is_64_bit() {
+    if !enabled || !(cpu.is_64_bit() || cpu.model.is_amd()) {
         return Err(cpu.raise(Exception::InvalidOpcode));
     }
     Ok(())
@@ -80,11 +92,16 @@ pub(super) fn sysret_32(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
 
 fn sysret(cpu: &mut Cpu, size: CodeSize, rip: u64) -> Result<(), Exit> {
     check_enabled(cpu)?;
-    if cpu.state.cpl != 0 || (size == CodeSize::Bits64 && !cpu.is_canonical(rip)) {
+    let is_protected = cpu.state.cr0 & Cr0::PE.bits() != 0;
+    if !is_protected || cpu.state.cpl != 0 || (size == CodeSize::Bits64 && !cpu.is_canonical(rip)) {
         return Err(cpu.raise(Exception::GeneralProtection(0)));
     }
-    let flags = cpu.state.gpr(Gpr::R11) & SYSRET_FLAGS;
-    cpu.state.set_rflags(Rflags::from_bits_truncate(flags));
+    let flags = if cpu.is_64_bit() {
+        Rflags::from_bits_truncate(cpu.state.gpr(Gpr::R11) & SYSRET_FLAGS)
+    } else {
+        cpu.state.rflags() | Rflags::IF
+    };
+    cpu.state.set_rflags(flags);
     let selector = (cpu.state.msrs.star >> 48) as u16;
     let code = match size {
         CodeSize::Bits64 => selector.wrapping_add(16),
@@ -113,7 +130,13 @@ pub(super) fn sysenter(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
 }
 
 /// IA32_SYSENTER_CS without RPL, if it is set and the mode is protected.
+///
+/// # Errors
+/// #GP(0) if it is not; #UD in long mode on an AMD.
 fn check_sysenter(cpu: &mut Cpu) -> Result<u16, Exit> {
+    if cpu.model.is_amd() && cpu.long_mode_active() {
+        return Err(cpu.raise(Exception::InvalidOpcode));
+    }
     let selector = cpu.state.msrs.sysenter_cs as u16 & !3;
     if cpu.state.cr0 & Cr0::PE.bits() == 0 || selector == 0 {
         return Err(cpu.raise(Exception::GeneralProtection(0)));

@@ -260,6 +260,64 @@ fn sysenter_and_sysexit_in_both_sizes() {
     }
 }
 
+/// AMD APM 3, SYSCALL and SYSRET: legacy mode has its target in STAR.
+#[test]
+fn amd_has_syscall_in_legacy_mode() {
+    let mut rig = Rig::of_model("k6-2", Bits::Protected32).at_level_3();
+    rig.cpu.state.msrs.star = 0x0013_0008 << 32 | (CODE + 0x400);
+    rig.cpu.state.msrs.efer |= Efer::SCE.bits();
+    rig.cpu.state.system_flags = Rflags::IF;
+    rig.poke(CODE + 0x400, &[0x0f, 0x07]);
+    rig.run(&[0x0f, 0x05], 1);
+    assert_eq!(rig.cpu.state.rip, CODE + 0x400);
+    assert_eq!(rig.cpu.state.cpl, 0);
+    assert_eq!(rig.cpu.state.gpr(Gpr::Rcx), CODE + 2);
+    assert_eq!(rig.selector(SegmentRegister::Cs), 8);
+    assert!(!rig.cpu.state.system_flags.contains(Rflags::IF));
+    rig.go_on(1);
+    assert_eq!(rig.cpu.state.rip, CODE + 2);
+    assert_eq!(rig.cpu.state.cpl, 3);
+    assert_eq!(rig.selector(SegmentRegister::Cs), 0x13);
+    assert_eq!(rig.selector(SegmentRegister::Ss), 0x1b);
+    assert!(rig.cpu.state.system_flags.contains(Rflags::IF));
+}
+
+/// Compatibility mode has its target in CSTAR; Intel has #UD.
+#[test]
+fn amd_has_syscall_in_compatibility_mode() {
+    for model in ["athlon64", "max"] {
+        let mut rig = Rig::of_model(model, Bits::Long64).at_level_3();
+        rig.cpu.state.msrs.star = 0x0013_0008 << 32;
+        rig.cpu.state.msrs.cstar = CODE + 0x400;
+        rig.cpu.state.msrs.efer |= Efer::SCE.bits();
+        rig.put(0x4_0000, CODE as u32 + 0x200);
+        rig.put(0x4_0004, COMPATIBLE_3);
+        rig.poke(CODE + 0x200, &[0x0f, 0x05]);
+        rig.poke(CODE + 0x400, &[0x0f, 0x07]);
+        // JMP m16:32 [0x40000], SYSCALL, SYSRET
+        rig.run(&[0xff, 0x2c, 0x25, 0x00, 0x00, 0x04, 0x00], 2);
+        if model == "max" {
+            assert_eq!(rig.handling(), Some(6));
+            continue;
+        }
+        assert_eq!(rig.cpu.state.rip, CODE + 0x400);
+        assert_eq!(rig.cpu.mode().code_bits(), 64);
+        assert_eq!(rig.cpu.state.gpr(Gpr::Rcx), CODE + 0x202);
+        rig.go_on(1);
+        assert_eq!(rig.cpu.mode().code_bits(), 32);
+        assert_eq!(rig.cpu.state.rip, CODE + 0x202);
+        assert_eq!(rig.cpu.state.cpl, 3);
+    }
+}
+
+#[test]
+fn amd_has_no_sysenter_in_long_mode() {
+    let mut rig = Rig::of_model("phenom", Bits::Long64).at_level_3();
+    rig.cpu.state.msrs.sysenter_cs = 8;
+    rig.run(&[0x0f, 0x34], 1);
+    assert_eq!(rig.handling(), Some(6));
+}
+
 #[test]
 fn a_far_jump_leaves_64_bit_mode_and_comes_back() {
     let mut rig = Rig::new(Bits::Long64).at_level_3();

@@ -123,7 +123,7 @@ fn xrstor_refuses_malformed_headers() {
         (0x5200, 4),
         (0x5207, 0x80),
         (0x5208, 1),
-        (0x520f, 0x80),
+        (0x520e, 0x80),
         (0x5217, 1),
     ] {
         let mut cpu = busy();
@@ -157,11 +157,90 @@ fn xgetbv_and_xsetbv_reach_xcr0() {
     cpu.state.set_gpr(Gpr::Rax, 3);
     assert_eq!(run(&mut cpu, &[0x0f, 0x01, 0xd1]), None);
     assert_eq!(cpu.state.xcr0, 3);
-    cpu.state.set_gpr(Gpr::Rcx, 1);
+    cpu.state.set_gpr(Gpr::Rcx, 2);
     assert_eq!(run(&mut cpu, &[0x0f, 0x01, 0xd0]), GP);
     cpu.state.cr4 &= !Cr4::OSXSAVE.bits();
     assert_eq!(
         run(&mut cpu, &[0x0f, 0x01, 0xd0]),
         Some(Exception::InvalidOpcode)
     );
+}
+
+const XSAVEC64: &[u8] = &[0x48, 0x0f, 0xc7, 0x23];
+const XSAVES64: &[u8] = &[0x48, 0x0f, 0xc7, 0x2b];
+const XRSTORS64: &[u8] = &[0x48, 0x0f, 0xc7, 0x1b];
+
+#[test]
+fn xsavec_leaves_no_gap_and_xrstor_finds_its_way() {
+    let mut cpu = busy();
+    cpu.state.xcr0 = 0x207;
+    let saved = cpu.state.clone();
+    cpu.state.set_gpr(Gpr::Rax, 0x203);
+    assert_eq!(run(&mut cpu, XSAVEC64), None);
+    assert_eq!(peek(&cpu, 0x5200), 0x203u64.to_le_bytes());
+    assert_eq!(peek(&cpu, 0x5208), (1u64 << 63 | 0x203).to_le_bytes());
+    assert_eq!(peek(&cpu, 0x5240), 0x5555_5554u64.to_le_bytes());
+    forget(&mut cpu);
+    cpu.state.set_gpr(Gpr::Rax, 0x207);
+    assert_eq!(run(&mut cpu, XRSTOR64), None);
+    assert_eq!(cpu.state.fpu, saved.fpu);
+    assert_eq!(cpu.state.pkru, saved.pkru);
+    assert_eq!(cpu.state.mxcsr, saved.mxcsr);
+    assert_eq!(cpu.state.vectors[1].0, [2, !1, 0, 0]);
+}
+
+#[test]
+fn xsaves_round_trips_and_is_privileged() {
+    let mut cpu = busy();
+    cpu.state.xcr0 = 0x207;
+    let saved = cpu.state.clone();
+    assert_eq!(run(&mut cpu, XSAVES64), None);
+    assert_eq!(peek(&cpu, 0x5208), (1u64 << 63 | 0x207).to_le_bytes());
+    assert_eq!(peek(&cpu, 0x5240), 7u64.to_le_bytes(), "YMM0");
+    forget(&mut cpu);
+    assert_eq!(run(&mut cpu, XRSTORS64), None);
+    assert_eq!(cpu.state.vectors, saved.vectors);
+    assert_eq!(cpu.state.pkru, saved.pkru);
+    // The standard format is not for XRSTORS.
+    poke(&cpu, 0x5200, &[0; 16]);
+    assert_eq!(run(&mut cpu, XRSTORS64), GP);
+    cpu.state.cpl = 3;
+    cpu.update_mode();
+    assert_eq!(run(&mut cpu, XSAVES64), GP);
+    assert_eq!(run(&mut cpu, XRSTORS64), GP);
+}
+
+#[test]
+fn compacted_headers_are_checked() {
+    for (at, byte, ok) in [
+        (0x5200, 2, true),
+        (0x5201, 2, false),
+        (0x5208, 0x0f, false),
+        (0x5210, 1, false),
+        (0x523f, 1, false),
+    ] {
+        let mut cpu = busy();
+        poke(&cpu, 0x5018, &0x1f80u32.to_le_bytes());
+        poke(&cpu, 0x5208, &(1u64 << 63 | 3).to_le_bytes());
+        poke(&cpu, at, &[byte]);
+        let expected = if ok { None } else { GP };
+        assert_eq!(run(&mut cpu, XRSTOR64), expected, "{at:x}");
+        assert_eq!(cpu.state.mxcsr == 0x1f80, ok);
+    }
+}
+
+#[test]
+fn xgetbv_of_one_tells_what_is_in_use() {
+    let mut cpu = busy();
+    cpu.state.set_gpr(Gpr::Rcx, 1);
+    assert_eq!(run(&mut cpu, &[0x0f, 0x01, 0xd0]), None);
+    assert_eq!(cpu.state.gpr(Gpr::Rax), 0x203);
+    forget(&mut cpu);
+    assert_eq!(run(&mut cpu, &[0x0f, 0x01, 0xd0]), None);
+    assert_eq!(cpu.state.gpr(Gpr::Rax), 0);
+    cpu.state.mxcsr = 0x1fa0;
+    assert_eq!(run(&mut cpu, &[0x0f, 0x01, 0xd0]), None);
+    assert_eq!(cpu.state.gpr(Gpr::Rax), 2);
+    cpu.state.set_gpr(Gpr::Rcx, 2);
+    assert_eq!(run(&mut cpu, &[0x0f, 0x01, 0xd0]), GP);
 }

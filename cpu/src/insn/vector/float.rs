@@ -1,49 +1,74 @@
 //! Floating-point arithmetic, comparisons and conversions (SDM 1, 10.4.1 and 11.4.1).
 
-use super::{low_source, source};
+use super::{first, low_source, source};
+use crate::float::Predicate;
 use crate::insn::{Insn, Slot};
-use crate::vector::{ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth};
-use crate::verbs::{Bound, Dword, M64, Operand, Qword, VectorVerbs, Width, X128};
+use crate::vector::{ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, FusedOp};
+use crate::verbs::{Bound, Dword, M64, Operand, Qword, VectorVerbs, VectorWidth, Width, X128};
 
 /// The second operand: all of it, or its lowest lane.
 #[inline(always)]
-fn operand<V: VectorVerbs, S: Slot>(
+fn operand<V: VectorVerbs, L: VectorWidth, S: Slot>(
     v: &mut V,
     insn: &Insn,
     shape: FloatShape,
-) -> Result<V::Vector<X128>, V::Fault> {
+) -> Result<V::Vector<L>, V::Fault> {
     match shape {
-        FloatShape::PackedSingle | FloatShape::PackedDouble => source::<V, X128, S>(v, insn),
-        FloatShape::ScalarSingle => low_source::<V, X128, Dword, S>(v, insn),
-        FloatShape::ScalarDouble => low_source::<V, X128, Qword, S>(v, insn),
+        FloatShape::PackedSingle | FloatShape::PackedDouble => source::<V, L, S>(v, insn),
+        FloatShape::ScalarSingle => low_source::<V, L, Dword, S>(v, insn),
+        FloatShape::ScalarDouble => low_source::<V, L, Qword, S>(v, insn),
     }
 }
 
-/// Two operands, the first replaced.
+/// Where the lanes come from that an operation on one vector leaves alone.
 #[inline(always)]
-pub(in crate::insn) fn arithmetic<V: VectorVerbs, O: Bound<(FloatOp, FloatShape)>, S: Slot>(
+fn rest<V: VectorVerbs, L: VectorWidth>(
+    v: &mut V,
+    insn: &Insn,
+    shape: FloatShape,
+    b: V::Vector<L>,
+) -> V::Vector<L> {
+    match shape {
+        FloatShape::PackedSingle | FloatShape::PackedDouble => b,
+        FloatShape::ScalarSingle | FloatShape::ScalarDouble => first::<V, L>(v, insn),
+    }
+}
+
+/// Two operands.
+#[inline(always)]
+pub(in crate::insn) fn arithmetic<
+    V: VectorVerbs,
+    O: Bound<(FloatOp, FloatShape)>,
+    L: VectorWidth,
+    S: Slot,
+>(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     let (op, shape) = O::VALUE;
-    let b = operand::<V, S>(v, insn, shape)?;
-    let a = v.vector::<X128>(insn.number(0));
-    let result = v.float::<X128>(op, shape, a, b)?;
-    v.set_vector::<X128>(insn.number(0), result);
+    let b = operand::<V, L, S>(v, insn, shape)?;
+    let a = first::<V, L>(v, insn);
+    let result = v.float::<L>(op, shape, a, b)?;
+    v.set_vector::<L>(insn.number(0), result);
     Ok(())
 }
 
 /// SQRTPS, RCPPS, RSQRTPS and their kin.
 #[inline(always)]
-pub(in crate::insn) fn root<V: VectorVerbs, O: Bound<(FloatUnaryOp, FloatShape)>, S: Slot>(
+pub(in crate::insn) fn root<
+    V: VectorVerbs,
+    O: Bound<(FloatUnaryOp, FloatShape)>,
+    L: VectorWidth,
+    S: Slot,
+>(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     let (op, shape) = O::VALUE;
-    let b = operand::<V, S>(v, insn, shape)?;
-    let a = v.vector::<X128>(insn.number(0));
-    let result = v.float_unary::<X128>(op, shape, a, b)?;
-    v.set_vector::<X128>(insn.number(0), result);
+    let b = operand::<V, L, S>(v, insn, shape)?;
+    let a = rest::<V, L>(v, insn, shape, b);
+    let result = v.float_unary::<L>(op, shape, a, b)?;
+    v.set_vector::<L>(insn.number(0), result);
     Ok(())
 }
 
@@ -52,16 +77,17 @@ pub(in crate::insn) fn root<V: VectorVerbs, O: Bound<(FloatUnaryOp, FloatShape)>
 pub(in crate::insn) fn arithmetic_by<
     V: VectorVerbs,
     O: Bound<(fn(u8) -> FloatOp, FloatShape)>,
+    L: VectorWidth,
     S: Slot,
 >(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     let (op, shape) = O::VALUE;
-    let b = operand::<V, S>(v, insn, shape)?;
-    let a = v.vector::<X128>(insn.number(0));
-    let result = v.float::<X128>(op(insn.immediate as u8), shape, a, b)?;
-    v.set_vector::<X128>(insn.number(0), result);
+    let b = operand::<V, L, S>(v, insn, shape)?;
+    let a = first::<V, L>(v, insn);
+    let result = v.float::<L>(op(insn.immediate as u8), shape, a, b)?;
+    v.set_vector::<L>(insn.number(0), result);
     Ok(())
 }
 
@@ -70,88 +96,161 @@ pub(in crate::insn) fn arithmetic_by<
 pub(in crate::insn) fn root_by<
     V: VectorVerbs,
     O: Bound<(fn(u8) -> FloatUnaryOp, FloatShape)>,
+    L: VectorWidth,
     S: Slot,
 >(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     let (op, shape) = O::VALUE;
-    let b = operand::<V, S>(v, insn, shape)?;
-    let a = v.vector::<X128>(insn.number(0));
-    let result = v.float_unary::<X128>(op(insn.immediate as u8), shape, a, b)?;
-    v.set_vector::<X128>(insn.number(0), result);
+    let b = operand::<V, L, S>(v, insn, shape)?;
+    let a = rest::<V, L>(v, insn, shape, b);
+    let result = v.float_unary::<L>(op(insn.immediate as u8), shape, a, b)?;
+    v.set_vector::<L>(insn.number(0), result);
+    Ok(())
+}
+
+/// FMADD132PS and its kin.
+#[inline(always)]
+pub(in crate::insn) fn fused<
+    V: VectorVerbs,
+    O: Bound<(FusedOp, FloatShape)>,
+    L: VectorWidth,
+    S: Slot,
+>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let (op, shape) = O::VALUE;
+    let c = operand::<V, L, S>(v, insn, shape)?;
+    let a = v.vector::<L>(insn.number(0));
+    let b = v.vector::<L>(insn.number(1));
+    let result = v.fused::<L>(op, shape, a, b, c)?;
+    v.set_vector::<L>(insn.number(0), result);
     Ok(())
 }
 
 /// CMPPS and its kin.
 #[inline(always)]
-pub(in crate::insn) fn compare<V: VectorVerbs, O: Bound<FloatShape>, S: Slot>(
+pub(in crate::insn) fn compare<V: VectorVerbs, O: Bound<FloatShape>, L: VectorWidth, S: Slot>(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
-    let b = operand::<V, S>(v, insn, O::VALUE)?;
-    let a = v.vector::<X128>(insn.number(0));
-    let result = v.float_compare::<X128>(insn.immediate as u8, O::VALUE, a, b)?;
-    v.set_vector::<X128>(insn.number(0), result);
+    let b = operand::<V, L, S>(v, insn, O::VALUE)?;
+    let a = first::<V, L>(v, insn);
+    let immediate = insn.immediate as u8;
+    let predicate = if L::IS_VEX {
+        Predicate::new(immediate)
+    } else {
+        Predicate::legacy(immediate)
+    };
+    let result = v.float::<L>(FloatOp::Compare(predicate), O::VALUE, a, b)?;
+    v.set_vector::<L>(insn.number(0), result);
     Ok(())
 }
 
 /// COMISS, UCOMISS and their kin; the constant says whether a quiet NaN raises IE.
 #[inline(always)]
-pub(in crate::insn) fn order<V: VectorVerbs, O: Bound<(FloatWidth, bool)>, S: Slot>(
+pub(in crate::insn) fn order<
+    V: VectorVerbs,
+    O: Bound<(FloatWidth, bool)>,
+    L: VectorWidth,
+    S: Slot,
+>(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     let (width, quiet_signals) = O::VALUE;
-    let b = scalar::<V, S>(v, insn, width)?;
-    let a = v.vector::<X128>(insn.number(0));
-    v.float_order::<X128>(width, quiet_signals, a, b)
+    let b = scalar::<V, L, S>(v, insn, width)?;
+    let a = v.vector::<L>(insn.number(0));
+    v.float_order::<L>(width, quiet_signals, a, b)
 }
 
 #[inline(always)]
-fn scalar<V: VectorVerbs, S: Slot>(
+fn scalar<V: VectorVerbs, L: VectorWidth, S: Slot>(
     v: &mut V,
     insn: &Insn,
     width: FloatWidth,
-) -> Result<V::Vector<X128>, V::Fault> {
+) -> Result<V::Vector<L>, V::Fault> {
     match width {
-        FloatWidth::Single => low_source::<V, X128, Dword, S>(v, insn),
-        FloatWidth::Double => low_source::<V, X128, Qword, S>(v, insn),
+        FloatWidth::Single => low_source::<V, L, Dword, S>(v, insn),
+        FloatWidth::Double => low_source::<V, L, Qword, S>(v, insn),
     }
 }
 
 /// How much of its operand a conversion reads.
 #[inline(always)]
-fn converted<V: VectorVerbs, S: Slot>(
+fn converted<V: VectorVerbs, L: VectorWidth, S: Slot>(
     v: &mut V,
     insn: &Insn,
     op: ConvertOp,
-) -> Result<V::Vector<X128>, V::Fault> {
+) -> Result<V::Vector<L>, V::Fault> {
     match op {
         ConvertOp::DoublesToSingles
         | ConvertOp::DwordsToSingles
         | ConvertOp::SinglesToDwords { .. }
-        | ConvertOp::DoublesToDwords { .. } => source::<V, X128, S>(v, insn),
-        ConvertOp::SingleToDouble => low_source::<V, X128, Dword, S>(v, insn),
+        | ConvertOp::SinglesToHalves(_)
+        | ConvertOp::DoublesToDwords { .. } => source::<V, L, S>(v, insn),
+        ConvertOp::SinglesToDoubles | ConvertOp::DwordsToDoubles | ConvertOp::HalvesToSingles
+            if L::BITS > 128 =>
+        {
+            let half = source::<V, L::Half, S>(v, insn)?;
+            Ok(v.widen_half::<L>(half))
+        }
+        ConvertOp::SingleToDouble => low_source::<V, L, Dword, S>(v, insn),
         ConvertOp::SinglesToDoubles
         | ConvertOp::DoubleToSingle
         | ConvertOp::TwoDwordsToSingles
         | ConvertOp::DwordsToDoubles
-        | ConvertOp::TwoSinglesToDwords { .. } => low_source::<V, X128, Qword, S>(v, insn),
+        | ConvertOp::HalvesToSingles
+        | ConvertOp::TwoSinglesToDwords { .. } => low_source::<V, L, Qword, S>(v, insn),
     }
 }
 
-/// Between XMM registers.
+/// Between vector registers.
 #[inline(always)]
-pub(in crate::insn) fn convert<V: VectorVerbs, O: Bound<ConvertOp>, S: Slot>(
+pub(in crate::insn) fn convert<V: VectorVerbs, O: Bound<ConvertOp>, L: VectorWidth, S: Slot>(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
-    let b = converted::<V, S>(v, insn, O::VALUE)?;
-    let a = v.vector::<X128>(insn.number(0));
-    let result = v.convert::<X128>(O::VALUE, a, b)?;
-    v.set_vector::<X128>(insn.number(0), result);
+    let b = converted::<V, L, S>(v, insn, O::VALUE)?;
+    let a = if O::VALUE.keeps_first() {
+        first::<V, L>(v, insn)
+    } else {
+        b
+    };
+    let result = v.convert::<L>(O::VALUE, a, b)?;
+    v.set_vector::<L>(insn.number(0), result);
     Ok(())
+}
+
+/// VCVTPS2PH: to the low half of a register, or to memory as much as that.
+#[inline(always)]
+pub(in crate::insn) fn to_halves<
+    V: VectorVerbs,
+    O: Bound<fn(u8) -> ConvertOp>,
+    L: VectorWidth,
+    D: Slot,
+>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let singles = v.vector::<L>(insn.number(1));
+    let halves = v.convert::<L>(O::VALUE(insn.immediate as u8), singles, singles)?;
+    match D::of(insn) {
+        Operand::Memory(insn) if L::BITS > 128 => {
+            let halves = v.low_half::<L>(halves);
+            v.store_vector::<L::Half>(insn, false, halves)
+        }
+        memory @ Operand::Memory(_) => {
+            let halves = v.extract::<L, Qword>(halves, 0);
+            v.write::<Qword>(memory, halves)
+        }
+        _ => {
+            v.set_vector::<L>(insn.number(0), halves);
+            Ok(())
+        }
+    }
 }
 
 /// CVTPI2PS and CVTPI2PD. From memory no MMX register is touched, and the x87 unit stays as it is.
@@ -185,7 +284,7 @@ pub(in crate::insn) fn to_mmx<V: VectorVerbs, O: Bound<ConvertOp>, S: Slot>(
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     v.begin::<M64>()?;
-    let b = converted::<V, S>(v, insn, O::VALUE)?;
+    let b = converted::<V, X128, S>(v, insn, O::VALUE)?;
     let result = v.convert::<X128>(O::VALUE, b, b)?;
     let pair = v.extract::<X128, Qword>(result, 0);
     let value = v.widen::<Qword, M64>(pair);
@@ -196,14 +295,20 @@ pub(in crate::insn) fn to_mmx<V: VectorVerbs, O: Bound<ConvertOp>, S: Slot>(
 
 /// CVTSI2SS and CVTSI2SD.
 #[inline(always)]
-pub(in crate::insn) fn from_integer<V: VectorVerbs, O: Bound<FloatWidth>, W: Width, S: Slot>(
+pub(in crate::insn) fn from_integer<
+    V: VectorVerbs,
+    O: Bound<FloatWidth>,
+    L: VectorWidth,
+    W: Width,
+    S: Slot,
+>(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     let value = v.read::<W>(S::of(insn))?;
-    let a = v.vector::<X128>(insn.number(0));
-    let result = v.integer_to_float::<X128, W>(O::VALUE, a, value)?;
-    v.set_vector::<X128>(insn.number(0), result);
+    let a = first::<V, L>(v, insn);
+    let result = v.integer_to_float::<L, W>(O::VALUE, a, value)?;
+    v.set_vector::<L>(insn.number(0), result);
     Ok(())
 }
 
@@ -212,6 +317,7 @@ pub(in crate::insn) fn from_integer<V: VectorVerbs, O: Bound<FloatWidth>, W: Wid
 pub(in crate::insn) fn to_integer<
     V: VectorVerbs,
     O: Bound<(FloatWidth, bool)>,
+    L: VectorWidth,
     W: Width,
     D: Slot,
     S: Slot,
@@ -220,7 +326,7 @@ pub(in crate::insn) fn to_integer<
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     let (width, truncate) = O::VALUE;
-    let value = scalar::<V, S>(v, insn, width)?;
-    let result = v.float_to_integer::<X128, W>(width, truncate, value)?;
+    let value = scalar::<V, L, S>(v, insn, width)?;
+    let result = v.float_to_integer::<L, W>(width, truncate, value)?;
     v.write::<W>(D::of(insn), result)
 }

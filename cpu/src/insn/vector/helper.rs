@@ -6,8 +6,9 @@ use crate::flags::LazyFlags;
 use crate::flags::mask;
 use crate::insn::Insn;
 use crate::state::Gpr;
+use crate::vector::VectorBits;
 use crate::vector::text::Comparison;
-use crate::verbs::{M64, Operand, VectorVerbs, Verbs, X128};
+use crate::verbs::{M64, Operand, VectorVerbs, VectorWidth, Verbs, X128};
 
 /// LDMXCSR: reserved bits must be zero; all below bit 16 exist, DAZ included.
 pub(in crate::insn) fn ldmxcsr(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
@@ -66,23 +67,31 @@ pub(in crate::insn) fn maskmov(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
 }
 
 /// PCMPISTRI, PCMPISTRM, PCMPESTRI and PCMPESTRM; the operand in memory need not be aligned.
-pub(in crate::insn) fn compare_strings(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
+pub(in crate::insn) fn compare_strings<L: VectorWidth>(
+    cpu: &mut Cpu,
+    insn: &Insn,
+) -> Result<(), Exit> {
     use iced_x86::Code as C;
     let b = if insn.has_memory() {
-        cpu.load_vector::<X128>(insn, false)?
+        cpu.load_vector::<L>(insn, false)?
     } else {
-        cpu.vector::<X128>(insn.number(1))
+        cpu.vector::<L>(insn.number(1))
     };
-    let a = cpu.vector::<X128>(insn.number(0));
+    let a = cpu.vector::<L>(insn.number(0));
+    let (a, b) = (a.low(), b.low());
     let control = insn.immediate as u8;
     let comparison = match insn.code {
-        C::Pcmpistri_xmm_xmmm128_imm8 | C::Pcmpistrm_xmm_xmmm128_imm8 => {
-            Comparison::implicit(control, a, b)
-        }
+        C::Pcmpistri_xmm_xmmm128_imm8
+        | C::Pcmpistrm_xmm_xmmm128_imm8
+        | C::VEX_Vpcmpistri_xmm_xmmm128_imm8
+        | C::VEX_Vpcmpistrm_xmm_xmmm128_imm8 => Comparison::implicit(control, a, b),
         code => {
             let is_wide = matches!(
                 code,
-                C::Pcmpestri64_xmm_xmmm128_imm8 | C::Pcmpestrm64_xmm_xmmm128_imm8
+                C::Pcmpestri64_xmm_xmmm128_imm8
+                    | C::Pcmpestrm64_xmm_xmmm128_imm8
+                    | C::VEX_Vpcmpestri64_xmm_xmmm128_imm8
+                    | C::VEX_Vpcmpestrm64_xmm_xmmm128_imm8
             );
             let [a_length, b_length] = [Gpr::Rax, Gpr::Rdx].map(|register| {
                 let length = cpu.state.gpr(register);
@@ -101,11 +110,14 @@ pub(in crate::insn) fn compare_strings(cpu: &mut Cpu, insn: &Insn) -> Result<(),
         C::Pcmpistri_xmm_xmmm128_imm8
             | C::Pcmpestri_xmm_xmmm128_imm8
             | C::Pcmpestri64_xmm_xmmm128_imm8
+            | C::VEX_Vpcmpistri_xmm_xmmm128_imm8
+            | C::VEX_Vpcmpestri_xmm_xmmm128_imm8
+            | C::VEX_Vpcmpestri64_xmm_xmmm128_imm8
     ) {
         cpu.state
             .set_gpr(Gpr::Rcx, u64::from(comparison.index(result)));
     } else {
-        cpu.set_vector::<X128>(0, comparison.mask(result));
+        cpu.set_vector::<L>(0, L::Bits::from_low(comparison.mask(result)));
     }
     cpu.state.flags = LazyFlags::from_status(comparison.flags(result));
     Ok(())

@@ -1,9 +1,9 @@
 //! Lanes put in, taken out, widened, chosen and tested (SDM 1, 12.10).
 
-use super::{low_source, source};
+use super::{first, low_source, source};
 use crate::insn::{Insn, Slot};
-use crate::vector::{ShuffleOp, VectorOp, VectorTernaryOp, VectorUnaryOp};
-use crate::verbs::{Bound, Byte, Dword, Flags, Qword, VectorVerbs, VectorWidth, Width, X128};
+use crate::vector::{Lane, ShuffleOp, VectorOp, VectorTernaryOp, VectorUnaryOp};
+use crate::verbs::{Bound, Byte, Dword, Flags, Qword, VectorVerbs, VectorWidth, Width};
 
 /// PINSRW and its kin: the low bits of a general register, or memory, to the lane that
 /// the immediate names.
@@ -14,7 +14,7 @@ pub(in crate::insn) fn insert_lane<V: VectorVerbs, L: VectorWidth, W: Width, S: 
 ) -> Result<(), V::Fault> {
     v.begin::<L>()?;
     let lane = v.read::<W>(S::of(insn))?;
-    let vector = v.vector::<L>(insn.number(0));
+    let vector = first::<V, L>(v, insn);
     let result = v.insert::<L, W>(vector, insn.immediate as u8, lane);
     v.set_vector::<L>(insn.number(0), result);
     v.finish::<L>();
@@ -43,16 +43,16 @@ pub(in crate::insn) fn extract_lane<V: VectorVerbs, L: VectorWidth, W: Width, D:
 
 /// INSERTPS: in memory there is but one dword to choose.
 #[inline(always)]
-pub(in crate::insn) fn insert_dword<V: VectorVerbs, S: Slot>(
+pub(in crate::insn) fn insert_dword<V: VectorVerbs, L: VectorWidth, S: Slot>(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
-    let b = low_source::<V, X128, Dword, S>(v, insn)?;
+    let b = low_source::<V, L, Dword, S>(v, insn)?;
     let places = if S::IS_MEMORY { 0x3f } else { 0xff };
     let immediate = insn.immediate as u8 & places;
-    let a = v.vector::<X128>(insn.number(0));
-    let result = v.shuffle::<X128>(ShuffleOp::InsertDword, a, b, immediate);
-    v.set_vector::<X128>(insn.number(0), result);
+    let a = first::<V, L>(v, insn);
+    let result = v.shuffle::<L>(ShuffleOp::InsertDword, a, b, immediate);
+    v.set_vector::<L>(insn.number(0), result);
     Ok(())
 }
 
@@ -70,26 +70,32 @@ pub(in crate::insn) fn unary<V: VectorVerbs, O: Bound<VectorUnaryOp>, L: VectorW
     Ok(())
 }
 
-/// PMOVSX and PMOVZX: `W` is all that is read.
+/// PMOVSX, PMOVZX and the broadcasts: `W` is all that is read.
 #[inline(always)]
-pub(in crate::insn) fn extend<V: VectorVerbs, O: Bound<VectorUnaryOp>, W: Width, S: Slot>(
+pub(in crate::insn) fn extend<
+    V: VectorVerbs,
+    O: Bound<VectorUnaryOp>,
+    L: VectorWidth,
+    W: Width,
+    S: Slot,
+>(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
-    let value = low_source::<V, X128, W, S>(v, insn)?;
-    let result = v.vector_unary::<X128>(O::VALUE, value);
-    v.set_vector::<X128>(insn.number(0), result);
+    let value = low_source::<V, L, W, S>(v, insn)?;
+    let result = v.vector_unary::<L>(O::VALUE, value);
+    v.set_vector::<L>(insn.number(0), result);
     Ok(())
 }
 
-/// MOVSLDUP, MOVSHDUP and MOVDDUP: the constant chooses four dwords; of the last one's
-/// operand only a qword is read.
+/// MOVSLDUP, MOVSHDUP and MOVDDUP: the constant chooses four dwords of each piece; of the last
+/// one's operand only a qword is read if it has one piece.
 #[inline(always)]
 pub(in crate::insn) fn duplicate<V: VectorVerbs, I: Bound<u8>, L: VectorWidth, S: Slot>(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
-    let value = if I::VALUE == 0x44 {
+    let value = if I::VALUE == 0x44 && L::BITS == 128 {
         low_source::<V, L, Qword, S>(v, insn)?
     } else {
         source::<V, L, S>(v, insn)?
@@ -99,17 +105,41 @@ pub(in crate::insn) fn duplicate<V: VectorVerbs, I: Bound<u8>, L: VectorWidth, S
     Ok(())
 }
 
-/// Operands 0 and 1, and XMM0.
+/// Three operands; without VEX, the third is XMM0.
 #[inline(always)]
-pub(in crate::insn) fn select<V: VectorVerbs, O: Bound<VectorTernaryOp>, S: Slot>(
+pub(in crate::insn) fn select<
+    V: VectorVerbs,
+    O: Bound<VectorTernaryOp>,
+    L: VectorWidth,
+    S: Slot,
+>(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
-    let b = source::<V, X128, S>(v, insn)?;
-    let a = v.vector::<X128>(insn.number(0));
-    let c = v.vector::<X128>(0);
-    let result = v.vector_ternary::<X128>(O::VALUE, a, b, c);
-    v.set_vector::<X128>(insn.number(0), result);
+    let b = source::<V, L, S>(v, insn)?;
+    let a = first::<V, L>(v, insn);
+    let c = v.vector::<L>(if L::IS_VEX { insn.number(3) } else { 0 });
+    let result = v.vector_ternary::<L>(O::VALUE, a, b, c);
+    v.set_vector::<L>(insn.number(0), result);
+    Ok(())
+}
+
+/// Three operands, the destination's old value the first.
+#[inline(always)]
+pub(in crate::insn) fn accumulate<
+    V: VectorVerbs,
+    O: Bound<VectorTernaryOp>,
+    L: VectorWidth,
+    S: Slot,
+>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let c = source::<V, L, S>(v, insn)?;
+    let a = v.vector::<L>(insn.number(0));
+    let b = v.vector::<L>(insn.number(1));
+    let result = v.vector_ternary::<L>(O::VALUE, a, b, c);
+    v.set_vector::<L>(insn.number(0), result);
     Ok(())
 }
 
@@ -129,6 +159,25 @@ pub(in crate::insn) fn test<V: VectorVerbs, L: VectorWidth, S: Slot>(
     let carry = v.bit::<Byte>(own_is_zero);
     v.flags::<Qword>(Flags::ZeroOnly { result: common });
     v.flags::<Qword>(Flags::CarryOnly { carry });
+    Ok(())
+}
+
+/// VTESTPS and VTESTPD: as PTEST, of the signs alone.
+#[inline(always)]
+pub(in crate::insn) fn test_signs<V: VectorVerbs, O: Bound<Lane>, L: VectorWidth, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let b = source::<V, L, S>(v, insn)?;
+    let a = v.vector::<L>(insn.number(0));
+    let common = v.vector_binary::<L>(VectorOp::And, a, b);
+    let common = v.sign_mask::<L, Dword>(O::VALUE, common);
+    let own = v.vector_binary::<L>(VectorOp::AndNot, a, b);
+    let own = v.sign_mask::<L, Dword>(O::VALUE, own);
+    let own_is_zero = v.is_zero::<Dword>(own);
+    let carry = v.bit::<Byte>(own_is_zero);
+    v.flags::<Dword>(Flags::ZeroOnly { result: common });
+    v.flags::<Dword>(Flags::CarryOnly { carry });
     Ok(())
 }
 

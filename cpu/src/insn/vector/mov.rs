@@ -1,6 +1,6 @@
 //! Moves of vectors, halves and scalars (SDM 1, 5.4.1, 5.5.1.1 and 5.6.1.1).
 
-use super::source;
+use super::{first, source};
 use crate::insn::{Insn, Slot};
 use crate::vector::VectorOp;
 use crate::verbs::{Bound, M64, Operand, Qword, VectorVerbs, VectorWidth, Width, X128};
@@ -40,39 +40,39 @@ pub(in crate::insn) fn move_from<V: VectorVerbs, A: Bound<bool>, L: VectorWidth,
 /// MOVSS, MOVSD and MOVQ from memory: the rest of the register is cleared.
 /// MOVQ between registers: likewise.
 #[inline(always)]
-pub(in crate::insn) fn load_low<V: VectorVerbs, W: Width, S: Slot>(
+pub(in crate::insn) fn load_low<V: VectorVerbs, L: VectorWidth, W: Width, S: Slot>(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     let low = match S::of(insn) {
         Operand::Gpr(register, _) => {
-            let vector = v.vector::<X128>(register.index());
-            v.extract::<X128, W>(vector, 0)
+            let vector = v.vector::<L>(register.index());
+            v.extract::<L, W>(vector, 0)
         }
         memory => v.read::<W>(memory)?,
     };
-    let value = v.widen::<W, X128>(low);
-    v.set_vector::<X128>(insn.number(0), value);
+    let value = v.widen::<W, L>(low);
+    v.set_vector::<L>(insn.number(0), value);
     Ok(())
 }
 
 /// MOVSS and MOVSD between registers, MOVLPS and MOVLPD from memory: the rest of
 /// the register stays.
 #[inline(always)]
-pub(in crate::insn) fn move_low<V: VectorVerbs, W: Width, S: Slot>(
+pub(in crate::insn) fn move_low<V: VectorVerbs, L: VectorWidth, W: Width, S: Slot>(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     let low = match S::of(insn) {
         Operand::Gpr(register, _) => {
-            let vector = v.vector::<X128>(register.index());
-            v.extract::<X128, W>(vector, 0)
+            let vector = v.vector::<L>(register.index());
+            v.extract::<L, W>(vector, 0)
         }
         memory => v.read::<W>(memory)?,
     };
-    let old = v.vector::<X128>(insn.number(0));
-    let value = v.insert::<X128, W>(old, 0, low);
-    v.set_vector::<X128>(insn.number(0), value);
+    let old = first::<V, L>(v, insn);
+    let value = v.insert::<L, W>(old, 0, low);
+    v.set_vector::<L>(insn.number(0), value);
     Ok(())
 }
 
@@ -89,14 +89,14 @@ pub(in crate::insn) fn store_low<V: VectorVerbs, W: Width, D: Slot>(
 
 /// MOVHPS and MOVHPD from memory.
 #[inline(always)]
-pub(in crate::insn) fn load_high<V: VectorVerbs, S: Slot>(
+pub(in crate::insn) fn load_high<V: VectorVerbs, L: VectorWidth, S: Slot>(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     let high = v.read::<Qword>(S::of(insn))?;
-    let old = v.vector::<X128>(insn.number(0));
-    let value = v.insert::<X128, Qword>(old, 1, high);
-    v.set_vector::<X128>(insn.number(0), value);
+    let old = first::<V, L>(v, insn);
+    let value = v.insert::<L, Qword>(old, 1, high);
+    v.set_vector::<L>(insn.number(0), value);
     Ok(())
 }
 
@@ -113,14 +113,14 @@ pub(in crate::insn) fn store_high<V: VectorVerbs, D: Slot>(
 
 /// MOVHLPS.
 #[inline(always)]
-pub(in crate::insn) fn move_high_to_low<V: VectorVerbs, S: Slot>(
+pub(in crate::insn) fn move_high_to_low<V: VectorVerbs, L: VectorWidth, S: Slot>(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
-    let b = source::<V, X128, S>(v, insn)?;
-    let a = v.vector::<X128>(insn.number(0));
-    let value = v.vector_binary::<X128>(VectorOp::InterleaveHigh(crate::vector::Lane::Qword), b, a);
-    v.set_vector::<X128>(insn.number(0), value);
+    let b = source::<V, L, S>(v, insn)?;
+    let a = first::<V, L>(v, insn);
+    let value = v.vector_binary::<L>(VectorOp::InterleaveHigh(crate::vector::Lane::Qword), b, a);
+    v.set_vector::<L>(insn.number(0), value);
     Ok(())
 }
 
@@ -149,6 +149,16 @@ pub(in crate::insn) fn to_gpr<V: VectorVerbs, L: VectorWidth, W: Width, D: Slot>
     let low = v.extract::<L, W>(vector, 0);
     v.write::<W>(D::of(insn), low)?;
     v.finish::<L>();
+    Ok(())
+}
+
+/// VZEROUPPER and VZEROALL; outside 64-bit mode half of the registers do not exist.
+#[inline(always)]
+pub(in crate::insn) fn clear<V: VectorVerbs, A: Bound<bool>>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    v.clear_vectors(if insn.stack_bits == 64 { 16 } else { 8 }, A::VALUE);
     Ok(())
 }
 

@@ -121,8 +121,8 @@ macro_rules! scalar_load {
     ($code:ident, $width:ty) => {
         $crate::insn::Row::shared(
             iced_x86::Code::$code,
-            $crate::insn::both!(move_low, $width, Reg1),
-            $crate::insn::both!(load_low, $width, Mem),
+            $crate::insn::both!(move_low, X128, $width, Reg1),
+            $crate::insn::both!(load_low, X128, $width, Mem),
         )
         .needs($crate::insn::Unit::Sse)
     };
@@ -134,7 +134,7 @@ macro_rules! scalar_store {
     ($code:ident, $width:ty) => {
         $crate::insn::Row::shared(
             iced_x86::Code::$code,
-            $crate::insn::both!(move_low, $width, Reg1),
+            $crate::insn::both!(move_low, X128, $width, Reg1),
             $crate::insn::both!(store_low, $width, Mem),
         )
         .needs($crate::insn::Unit::Sse)
@@ -168,8 +168,8 @@ macro_rules! arithmetic {
                 $crate::vector::FloatOp::$op,
                 $crate::vector::FloatShape::$shape
             ),
-            [Reg1],
-            [Mem]
+            [X128, Reg1],
+            [X128, Mem]
         )
     };
 }
@@ -186,8 +186,8 @@ macro_rules! root {
                 $crate::vector::FloatUnaryOp::$op,
                 $crate::vector::FloatShape::$shape
             ),
-            [Reg1],
-            [Mem]
+            [X128, Reg1],
+            [X128, Mem]
         )
     };
 }
@@ -201,8 +201,8 @@ macro_rules! compare {
             Sse,
             compare,
             $crate::vector::FloatShape = $crate::vector::FloatShape::$shape,
-            [Reg1],
-            [Mem]
+            [X128, Reg1],
+            [X128, Mem]
         )
     };
 }
@@ -217,8 +217,8 @@ macro_rules! order {
             order,
             ($crate::vector::FloatWidth, bool) =
                 ($crate::vector::FloatWidth::$width, $quiet_signals),
-            [Reg1],
-            [Mem]
+            [X128, Reg1],
+            [X128, Mem]
         )
     };
 }
@@ -230,7 +230,7 @@ macro_rules! convert {
         $crate::insn::vector::bound_row!(
             $code, Sse, convert,
             $crate::vector::ConvertOp = $crate::vector::ConvertOp::$op $({ $field: $value })?,
-            [Reg1], [Mem]
+            [X128, Reg1], [X128, Mem]
         )
     };
 }
@@ -276,8 +276,8 @@ macro_rules! from_integer {
             Sse,
             from_integer,
             $crate::vector::FloatWidth = $crate::vector::FloatWidth::$float,
-            [$width, Reg1],
-            [$width, Mem]
+            [X128, $width, Reg1],
+            [X128, $width, Mem]
         )
     };
 }
@@ -291,8 +291,8 @@ macro_rules! to_integer {
             Sse,
             to_integer,
             ($crate::vector::FloatWidth, bool) = ($crate::vector::FloatWidth::$float, $truncate),
-            [$width, Reg0, Reg1],
-            [$width, Reg0, Mem]
+            [X128, $width, Reg0, Reg1],
+            [X128, $width, Reg0, Mem]
         )
     };
 }

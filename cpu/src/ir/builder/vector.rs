@@ -7,8 +7,8 @@ use crate::insn::Insn;
 use crate::ir::op::Op;
 use crate::ir::vector::VectorStep;
 use crate::vector::{
-    ConvertOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, Lane, ShuffleOp, VectorOp,
-    VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
+    ConvertOp, CrossOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, FusedOp, Lane, ShuffleOp,
+    VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
 };
 use crate::verbs::{Qword, VectorVerbs, VectorWidth, Width};
 
@@ -47,7 +47,12 @@ impl VectorVerbs for Builder {
     }
 
     fn set_vector<L: VectorWidth>(&mut self, number: usize, value: Typed<L>) {
-        self.effect::<L>(VectorStep::Write(number as u8, value.0));
+        let number = number as u8;
+        self.effect::<L>(if L::IS_VEX {
+            VectorStep::WriteVex(number, value.0)
+        } else {
+            VectorStep::Write(number, value.0)
+        });
     }
 
     fn load_vector<L: VectorWidth>(
@@ -75,6 +80,31 @@ impl VectorVerbs for Builder {
             value: value.0,
         });
         Ok(())
+    }
+
+    fn clear_vectors(&mut self, count: u8, whole: bool) {
+        self.push(Op::Vector(VectorStep::Clear { count, whole }), 256);
+    }
+
+    fn low_half<L: VectorWidth>(&mut self, vector: Typed<L>) -> Typed<L::Half> {
+        if L::BITS == <L::Half as VectorWidth>::BITS {
+            return Typed::new(vector.0);
+        }
+        self.made(VectorStep::Half(vector.0, false))
+    }
+
+    fn high_half<L: VectorWidth>(&mut self, vector: Typed<L>) -> Typed<L::Half> {
+        if L::BITS == <L::Half as VectorWidth>::BITS {
+            return Typed::new(vector.0);
+        }
+        self.made(VectorStep::Half(vector.0, true))
+    }
+
+    fn widen_half<L: VectorWidth>(&mut self, half: Typed<L::Half>) -> Typed<L> {
+        if L::BITS == <L::Half as VectorWidth>::BITS {
+            return Typed::new(half.0);
+        }
+        self.made(VectorStep::FromHalf(half.0))
     }
 
     fn widen<W: Width, L: VectorWidth>(&mut self, value: Typed<W>) -> Typed<L> {
@@ -134,6 +164,10 @@ impl VectorVerbs for Builder {
         self.made(VectorStep::Ternary(op, a.0, b.0, c.0))
     }
 
+    fn vector_cross<L: VectorWidth>(&mut self, op: CrossOp, a: Typed<L>, b: Typed<L>) -> Typed<L> {
+        self.made(VectorStep::Cross(op, a.0, b.0))
+    }
+
     fn shuffle<L: VectorWidth>(
         &mut self,
         op: ShuffleOp,
@@ -171,6 +205,17 @@ impl VectorVerbs for Builder {
         b: Typed<L>,
     ) -> Result<Typed<L>, Infallible> {
         Ok(self.made(VectorStep::FloatUnary(op, shape, a.0, b.0)))
+    }
+
+    fn fused<L: VectorWidth>(
+        &mut self,
+        op: FusedOp,
+        shape: FloatShape,
+        a: Typed<L>,
+        b: Typed<L>,
+        c: Typed<L>,
+    ) -> Result<Typed<L>, Infallible> {
+        Ok(self.made(VectorStep::Fused(op, shape, [a.0, b.0, c.0])))
     }
 
     fn float_order<L: VectorWidth>(

@@ -5,7 +5,9 @@ use crate::exception::Exit;
 use crate::insn::Insn;
 use crate::ir::op::Name;
 use crate::ir::vector::VectorStep;
-use crate::verbs::{Byte, Dword, M64, Qword, VectorVerbs, VectorWidth, Width, Word, X128};
+use crate::verbs::{
+    Byte, Dword, M64, Qword, V128, VectorVerbs, VectorWidth, Width, Word, X128, Y256,
+};
 
 impl Evaluation<'_> {
     /// Carries out one step; its value, or zero.
@@ -14,35 +16,47 @@ impl Evaluation<'_> {
         step: VectorStep,
         width: u32,
         insn: &Insn,
-    ) -> Result<u128, Exit> {
+    ) -> Result<[u128; 2], Exit> {
         // A step that makes a scalar tells the vector's width itself.
         match step {
             VectorStep::Extract { from: 64, .. }
             | VectorStep::SignMask { from: 64, .. }
             | VectorStep::ToInteger { from: 64, .. } => self.by_scalar::<M64>(step, width),
+            VectorStep::Extract { from: 256, .. } | VectorStep::SignMask { from: 256, .. } => {
+                self.by_scalar::<Y256>(step, width)
+            }
             VectorStep::Extract { .. }
             | VectorStep::SignMask { .. }
             | VectorStep::ToInteger { .. } => self.by_scalar::<X128>(step, width),
+            VectorStep::Half(vector, is_high) => Ok([self.wide(vector)[usize::from(is_high)], 0]),
+            VectorStep::WriteVex(..) if width == 128 => self.by_vector::<V128>(step, insn),
             _ if width == 64 => self.by_vector::<M64>(step, insn),
-            _ => self.by_vector::<X128>(step, insn),
+            _ if width == 128 => self.by_vector::<X128>(step, insn),
+            _ => self.by_vector::<Y256>(step, insn),
         }
     }
 
     fn lanes<L: VectorWidth>(&self, name: Name) -> L::Bits {
         use crate::vector::VectorBits;
-        L::Bits::from_low(self.wide(name))
+        let [low, high] = self.wide(name);
+        L::Bits::from_pieces(low, high)
     }
 
-    fn by_scalar<L: VectorWidth>(&mut self, step: VectorStep, width: u32) -> Result<u128, Exit> {
-        match width {
+    fn by_scalar<L: VectorWidth>(
+        &mut self,
+        step: VectorStep,
+        width: u32,
+    ) -> Result<[u128; 2], Exit> {
+        let value = match width {
             8 => self.scalar::<L, Byte>(step),
             16 => self.scalar::<L, Word>(step),
             32 => self.scalar::<L, Dword>(step),
             _ => self.scalar::<L, Qword>(step),
-        }
+        };
+        Ok([u128::from(value?), 0])
     }
 
-    fn scalar<L: VectorWidth, W: Width>(&mut self, step: VectorStep) -> Result<u128, Exit> {
+    fn scalar<L: VectorWidth, W: Width>(&mut self, step: VectorStep) -> Result<u64, Exit> {
         use crate::verbs::Bits;
         let value = match step {
             VectorStep::Extract { vector, index, .. } => {
@@ -64,24 +78,32 @@ impl Evaluation<'_> {
             }
             _ => unreachable!("only steps that make scalars come here"),
         };
-        Ok(u128::from(value.widen()))
+        Ok(value.widen())
     }
 
-    fn by_vector<L: VectorWidth>(&mut self, step: VectorStep, insn: &Insn) -> Result<u128, Exit> {
+    fn by_vector<L: VectorWidth>(
+        &mut self,
+        step: VectorStep,
+        insn: &Insn,
+    ) -> Result<[u128; 2], Exit> {
         use crate::vector::VectorBits;
         let value = match step {
             VectorStep::CheckX87 => {
                 self.cpu.begin::<L>()?;
-                return Ok(0);
+                return Ok([0; 2]);
             }
             VectorStep::EnterMmx => {
                 self.cpu.finish::<L>();
-                return Ok(0);
+                return Ok([0; 2]);
             }
-            VectorStep::Write(number, value) => {
+            VectorStep::Clear { count, whole } => {
+                self.cpu.clear_vectors(count, whole);
+                return Ok([0; 2]);
+            }
+            VectorStep::Write(number, value) | VectorStep::WriteVex(number, value) => {
                 let value = self.lanes::<L>(value);
                 self.cpu.set_vector::<L>(usize::from(number), value);
-                return Ok(0);
+                return Ok([0; 2]);
             }
             VectorStep::Store {
                 address,
@@ -92,7 +114,7 @@ impl Evaluation<'_> {
                 let how = (is_aligned, true);
                 let address = self.cpu.vector_address::<L>(insn, effective, how)?;
                 self.cpu.store_linear(insn, insn.segment, address, value)?;
-                return Ok(0);
+                return Ok([0; 2]);
             }
             VectorStep::Load {
                 address,
@@ -106,7 +128,7 @@ impl Evaluation<'_> {
             VectorStep::Read(number) => self.cpu.vector::<L>(usize::from(number)),
             _ => self.computed::<L>(step)?,
         };
-        Ok(value.low())
+        Ok([value.low(), value.high()])
     }
 
     fn computed<L: VectorWidth>(&mut self, step: VectorStep) -> Result<L::Bits, Exit> {
@@ -125,6 +147,10 @@ impl Evaluation<'_> {
                 let (a, b) = two(a, b);
                 self.cpu.vector_binary::<L>(op, a, b)
             }
+            VectorStep::Cross(op, a, b) => {
+                let (a, b) = two(a, b);
+                self.cpu.vector_cross::<L>(op, a, b)
+            }
             VectorStep::Shuffle(op, a, b, immediate) => {
                 let (a, b) = two(a, b);
                 self.cpu.shuffle::<L>(op, a, b, immediate)
@@ -133,6 +159,26 @@ impl Evaluation<'_> {
                 let (value, count) = (self.lanes::<L>(value), self.get(count));
                 self.cpu.vector_shift::<L>(op, value, count)
             }
+            VectorStep::Widen(value) | VectorStep::FromHalf(value) => {
+                L::Bits::from_low(self.wide(value)[0])
+            }
+            VectorStep::Insert {
+                vector,
+                index,
+                bits,
+                value,
+            } => {
+                let (vector, value) = (self.lanes::<L>(vector), self.get(value));
+                vector.insert(bits, u32::from(index), value)
+            }
+            _ => self.calculated::<L>(step)?,
+        })
+    }
+
+    /// The steps that calculate with floating-point numbers.
+    fn calculated<L: VectorWidth>(&mut self, step: VectorStep) -> Result<L::Bits, Exit> {
+        let two = |a, b| (self.lanes::<L>(a), self.lanes::<L>(b));
+        Ok(match step {
             VectorStep::Float(op, shape, a, b) => {
                 let (a, b) = two(a, b);
                 self.cpu.float::<L>(op, shape, a, b)?
@@ -140,6 +186,10 @@ impl Evaluation<'_> {
             VectorStep::FloatUnary(op, shape, a, b) => {
                 let (a, b) = two(a, b);
                 self.cpu.float_unary::<L>(op, shape, a, b)?
+            }
+            VectorStep::Fused(op, shape, [a, b, c]) => {
+                let ((a, b), c) = (two(a, b), self.lanes::<L>(c));
+                self.cpu.fused::<L>(op, shape, a, b, c)?
             }
             VectorStep::FloatOrder {
                 width,
@@ -169,17 +219,6 @@ impl Evaluation<'_> {
                     self.cpu
                         .integer_to_float::<L, Dword>(width, vector, value as u32)?
                 }
-            }
-            VectorStep::Widen(value) => L::Bits::from_low(self.wide(value)),
-            VectorStep::Insert {
-                vector,
-                index,
-                bits,
-                value,
-            } => {
-                let (vector, value) = (self.wide(vector), self.get(value));
-                let index = u32::from(index);
-                L::Bits::from_low(crate::vector::insert(L::BITS, bits, vector, index, value))
             }
             _ => unreachable!("the other steps are dealt with before"),
         })

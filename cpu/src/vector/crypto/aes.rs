@@ -2,28 +2,16 @@
 
 use std::array::from_fn;
 
-/// Twice a byte in the field of AES.
-const fn double(x: u8) -> u8 {
-    x << 1 ^ if x & 0x80 == 0 { 0 } else { 0x1b }
-}
+use super::galois::{INVERSE, product};
 
 /// The substitution: the inverse in the field, then an affine map (FIPS 197, 5.1.1).
 const SUBSTITUTE: [u8; 256] = {
-    // Three generates the field, so powers give inverses.
-    let mut powers = [0; 255];
-    let mut power = 1;
+    let mut table = [0; 256];
     let mut n = 0;
-    while n < 255 {
-        powers[n] = power;
-        power ^= double(power);
-        n += 1;
-    }
-    let mut table = [0x63; 256];
-    n = 0;
-    while n < 255 {
-        let x = powers[(255 - n) % 255];
+    while n < 256 {
+        let x = INVERSE[n];
         let turned = x.rotate_left(1) ^ x.rotate_left(2) ^ x.rotate_left(3) ^ x.rotate_left(4);
-        table[powers[n] as usize] = 0x63 ^ x ^ turned;
+        table[n] = 0x63 ^ x ^ turned;
         n += 1;
     }
     table
@@ -54,36 +42,65 @@ pub(in super::super) fn decrypt(state: u128) -> u128 {
     u128::from_le_bytes(from_fn(byte))
 }
 
-/// Columns multiplied by `3x³ + x² + x + 2`.
-pub(in super::super) fn mix(state: u128) -> u128 {
-    by_column(state, |[a, b, c, d]| {
-        let all = a ^ b ^ c ^ d;
-        [
-            a ^ all ^ double(a ^ b),
-            b ^ all ^ double(b ^ c),
-            c ^ all ^ double(c ^ d),
-            d ^ all ^ double(d ^ a),
-        ]
-    })
-}
-
-/// Columns multiplied by the inverse of that.
-pub(in super::super) fn inverse_mix(state: u128) -> u128 {
-    // The inverse is the polynomial itself times 4x² + 5.
-    mix(by_column(state, |[a, b, c, d]| {
-        let even = double(double(a ^ c));
-        let odd = double(double(b ^ d));
-        [a ^ even, b ^ odd, c ^ even, d ^ odd]
-    }))
-}
-
-fn by_column(state: u128, f: impl Fn([u8; 4]) -> [u8; 4]) -> u128 {
-    let mut state = state.to_le_bytes();
-    let (columns, _) = state.as_chunks_mut::<4>();
-    for column in columns {
-        *column = f(*column);
+/// What a byte of row 0 gives to its column when columns are multiplied by a polynomial,
+/// coefficients by rows. A byte of row `r` gives the same, `r` rows further.
+const fn shares(bytes: &[u8; 256], polynomial: [u8; 4]) -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut n = 0;
+    while n < 256 {
+        let x = bytes[n];
+        let [a, b, c, d] = polynomial;
+        table[n] = u32::from_le_bytes([product(x, a), product(x, b), product(x, c), product(x, d)]);
+        n += 1;
     }
-    u128::from_le_bytes(state)
+    table
+}
+
+const IDENTITY: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut n = 0;
+    while n < 256 {
+        table[n] = n as u8;
+        n += 1;
+    }
+    table
+};
+
+/// MixColumns multiplies by `3x³ + x² + x + 2` (FIPS 197, 5.1.3), its inverse by
+/// `bx³ + dx² + 9x + e` (5.3.3).
+const INVERSE_MIX: [u8; 4] = [14, 9, 13, 11];
+static ENCRYPT: [u32; 256] = shares(&SUBSTITUTE, [2, 1, 1, 3]);
+static DECRYPT: [u32; 256] = shares(&RESTORE, INVERSE_MIX);
+static UNMIX: [u32; 256] = shares(&IDENTITY, INVERSE_MIX);
+
+/// Each column the sum of what the bytes of its rows give, row `r` taken `shift * r` columns
+/// further.
+#[inline(always)]
+fn columns(state: u128, table: &[u32; 256], shift: usize) -> u128 {
+    let state = state.to_le_bytes();
+    let column = |c: usize| {
+        let share = |r: usize| {
+            let byte = state[r + 4 * ((c + shift * r) % 4)];
+            table[usize::from(byte)].rotate_left(8 * r as u32)
+        };
+        share(0) ^ share(1) ^ share(2) ^ share(3)
+    };
+    (0..4).fold(0, |all, c| all | u128::from(column(c)) << (32 * c))
+}
+
+/// Rows shifted left, bytes substituted, columns mixed.
+pub(in super::super) fn encrypt_round(state: u128) -> u128 {
+    columns(state, &ENCRYPT, 1)
+}
+
+/// Rows shifted right, bytes restored, columns unmixed.
+pub(in super::super) fn decrypt_round(state: u128) -> u128 {
+    columns(state, &DECRYPT, 3)
+}
+
+/// Columns unmixed.
+pub(in super::super) fn inverse_mix(state: u128) -> u128 {
+    columns(state, &UNMIX, 0)
 }
 
 /// Dwords 1 and 3 substituted, as they are and rotated with a constant.

@@ -18,10 +18,10 @@ pub(super) struct Encoding {
     pub(super) has_immediate: bool,
 }
 
-/// Registers are numbers 0 and 1, memory is at RBX.
+/// Registers are numbers 0 and 1, with VEX 0 to 3; memory is at RBX.
 pub(super) fn encodings() -> Vec<Encoding> {
     let mut found: BTreeMap<(Code, bool), Vec<u8>> = BTreeMap::new();
-    for bytes in candidates() {
+    for bytes in candidates().chain(vex_candidates()) {
         let mut instruction = Instruction::default();
         Decoder::new(64, &bytes, DecoderOptions::NONE).decode_out(&mut instruction);
         if !is_ours(instruction.code()) {
@@ -30,6 +30,11 @@ pub(super) fn encodings() -> Vec<Encoding> {
         let in_memory = instruction
             .op_kinds()
             .any(|kind| matches!(kind, OpKind::Memory | OpKind::MemorySegRDI));
+        // Memory at RBX alone, except of a gather.
+        let is_vector = instruction.memory_index().is_vector_register();
+        if in_memory && instruction.memory_index() != Register::None && !is_vector {
+            continue;
+        }
         // Where XMM0 is a third operand anyway, let the first be XMM1.
         if in_memory
             && uses_xmm0(instruction.code())
@@ -75,6 +80,29 @@ fn candidates() -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
+/// Everything to try with a VEX prefix of three bytes. Register 1 is named there, or none;
+/// the last byte names register 3 or is an immediate. A gather's indexes are in register 2.
+fn vex_candidates() -> impl Iterator<Item = Vec<u8>> {
+    let prefixes = (1..=3_u8).flat_map(|map| (0..16_u8).map(move |low| (map, low)));
+    let heads = prefixes.flat_map(|(map, low)| {
+        // W, L and pp; the register is inverted.
+        let last = (low & 8) << 4 | low & 7;
+        [14, 15].map(|register| [0xc4, 0xe0 | map, last | register << 3])
+    });
+    heads.flat_map(|head| {
+        (0..=255_u8).flat_map(move |opcode| {
+            (0..8_u8).flat_map(move |reg| {
+                let [register, memory, gather] = [
+                    [0xc2 | reg << 3, 0x30, 0],
+                    [0x03 | reg << 3, 0x30, 0],
+                    [0x04 | reg << 3, 0x13, 0x30],
+                ];
+                [register, memory, gather].map(|tail| [&head[..], &[opcode], &tail].concat())
+            })
+        })
+    })
+}
+
 /// Whether XMM0 is an operand that no byte names.
 fn uses_xmm0(code: Code) -> bool {
     matches!(
@@ -97,9 +125,26 @@ pub(super) fn is_ours(code: Code) -> bool {
         CpuidFeature::AES,
         CpuidFeature::PCLMULQDQ,
         CpuidFeature::SHA,
+        CpuidFeature::GFNI,
     ];
-    code.op_code().encoding() == EncodingKind::Legacy
-        && features.iter().any(|feature| simd.contains(feature))
+    let with_vex = [
+        CpuidFeature::AVX,
+        CpuidFeature::AVX2,
+        CpuidFeature::AES,
+        CpuidFeature::PCLMULQDQ,
+        CpuidFeature::FMA,
+        CpuidFeature::F16C,
+        CpuidFeature::VAES,
+        CpuidFeature::VPCLMULQDQ,
+        CpuidFeature::GFNI,
+        CpuidFeature::AVX_VNNI,
+    ];
+    let is_of_group = match code.op_code().encoding() {
+        EncodingKind::Legacy => features.iter().any(|feature| simd.contains(feature)),
+        EncodingKind::VEX => features.iter().all(|feature| with_vex.contains(feature)),
+        _ => false,
+    };
+    is_of_group
         && !matches!(
             code.mnemonic(),
             Mnemonic::Prefetchnta

@@ -1,0 +1,413 @@
+//! What compiled code shares with the processor: cells beside the state, flags put
+//! aside with their operands, and the way back into the interpreter for one instruction.
+//!
+//! Whoever compiles keeps the guest's registers where it likes while its code runs.
+//! Before it calls [`Cpu::carry_out`], and before it hands the processor back, all is
+//! in [`crate::CpuState`] again, but for the flags, which [`Cpu::settle_flags`] fetches.
+
+use std::mem::offset_of;
+
+use crate::Cpu;
+use crate::flags::mask;
+use crate::insn::Insn;
+use crate::interp::{deliver_fault, leave_early};
+use crate::processor::Departure;
+use crate::rflags::Rflags;
+use crate::state::{CpuState, Gpr};
+use crate::verbs::{DoubleShiftOp, Flags, ShiftOp};
+
+/// Cells that compiled code keeps within reach of the state. They lie right before it.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(32))]
+pub struct Cells {
+    /// The host's stack pointer when compiled code was entered.
+    pub host_stack: u64,
+    /// Where the jump cache of the present mode begins.
+    pub jumps: u64,
+    /// Which exit compiled code took.
+    pub exit: u64,
+    /// What else a back end wants to keep.
+    pub scratch: [u64; 4],
+    /// The low half of the MMU's translation epoch.
+    pub epoch: u32,
+    /// What to make flags of: a [`FlagKind`]; zero if [`CpuState::flags`] is valid.
+    pub flag_kind: u32,
+    /// Operands of the last operation that set flags, as its kind says.
+    pub flag_values: [u64; 3],
+    /// How many instructions may still run; may be negative.
+    pub budget: i64,
+}
+
+const _: () = assert!(size_of::<Cells>() == 96);
+const _: () = assert!(offset_of!(Cpu, cells) == 0);
+const _: () = assert!(offset_of!(Cpu, state) == 96);
+const _: () = assert!(offset_of!(CpuState, gpr) == 0);
+
+/// What added to the budget gives the count of retired instructions, and what block
+/// is running: for the way back into the interpreter.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The block's instructions.
+    pub insns: &'a [Insn],
+    /// RIP at its start.
+    pub rip: u64,
+    /// Its length in bytes.
+    pub bytes: u16,
+}
+
+/// An operation that sets flags, with its width, as a number that fits a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlagKind(pub u32);
+
+impl FlagKind {
+    /// The state's own flags are valid.
+    pub const SETTLED: Self = Self(0);
+    /// Kinds up to this one need of the flags before them nothing but CF, and leave
+    /// that in the state.
+    pub const LAST_WITH_STATE_CARRY: Self = Self(11);
+
+    const INCREMENT: u32 = 1;
+    const DECREMENT: u32 = 2;
+    const ADD: u32 = 3;
+    const SUB: u32 = 4;
+    const LOGIC: u32 = 5;
+    const ADD_CARRY: u32 = 6;
+    const SUB_BORROW: u32 = 7;
+    const MULTIPLY: u32 = 8;
+    const MULTIPLY_SIGNED: u32 = 9;
+    const CARRY: u32 = 10;
+    const ZERO: u32 = 11;
+    const CARRY_ONLY: u32 = 12;
+    const OVERFLOW_ONLY: u32 = 13;
+    const ZERO_ONLY: u32 = 14;
+    const SHIFT: u32 = 16;
+    const DOUBLE_SHIFT: u32 = 24;
+
+    /// The kind of a flag update of `bits` bits, and the operands to keep. `is_plain`
+    /// says of an addition or subtraction that nothing was carried in.
+    #[must_use]
+    pub fn of<V: Copy>(flags: Flags<V, V>, bits: u32, is_plain: bool) -> (Self, [Option<V>; 3]) {
+        let (number, values) = match flags {
+            Flags::Add { b, sum, .. } if is_plain => (Self::ADD, [Some(sum), Some(b), None]),
+            Flags::Add { a, b, sum } => (Self::ADD_CARRY, [Some(sum), Some(b), Some(a)]),
+            Flags::Sub { b, difference, .. } if is_plain => {
+                (Self::SUB, [Some(difference), Some(b), None])
+            }
+            Flags::Sub { a, b, difference } => {
+                (Self::SUB_BORROW, [Some(difference), Some(b), Some(a)])
+            }
+            Flags::Logic { result } => (Self::LOGIC, [Some(result), None, None]),
+            Flags::Increment { result, .. } => (Self::INCREMENT, [Some(result), None, None]),
+            Flags::Decrement { result, .. } => (Self::DECREMENT, [Some(result), None, None]),
+            Flags::Shift {
+                op, value, count, ..
+            } => (Self::SHIFT + op as u32, [Some(value), Some(count), None]),
+            Flags::DoubleShift {
+                op,
+                value,
+                source,
+                count,
+                ..
+            } => (
+                Self::DOUBLE_SHIFT + op as u32,
+                [Some(value), Some(count), Some(source)],
+            ),
+            Flags::Multiply {
+                low,
+                high,
+                is_signed,
+            } => (
+                if is_signed {
+                    Self::MULTIPLY_SIGNED
+                } else {
+                    Self::MULTIPLY
+                },
+                [Some(low), Some(high), None],
+            ),
+            Flags::Carry { result, carry } => (Self::CARRY, [Some(result), Some(carry), None]),
+            Flags::Zero { value } => (Self::ZERO, [Some(value), None, None]),
+            Flags::CarryOnly { carry } => (Self::CARRY_ONLY, [Some(carry), None, None]),
+            Flags::OverflowOnly { overflow } => (Self::OVERFLOW_ONLY, [Some(overflow), None, None]),
+            Flags::ZeroOnly { result } => (Self::ZERO_ONLY, [Some(result), None, None]),
+        };
+        (Self(number << 2 | width_number(bits)), values)
+    }
+
+    /// The update again; operands are cut to the width.
+    fn flags(self, [x, y, z]: [u64; 3]) -> (u32, Flags<u64, u64>) {
+        let bits = 8 << (self.0 & 3);
+        let [x, y, z] = [x, y, z].map(|value| value & mask(bits));
+        let byte = |value: u64| value & 0xff;
+        let flags = match self.0 >> 2 {
+            Self::INCREMENT => Flags::Increment {
+                a: x.wrapping_sub(1) & mask(bits),
+                result: x,
+            },
+            Self::DECREMENT => Flags::Decrement {
+                a: x.wrapping_add(1) & mask(bits),
+                result: x,
+            },
+            Self::ADD => Flags::Add {
+                a: x.wrapping_sub(y) & mask(bits),
+                b: y,
+                sum: x,
+            },
+            Self::SUB => Flags::Sub {
+                a: x.wrapping_add(y) & mask(bits),
+                b: y,
+                difference: x,
+            },
+            Self::ADD_CARRY => Flags::Add { a: z, b: y, sum: x },
+            Self::SUB_BORROW => Flags::Sub {
+                a: z,
+                b: y,
+                difference: x,
+            },
+            Self::MULTIPLY => Flags::Multiply {
+                low: x,
+                high: y,
+                is_signed: false,
+            },
+            Self::MULTIPLY_SIGNED => Flags::Multiply {
+                low: x,
+                high: y,
+                is_signed: true,
+            },
+            Self::CARRY => Flags::Carry {
+                result: x,
+                carry: byte(y),
+            },
+            Self::ZERO => Flags::Zero { value: x },
+            Self::CARRY_ONLY => Flags::CarryOnly { carry: byte(x) },
+            Self::OVERFLOW_ONLY => Flags::OverflowOnly { overflow: byte(x) },
+            Self::ZERO_ONLY => Flags::ZeroOnly { result: x },
+            number @ Self::SHIFT..Self::DOUBLE_SHIFT => {
+                let op = SHIFTS[(number - Self::SHIFT) as usize % SHIFTS.len()];
+                let count = byte(y) & 63;
+                Flags::Shift {
+                    op,
+                    value: x,
+                    count,
+                    result: op.apply(bits, x, count as u32),
+                }
+            }
+            number @ Self::DOUBLE_SHIFT.. => {
+                let op = DOUBLE_SHIFTS[(number - Self::DOUBLE_SHIFT) as usize % 4];
+                let count = byte(y) & 63;
+                Flags::DoubleShift {
+                    op,
+                    value: x,
+                    source: z,
+                    count,
+                    result: op.apply(bits, x, z, count as u32),
+                }
+            }
+            _ => Flags::Logic { result: x },
+        };
+        (bits, flags)
+    }
+}
+
+const SHIFTS: [ShiftOp; 5] = [
+    ShiftOp::Shl,
+    ShiftOp::Shr,
+    ShiftOp::Sar,
+    ShiftOp::Rol,
+    ShiftOp::Ror,
+];
+const DOUBLE_SHIFTS: [DoubleShiftOp; 4] = [
+    DoubleShiftOp::Shld,
+    DoubleShiftOp::Shrd,
+    DoubleShiftOp::Rcl,
+    DoubleShiftOp::Rcr,
+];
+
+const fn width_number(bits: u32) -> u32 {
+    bits.trailing_zeros() - 3
+}
+
+/// Whether an update overwrites all six flags, whatever they were.
+#[must_use]
+pub fn overwrites_all<V, B>(flags: &Flags<V, B>) -> bool {
+    matches!(
+        flags,
+        Flags::Add { .. }
+            | Flags::Sub { .. }
+            | Flags::Logic { .. }
+            | Flags::Multiply { .. }
+            | Flags::Carry { .. }
+            | Flags::ZeroOnly { .. }
+    )
+}
+
+impl Cpu {
+    /// Makes [`CpuState::flags`] valid.
+    #[inline]
+    pub fn settle_flags(&mut self) {
+        let kind = FlagKind(self.cells.flag_kind);
+        if kind != FlagKind::SETTLED {
+            let (bits, flags) = kind.flags(self.cells.flag_values);
+            self.state.flags = flags.apply(bits, self.state.flags);
+            self.cells.flag_kind = 0;
+        }
+    }
+
+    /// Makes the flags valid; the arithmetic ones as bits of RFLAGS.
+    pub fn settled_status(&mut self) -> Rflags {
+        self.settle_flags();
+        self.state.flags.status()
+    }
+
+    /// What the engine looks at before each block: whether something is to be attended to.
+    #[must_use]
+    #[inline]
+    pub const fn wants_attention(&self) -> bool {
+        self.state.instructions >= self.slice_end
+    }
+
+    /// Makes the engine look up before the next block.
+    pub const fn stop_soon(&mut self) {
+        self.request_attention();
+    }
+
+    /// Before compiled code is entered: how far it may run, and what it compares.
+    #[inline]
+    pub fn enter_compiled(&mut self) {
+        self.cells.budget = self.slice_end.wrapping_sub(self.state.instructions) as i64;
+        self.limit = self.slice_end;
+        self.cells.epoch = self.mmu.translation_epoch() as u32;
+    }
+
+    /// After compiled code was left: the count is right again.
+    #[inline]
+    pub fn leave_compiled(&mut self) {
+        self.state.instructions = self.limit.wrapping_sub(self.cells.budget as u64);
+        self.settle_flags();
+    }
+
+    /// Carries out one instruction of a block that is compiled, whose length is taken off
+    /// the budget already. True if compiled code may go on after it.
+    pub fn carry_out(&mut self, place: Place<'_>, index: usize) -> bool {
+        let count = place.insns.len();
+        let Some(insn) = place.insns.get(index) else {
+            debug_assert!(false, "compiled code names instructions that it has");
+            return false;
+        };
+        self.settle_flags();
+        let start = self
+            .limit
+            .wrapping_sub(self.cells.budget as u64)
+            .wrapping_sub(count as u64);
+        self.state.instructions = start;
+        self.state.set_gpr(Gpr::BlockRip, place.rip);
+        let after = place.rip.wrapping_add(u64::from(place.bytes));
+        self.state.rip = self.mode.truncate_ip(after);
+        self.departure = Departure::FallThrough;
+        self.leave = false;
+        match (insn.handler)(self, insn, &[]) {
+            Ok(()) if index + 1 < count => {
+                self.cells.epoch = self.mmu.translation_epoch() as u32;
+                if self.slice_end == 0 && self.cells.budget >= 0 {
+                    // The next block is not to be entered; the count stays what it is.
+                    self.limit = self.limit.wrapping_sub(1 << 62);
+                    self.cells.budget = self.cells.budget.wrapping_sub(1 << 62);
+                }
+                return true;
+            }
+            Ok(()) => self.state.instructions += count as u64,
+            Err(exit) => {
+                self.remaining = count - 1 - index;
+                if !leave_early(self, place.insns, exit) {
+                    deliver_fault(self);
+                }
+            }
+        }
+        self.cells.budget = self.limit.wrapping_sub(self.state.instructions) as i64;
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::LazyFlags;
+    use proptest::prelude::*;
+
+    fn each(values: [u64; 4], op: usize) -> Vec<Flags<u64, u64>> {
+        let [a, b, c, old] = values;
+        let _ = old;
+        let (shift, double) = (SHIFTS[op % 5], DOUBLE_SHIFTS[op % 4]);
+        vec![
+            Flags::Increment {
+                a,
+                result: a.wrapping_add(1),
+            },
+            Flags::Decrement {
+                a,
+                result: a.wrapping_sub(1),
+            },
+            Flags::Logic { result: a },
+            Flags::Multiply {
+                low: a,
+                high: b,
+                is_signed: op & 1 != 0,
+            },
+            Flags::Carry {
+                result: a,
+                carry: b & 1,
+            },
+            Flags::Zero { value: a },
+            Flags::CarryOnly { carry: a & 1 },
+            Flags::OverflowOnly { overflow: a & 1 },
+            Flags::ZeroOnly { result: a },
+            Flags::Shift {
+                op: shift,
+                value: a,
+                count: b & 63,
+                result: 0,
+            },
+            Flags::DoubleShift {
+                op: double,
+                value: a,
+                source: c,
+                count: b & 63,
+                result: 0,
+            },
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn flags_put_aside_come_back(values in any::<[u64; 4]>(), op in 0..20usize, width in 0..4u32, carried in 0..2u64) {
+            let bits = 8 << width;
+            let old = LazyFlags::from_status(Rflags::from_bits_truncate(values[3]) & Rflags::STATUS);
+            let cut = |value: u64| value & mask(bits);
+            let [a, b, _, _] = values.map(cut);
+            let mut all = each(values, op);
+            let sum = cut(a.wrapping_add(b).wrapping_add(carried));
+            all.push(Flags::Add { a, b, sum });
+            let difference = cut(a.wrapping_sub(b).wrapping_sub(carried));
+            all.push(Flags::Sub { a, b, difference });
+            for flags in all {
+                let mut flags = flags.map(cut, |byte| byte);
+                if let Flags::Shift { op, value, count, result } = &mut flags {
+                    *count &= if bits == 64 { 63 } else { 31 };
+                    *result = op.apply(bits, *value, *count as u32);
+                }
+                if let Flags::DoubleShift { op, value, source, count, result } = &mut flags {
+                    *count &= if bits == 64 { 63 } else { 31 };
+                    if matches!(op, DoubleShiftOp::Rcl | DoubleShiftOp::Rcr) {
+                        *source &= 1;
+                    }
+                    *result = op.apply(bits, *value, *source, *count as u32);
+                }
+                let (kind, operands) = FlagKind::of(flags, bits, carried == 0);
+                // What stands above the width is of no account.
+                let dirty = operands.map(|value| value.unwrap_or(7) | if bits < 64 { 1 << 63 } else { 0 });
+                let (width, again) = kind.flags(dirty);
+                prop_assert_eq!(width, bits);
+                prop_assert_eq!(again.apply(bits, old).status(), flags.apply(bits, old).status(), "{:?}", flags);
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What a host must offer to run compiled code.
+
+use rax_cpu::ir;
+
+use crate::block::Unit;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x64;
+
+/// What compiled code says when it was left with RIP in place.
+pub(crate) const NO_EXIT: u64 = u32::MAX as u64;
+
+/// A way out of a unit to an address known when it is compiled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ExitSite {
+    /// Offset in the code of the jump that is patched.
+    pub(crate) jump: usize,
+    /// Offset of the code that leaves, telling which exit it was.
+    pub(crate) stub: usize,
+    /// Offset of the translation epoch it is compared with, if it leaves its page.
+    pub(crate) epoch: Option<usize>,
+    /// RIP there.
+    pub(crate) target: u64,
+}
+
+/// A unit's code.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Emitted {
+    /// The bytes.
+    pub(crate) code: Vec<u8>,
+    /// The ways out; the number of each counts from the one the compiler was given.
+    pub(crate) exits: Vec<ExitSite>,
+    /// Instructions left to the interpreter.
+    pub(crate) carried_out: u32,
+}
+
+/// A host's compiler.
+pub(crate) trait Backend {
+    /// Emits the routines that all units share, to run at `base`.
+    fn routines(&mut self, base: u64) -> Vec<u8>;
+    /// The routine that enters compiled code; see [`crate::trampoline::run`].
+    fn enter(&self) -> u64;
+    /// Emits a unit, to run at `base`, its exits numbered from `first_exit`.
+    fn compile(&self, unit: &Unit, block: &ir::Block, base: u64, first_exit: u64) -> Emitted;
+    /// The bytes that make the jump at `site` go to `target`.
+    fn jump(&self, site: u64, target: u64) -> [u8; 4];
+    /// The slot of the jump cache that compiled code looks at.
+    fn jump_slot(&self, rip: u64) -> usize;
+}
+
+/// Slots of a jump cache.
+pub(crate) const JUMP_SLOTS: usize = 1 << 12;
+
+/// A slot of the jump cache: where an indirect jump to `rip` leads.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct JumpSlot {
+    /// The linear address; no jump leads to one that is not canonical.
+    pub(crate) rip: u64,
+    /// Address of its code.
+    pub(crate) code: u64,
+}
+
+/// An address that is not canonical.
+pub(crate) const NO_RIP: u64 = 1 << 63;
+
+const _: () = assert!(size_of::<JumpSlot>() == 16);

@@ -1,0 +1,387 @@
+//! The back end for x86-64 hosts.
+//!
+//! A unit is emitted instruction by instruction, straight from its IR: values that are
+//! registers or constants cost nothing, operations go into the register they are for,
+//! and a flag update becomes the host's own flags where a condition follows at once. An
+//! instruction that finds no room, or that has an operation without emission, is left
+//! to the interpreter: [`abi::Routines::carry_out`].
+//!
+//! What can fault jumps to cold code, which has the *whole* instruction carried out by
+//! the interpreter: the law of the IR says that nothing has changed yet.
+
+mod abi;
+mod alu;
+mod asm;
+mod branch;
+mod flags;
+mod memory;
+mod plan;
+mod values;
+
+use rax_cpu::insn::Insn;
+use rax_cpu::ir::{self, Name, Op};
+
+use super::{Backend, Emitted, JUMP_SLOTS};
+use crate::block::Unit;
+use crate::helpers::{Helpers, addresses};
+use abi::{BUDGET, Routines};
+use asm::{Alu, Asm, Fixup, Reg, cc};
+use branch::Ending;
+use flags::{HostFlags, Pending};
+use plan::Plan;
+use values::Loc;
+
+/// The compiler for x86-64 hosts.
+#[derive(Debug)]
+pub(crate) struct X64 {
+    helpers: Helpers,
+    routines: Routines,
+    features: Features,
+}
+
+/// What the host has beyond the baseline.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Features {
+    pub(crate) bmi2: bool,
+    pub(crate) popcnt: bool,
+    pub(crate) lzcnt: bool,
+    pub(crate) bmi1: bool,
+}
+
+impl X64 {
+    pub(crate) fn new() -> Self {
+        Self {
+            helpers: addresses(),
+            routines: Routines::default(),
+            features: Features {
+                bmi2: std::arch::is_x86_feature_detected!("bmi2"),
+                popcnt: std::arch::is_x86_feature_detected!("popcnt"),
+                lzcnt: std::arch::is_x86_feature_detected!("lzcnt"),
+                bmi1: std::arch::is_x86_feature_detected!("bmi1"),
+            },
+        }
+    }
+}
+
+impl Backend for X64 {
+    fn routines(&mut self, base: u64) -> Vec<u8> {
+        let (code, routines) = abi::routines(base, &self.helpers);
+        self.routines = routines;
+        code
+    }
+
+    fn enter(&self) -> u64 {
+        self.routines.enter
+    }
+
+    fn compile(&self, unit: &Unit, block: &ir::Block, base: u64, first_exit: u64) -> Emitted {
+        let mut plan = Plan::new(block);
+        loop {
+            plan.settle(block);
+            let mut emit = Emit::new(self, unit, block, &plan, base, first_exit);
+            match emit.unit() {
+                Ok(()) => return emit.finish(),
+                Err(Stuck::Instruction(number)) => plan.leave_to_interpreter(number),
+                Err(Stuck::Flags(position)) => plan.keep_flags(position),
+            }
+        }
+    }
+
+    fn jump(&self, site: u64, target: u64) -> [u8; 4] {
+        (target.wrapping_sub(site + 4) as i32).to_le_bytes()
+    }
+
+    fn jump_slot(&self, rip: u64) -> usize {
+        rip as usize & (JUMP_SLOTS - 1)
+    }
+}
+
+/// Why emission must begin anew, with another plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stuck {
+    /// This instruction must be left to the interpreter.
+    Instruction(u32),
+    /// The flag update at this position is needed after all.
+    Flags(usize),
+}
+
+/// Code off the straight way.
+#[derive(Debug)]
+struct Cold {
+    /// What jumps here.
+    from: Vec<Fixup>,
+    what: Detour,
+}
+
+#[derive(Debug)]
+enum Detour {
+    /// Has an instruction carried out, and comes back at an offset.
+    CarryOut {
+        index: u32,
+        back: usize,
+        with_flags: bool,
+    },
+    /// Puts the budget back and leaves at the unit's start.
+    Exhausted,
+    /// Leaves; T0 holds RIP.
+    Computed,
+    /// Makes the state's flags valid, and comes back.
+    Settle { back: usize },
+    /// Leaves by an exit that may be linked.
+    Exit { number: usize },
+}
+
+/// One unit under way.
+struct Emit<'a> {
+    asm: Asm,
+    backend: &'a X64,
+    unit: &'a Unit,
+    block: &'a ir::Block,
+    plan: &'a Plan,
+    first_exit: u64,
+    /// Where each value is.
+    locs: Vec<Loc>,
+    /// Temporaries that hold nothing.
+    free: Vec<Reg>,
+    /// Scratch cells in use, a bit each.
+    scratches: u8,
+    /// The operation under way, and the number of its instruction.
+    position: usize,
+    index: u32,
+    /// How often a move has disturbed the host's flags.
+    shifted: u32,
+    /// The value that was made in the guest register it is for.
+    made: Option<Name>,
+    /// Jumps to this instruction's slow way.
+    slow: Vec<Fixup>,
+    cold: Vec<Cold>,
+    /// Which value or update the host's flags belong to.
+    host_flags: HostFlags,
+    /// What is known of the cells for flags.
+    pending: Pending,
+    ending: Ending,
+    emitted: Emitted,
+}
+
+impl<'a> Emit<'a> {
+    fn new(
+        backend: &'a X64,
+        unit: &'a Unit,
+        block: &'a ir::Block,
+        plan: &'a Plan,
+        base: u64,
+        first_exit: u64,
+    ) -> Self {
+        Self {
+            asm: Asm::new(base),
+            backend,
+            unit,
+            block,
+            plan,
+            first_exit,
+            locs: vec![Loc::Nowhere; block.ops.len()],
+            free: vec![abi::T1, abi::T0],
+            scratches: 0,
+            position: 0,
+            index: 0,
+            shifted: 0,
+            made: None,
+            slow: Vec::new(),
+            cold: Vec::new(),
+            host_flags: HostFlags::Unknown,
+            pending: Pending::Unknown,
+            ending: Ending::FallThrough,
+            emitted: Emitted::default(),
+        }
+    }
+
+    fn insn(&self) -> &'a Insn {
+        &self.unit.insns[self.index as usize]
+    }
+
+    fn stuck<T>(&self) -> Result<T, Stuck> {
+        Err(Stuck::Instruction(self.index))
+    }
+
+    /// Emits everything.
+    fn unit(&mut self) -> Result<(), Stuck> {
+        let count = self.unit.insns.len() as i32;
+        self.asm.alu_imm(Alu::Sub, 64, BUDGET, count);
+        let exhausted = self.asm.branch_ahead(cc::S);
+        self.cold.push(Cold {
+            from: vec![exhausted],
+            what: Detour::Exhausted,
+        });
+        for index in 0..self.plan.instructions() {
+            self.index = index as u32;
+            if self.plan.is_carried_out(index) {
+                self.carry_out();
+            } else {
+                self.instruction(index)?;
+            }
+        }
+        self.end()?;
+        self.emit_cold();
+        Ok(())
+    }
+
+    fn instruction(&mut self, index: usize) -> Result<(), Stuck> {
+        let range = self.plan.range(index);
+        self.prepare_flags(range.clone());
+        for position in range {
+            self.position = position;
+            self.operation(position)?;
+            self.release(position);
+        }
+        debug_assert!(
+            self.free.len() == 2,
+            "values that outlive their instruction are registers or constants"
+        );
+        if !self.slow.is_empty() {
+            let from = std::mem::take(&mut self.slow);
+            let with_flags = self.host_flags.is_known();
+            if self.plan.writes_flags(index) {
+                // On the slow way they are in the state.
+                self.pending = Pending::Unknown;
+            }
+            self.cold.push(Cold {
+                from,
+                what: Detour::CarryOut {
+                    index: self.index,
+                    back: self.asm.here(),
+                    with_flags,
+                },
+            });
+        }
+        Ok(())
+    }
+
+    /// Leaves an instruction to the interpreter.
+    fn carry_out(&mut self) {
+        self.emitted.carried_out += 1;
+        self.call_interpreter(self.index, false);
+        self.forget_registers();
+        self.host_flags = HostFlags::Unknown;
+        self.pending = Pending::Settled;
+        if self.index as usize + 1 == self.unit.insns.len() {
+            self.ending = Ending::Left;
+        }
+    }
+
+    fn call_interpreter(&mut self, index: u32, with_flags: bool) {
+        self.asm.constant(
+            abi::T0,
+            std::ptr::from_ref(self.unit).expose_provenance() as u64,
+        );
+        self.asm.constant(abi::T1, u64::from(index));
+        self.asm.call(if with_flags {
+            self.backend.routines.carry_out_with_flags
+        } else {
+            self.backend.routines.carry_out
+        });
+    }
+
+    fn operation(&mut self, position: usize) -> Result<(), Stuck> {
+        let (op, bits) = self.block.ops[position];
+        match op {
+            Op::Begin(_) => Ok(()),
+            Op::Constant(value) => self.set(Loc::Constant(value)),
+            Op::ReadGpr(register, is_high) => self.read_gpr(register, is_high),
+            Op::WriteGpr(register, is_high, value) => {
+                self.write_gpr(register, is_high, value, bits)
+            }
+            Op::RawAddress => self.set(Loc::Address(0)),
+            Op::Load(address) => self.load(address, bits),
+            Op::Store { address, value } => self.store(address, value, bits),
+            Op::Locate(address) => self.locate(address, bits),
+            Op::Commit { value, .. } => self.commit(value, bits),
+            Op::LoadSegment(segment, offset) => self.load_segment(segment, offset, bits),
+            Op::Push(value) => self.push(value, bits),
+            Op::StackTop => self.stack_top(bits),
+            Op::MoveStack(bytes) => self.move_stack(bytes),
+            Op::SetStack(value) => self.set_stack(value),
+            Op::Binary(op, a, b) => self.binary(op, a, b, bits),
+            Op::Unary(op, a) => self.unary(op, a, bits),
+            Op::Shift(op, value, count) => self.shift(op, value, count, bits),
+            Op::DoubleShift(op, value, source, count) => {
+                self.double_shift(op, value, source, count, bits)
+            }
+            Op::Divide {
+                is_signed,
+                dividend,
+                divisor,
+            } => self.divide(is_signed, dividend, divisor, bits),
+            Op::Remainder(_) => Ok(()),
+            Op::ZeroExtend(value) => self.zero_extend(value, bits),
+            Op::SignExtend(from, value) => self.sign_extend(from, value, bits),
+            Op::Condition(condition) => self.condition(condition),
+            Op::IsZero(value) => self.is_zero(value),
+            Op::Select(condition, yes, no) => self.select(condition, yes, no, bits),
+            Op::Flags(flags) => self.flags(flags, bits),
+            Op::NextIp => {
+                let rip = self.unit.rip.wrapping_add(u64::from(self.insn().next));
+                self.set(Loc::Constant(self.unit.mode.truncate_ip(rip)))
+            }
+            Op::DirectTarget => {
+                let target = self.direct_target(bits);
+                self.set(Loc::Constant(target))
+            }
+            Op::CheckTarget(target) => self.check_target(target),
+            Op::Jump(target) => self.jump(target),
+            Op::Branch(condition) => self.branch(condition, bits),
+            Op::Vector(_) | Op::Call(_) => self.stuck(),
+        }
+    }
+
+    fn emit_cold(&mut self) {
+        // Nothing is added while it is emitted.
+        for cold in std::mem::take(&mut self.cold) {
+            for fixup in cold.from {
+                self.asm.bind(fixup);
+            }
+            match cold.what {
+                Detour::CarryOut {
+                    index,
+                    back,
+                    with_flags,
+                } => {
+                    self.call_interpreter(index, with_flags);
+                    let jump = self.asm.jump_ahead();
+                    self.asm.bind_to(jump, back);
+                }
+                Detour::Exhausted => {
+                    let count = self.unit.insns.len() as i32;
+                    self.asm.alu_imm(Alu::Add, 64, BUDGET, count);
+                    self.asm.constant(abi::T0, self.unit.rip);
+                    self.asm.store(64, abi::RIP, abi::T0);
+                    self.leave(super::NO_EXIT);
+                }
+                Detour::Computed => {
+                    self.asm.store(64, abi::RIP, abi::T0);
+                    self.leave(super::NO_EXIT);
+                }
+                Detour::Settle { back } => {
+                    self.asm.call(self.backend.routines.settle);
+                    let jump = self.asm.jump_ahead();
+                    self.asm.bind_to(jump, back);
+                }
+                Detour::Exit { number } => {
+                    self.emitted.exits[number].stub = self.asm.here();
+                    self.leave(self.first_exit + number as u64);
+                }
+            }
+        }
+    }
+
+    fn leave(&mut self, exit: u64) {
+        self.asm.constant(abi::T0, exit);
+        self.asm.jump(self.backend.routines.exit);
+    }
+
+    fn finish(self) -> Emitted {
+        Emitted {
+            code: self.asm.code,
+            ..self.emitted
+        }
+    }
+}

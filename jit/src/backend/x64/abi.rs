@@ -1,0 +1,258 @@
+//! Which host register holds what, where the rest is, and the routines that all units
+//! share: in, out, and over to the interpreter.
+//!
+//! | host | holds |
+//! | --- | --- |
+//! | rax rcx rdx rbx rsi rdi | the guest's of the same name |
+//! | r8 r9 r10 r11 r12 | the guest's rsp rbp r12 r13 r14 |
+//! | r13 r14 | temporaries |
+//! | r15 | the budget: instructions that may still run |
+//! | rbp | the processor, [`BIAS`] bytes in |
+//! | rsp | the host's stack |
+
+use std::mem::offset_of;
+
+use rax_cpu::Cpu;
+use rax_cpu::CpuState;
+use rax_cpu::compiled::Cells;
+use rax_cpu::flags::LazyFlags;
+use rax_cpu::segment::{Segment, SegmentRegister};
+use rax_cpu::state::Gpr;
+use rax_mmu::View;
+use rax_mmu::tlb::Tlb;
+
+use super::asm::{
+    Alu, Asm, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP,
+    Reg, Rm, at,
+};
+use crate::backend::NO_EXIT;
+use crate::helpers::Helpers;
+
+/// How far into the processor rbp points: one byte of displacement reaches the cells,
+/// the registers, RIP and the flags.
+pub(super) const BIAS: i32 = offset_of!(Cpu, state) as i32 + 64;
+
+/// The temporaries, and the budget.
+pub(super) const T0: Reg = R14;
+pub(super) const T1: Reg = R13;
+pub(super) const BUDGET: Reg = R15;
+
+/// The guest's registers that live in the host's.
+pub(super) const PINNED: [(Gpr, Reg); 11] = [
+    (Gpr::Rax, RAX),
+    (Gpr::Rcx, RCX),
+    (Gpr::Rdx, RDX),
+    (Gpr::Rbx, RBX),
+    (Gpr::Rsi, RSI),
+    (Gpr::Rdi, RDI),
+    (Gpr::Rsp, R8),
+    (Gpr::Rbp, R9),
+    (Gpr::R12, R10),
+    (Gpr::R13, R11),
+    (Gpr::R14, R12),
+];
+
+/// The host register that holds a guest's.
+pub(super) fn pinned(register: Gpr) -> Option<Reg> {
+    PINNED
+        .iter()
+        .find(|(guest, _)| *guest == register)
+        .map(|(_, host)| *host)
+}
+
+const STATE: i32 = offset_of!(Cpu, state) as i32 - BIAS;
+
+/// Where the state keeps a register.
+pub(super) const fn home(register: Gpr) -> Mem {
+    at(RBP, STATE + register.index() as i32 * 8)
+}
+
+/// Where the state keeps RIP.
+pub(super) const RIP: Mem = at(RBP, STATE + offset_of!(CpuState, rip) as i32);
+
+/// Where the state keeps the two words of the flags.
+pub(super) const FLAGS_RESULT: Mem = at(
+    RBP,
+    STATE + (offset_of!(CpuState, flags) + offset_of!(LazyFlags, result)) as i32,
+);
+pub(super) const FLAGS_CARRIES: Mem = at(
+    RBP,
+    STATE + (offset_of!(CpuState, flags) + offset_of!(LazyFlags, carries)) as i32,
+);
+
+/// Where the state keeps a segment's base.
+pub(super) const fn segment_base(segment: SegmentRegister) -> Mem {
+    let segment = segment as usize * size_of::<Segment>() + offset_of!(Segment, base);
+    at(
+        RBP,
+        STATE + (offset_of!(CpuState, segments) + segment) as i32,
+    )
+}
+
+const fn cell(offset: usize) -> Mem {
+    at(RBP, (offset_of!(Cpu, cells) + offset) as i32 - BIAS)
+}
+
+const HOST_STACK: Mem = cell(offset_of!(Cells, host_stack));
+pub(super) const JUMPS: Mem = cell(offset_of!(Cells, jumps));
+const EXIT: Mem = cell(offset_of!(Cells, exit));
+pub(super) const EPOCH: Mem = cell(offset_of!(Cells, epoch));
+const BUDGET_CELL: Mem = cell(offset_of!(Cells, budget));
+pub(super) const FLAG_KIND: Mem = cell(offset_of!(Cells, flag_kind));
+
+/// Where an operand of the last operation on flags is kept.
+pub(super) const fn flag_value(n: usize) -> Mem {
+    cell(offset_of!(Cells, flag_values) + 8 * n)
+}
+
+/// How many cells there are for values that find no register.
+pub(super) const SCRATCHES: u8 = 4;
+
+/// Where such a value is kept.
+pub(super) const fn scratch(n: u8) -> Mem {
+    cell(offset_of!(Cells, scratch) + 8 * n as usize)
+}
+
+/// Displacement from rbp of a view's table in the TLB.
+pub(super) const fn tlb(view: View) -> i32 {
+    let table = offset_of!(Cpu, mmu) + Tlb::view_offset(view);
+    table as i32 - BIAS
+}
+
+/// Addresses of the routines.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Routines {
+    /// Enters compiled code.
+    pub(super) enter: u64,
+    /// Leaves it; T0 says by which exit.
+    pub(super) exit: u64,
+    /// Called; has instruction T1 (32 bits) of unit T0 carried out, and returns or leaves.
+    pub(super) carry_out: u64,
+    /// The same; the host's flags are the guest's then.
+    pub(super) carry_out_with_flags: u64,
+    /// Called; makes the flags in the state valid, and the host's flags the guest's.
+    /// Disturbs no register but T0 and T1.
+    pub(super) settle: u64,
+}
+
+fn spill(asm: &mut Asm) {
+    for (guest, host) in PINNED {
+        asm.store(64, home(guest), host);
+    }
+}
+
+fn reload(asm: &mut Asm) {
+    for (guest, host) in PINNED {
+        asm.load(64, host, home(guest));
+    }
+}
+
+/// What a called function must find as it left it, by the System V convention.
+const SAVED: [Reg; 6] = [RBX, RBP, R12, R13, R14, R15];
+
+/// Calls a helper on an aligned stack; all of the guest's registers are in the state.
+fn call(asm: &mut Asm, helper: u64) {
+    asm.lea(64, RDI, at(RBP, -BIAS));
+    asm.load(64, R12, RSP);
+    asm.alu_imm(Alu::And, 64, RSP, -16);
+    asm.constant(RAX, helper);
+    asm.call_indirect(RAX);
+    asm.load(64, RSP, R12);
+}
+
+/// Emits the routines.
+pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
+    let mut asm = Asm::new(base);
+    let mut routines = Routines {
+        enter: base,
+        ..Routines::default()
+    };
+    for register in SAVED {
+        asm.push(register);
+    }
+    asm.alu_imm(Alu::Sub, 64, RSP, 8);
+    asm.lea(64, RBP, at(RDI, BIAS));
+    asm.store(64, HOST_STACK, RSP);
+    asm.load(64, T0, RSI);
+    asm.load(64, BUDGET, BUDGET_CELL);
+    reload(&mut asm);
+    asm.jump_indirect(T0);
+
+    routines.exit = base + asm.here() as u64;
+    spill(&mut asm);
+    asm.store(64, BUDGET_CELL, BUDGET);
+    let leave = base + asm.here() as u64;
+    asm.store(64, EXIT, T0);
+    asm.load(64, RSP, HOST_STACK);
+    asm.alu_imm(Alu::Add, 64, RSP, 8);
+    for register in SAVED.into_iter().rev() {
+        asm.pop(register);
+    }
+    asm.ret();
+
+    for with_flags in [false, true] {
+        let start = base + asm.here() as u64;
+        spill(&mut asm);
+        asm.store(64, BUDGET_CELL, BUDGET);
+        asm.load(64, RSI, T0);
+        asm.load(32, RDX, T1);
+        if with_flags {
+            routines.carry_out_with_flags = start;
+            call(&mut asm, helpers.carry_out_with_flags);
+        } else {
+            routines.carry_out = start;
+            call(&mut asm, helpers.carry_out);
+        }
+        asm.load(64, BUDGET, BUDGET_CELL);
+        asm.test(64, RAX, RAX);
+        let out = asm.branch_ahead(super::asm::cc::E);
+        asm.load(64, T1, RAX);
+        reload(&mut asm);
+        if with_flags {
+            asm.push(T1);
+            asm.pop_flags();
+        }
+        asm.ret();
+        asm.bind(out);
+        asm.constant(T0, NO_EXIT);
+        asm.jump(leave);
+    }
+
+    routines.settle = base + asm.here() as u64;
+    spill(&mut asm);
+    call(&mut asm, helpers.settle);
+    asm.load(64, T1, RAX);
+    reload(&mut asm);
+    asm.push(T1);
+    asm.pop_flags();
+    asm.ret();
+    (asm.code, routines)
+}
+
+/// A register as an operand.
+pub(super) const fn reg(register: Reg) -> Rm {
+    Rm::Reg(register)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_hot_is_within_a_byte() {
+        let near = |mem: Mem| i8::try_from(mem.disp).is_ok();
+        for register in Gpr::ALL {
+            assert!(near(home(register)));
+        }
+        let cells = [RIP, FLAG_KIND, EPOCH, JUMPS, flag_value(2), scratch(0)];
+        assert!(cells.into_iter().all(near));
+    }
+
+    #[test]
+    fn each_host_register_has_one_use() {
+        let mut uses: Vec<Reg> = PINNED.iter().map(|(_, host)| *host).collect();
+        uses.extend([T0, T1, BUDGET, RBP, RSP]);
+        uses.sort_unstable();
+        assert_eq!(uses, (0..16).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,676 @@
+//! Integer operations.
+
+use rax_cpu::ir::{Bit, Name, Op};
+use rax_cpu::state::Gpr;
+use rax_cpu::verbs::{BinaryOp, DoubleShiftOp, ShiftOp, UnaryOp};
+
+use super::abi::home;
+use super::asm::{Alu, RAX, RDX, Reg, Rm, Turn, at, cc, is_high};
+use super::flags::HostFlags;
+use super::values::{Loc, Source};
+use super::{Emit, Stuck};
+
+/// Where a result is made.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    host: Reg,
+    /// The guest register it is for, if it is made there.
+    guest: Option<Gpr>,
+}
+
+impl Emit<'_> {
+    /// Takes a place for the result of the operation under way. `read` are operands that
+    /// are read after the place was written to: it is none of theirs.
+    fn place(&mut self, bits: u32, read: &[Name]) -> Result<Place, Stuck> {
+        if bits >= 32
+            && let Some((register, host)) = self.target()
+            && !read
+                .iter()
+                .any(|&name| matches!(self.loc(name), Loc::Gpr(of, _) if of == register))
+        {
+            self.clobber(register)?;
+            return Ok(Place {
+                host,
+                guest: Some(register),
+            });
+        }
+        Ok(Place {
+            host: self.temp()?,
+            guest: None,
+        })
+    }
+
+    fn made(&mut self, place: Place) -> Result<(), Stuck> {
+        match place.guest {
+            Some(register) => self.made_in(register),
+            None => self.set(Loc::Temp(place.host)),
+        }
+    }
+
+    /// Whether nothing asks for the value under way, neither by itself nor by its flags.
+    fn is_dead(&self) -> bool {
+        self.is_unused() && !self.plan.wants(self.position)
+    }
+
+    fn host_flags_tell(&mut self) {
+        self.host_flags = HostFlags::Value(self.position);
+    }
+
+    pub(super) fn binary(
+        &mut self,
+        op: BinaryOp,
+        a: Name,
+        b: Name,
+        bits: u32,
+    ) -> Result<(), Stuck> {
+        if self.is_dead() {
+            return Ok(());
+        }
+        if let (Loc::Constant(x), Loc::Constant(y)) = (self.loc(a), self.loc(b))
+            && !self.plan.wants(self.position)
+        {
+            return self.set(Loc::Constant(op.apply(bits, x, y)));
+        }
+        if let Loc::Address(extra) = self.loc(a) {
+            return self.address_arithmetic(op, extra, b);
+        }
+        if self.is_count(op, a, b) {
+            return Ok(());
+        }
+        let alu = match op {
+            BinaryOp::Add => Alu::Add,
+            BinaryOp::Sub => Alu::Sub,
+            BinaryOp::And => Alu::And,
+            BinaryOp::Or => Alu::Or,
+            BinaryOp::Xor => Alu::Xor,
+            BinaryOp::Mul => return self.multiply(a, b, bits),
+            BinaryOp::MulHighUnsigned => return self.multiply_high(4, a, b, bits),
+            BinaryOp::MulHighSigned => return self.multiply_high(5, a, b, bits),
+            BinaryOp::ExtractBits | BinaryOp::DepositBits | BinaryOp::Crc32(_) => {
+                return self.stuck();
+            }
+        };
+        if self.is_unused() {
+            return self.compare(alu, a, b, bits);
+        }
+        if bits < 32 && self.in_place(alu, a, b, bits)? {
+            return Ok(());
+        }
+        let is_commutative = op != BinaryOp::Sub;
+        // `a = a op b` needs nothing; `a = b op a` only a swap.
+        let (a, b) = match self.target() {
+            Some((register, _))
+                if is_commutative
+                    && bits >= 32
+                    && matches!(self.loc(b), Loc::Gpr(of, false) if of == register)
+                    && !matches!(self.loc(a), Loc::Gpr(of, _) if of == register) =>
+            {
+                (b, a)
+            }
+            _ => (a, b),
+        };
+        let same = self.loc(a) == self.loc(b) && matches!(self.loc(a), Loc::Gpr(_, false));
+        let read: &[Name] = if same { &[] } else { &[b] };
+        let place = self.place(bits, read)?;
+        let from = if same { None } else { Some(self.source(b)?) };
+        self.start(place.host, a, bits)?;
+        match from {
+            None => self.asm.alu(alu, bits, place.host, place.host),
+            Some(Source::Immediate(value)) => self.asm.alu_imm(alu, bits, place.host, value),
+            Some(Source::Rm(Rm::Reg(register))) if is_high(register) && place.host >= 4 => {
+                // No encoding has both.
+                return self.stuck();
+            }
+            Some(Source::Rm(rm)) => self.asm.alu_from(alu, bits, place.host, rm),
+        }
+        self.host_flags_tell();
+        self.made(place)
+    }
+
+    /// Whether the operation under way is the masking of a shift's count in RCX, of which
+    /// the host takes care.
+    fn is_count(&self, op: BinaryOp, a: Name, b: Name) -> bool {
+        let last = self.plan.last_use(Name(self.position as u32));
+        op == BinaryOp::And
+            && matches!(self.block.ops[last].0, Op::Shift(_, _, count) if count.0 as usize == self.position)
+            && self.loc(a) == Loc::Gpr(Gpr::Rcx, false)
+            && matches!(self.loc(b), Loc::Constant(31 | 63))
+    }
+
+    /// Moves an operand to where the result is made.
+    fn start(&mut self, to: Reg, from: Name, bits: u32) -> Result<(), Stuck> {
+        match self.loc(from) {
+            Loc::Temp(register) if register == to => Ok(()),
+            Loc::Gpr(register, false) if super::abi::pinned(register) == Some(to) => Ok(()),
+            Loc::Gpr(register, false) if bits < 32 => {
+                // What stands above is of no account.
+                let rm = self.gpr_rm(register, false);
+                self.asm.load(32, to, rm);
+                Ok(())
+            }
+            _ => self.load_into(to, from),
+        }
+    }
+
+    /// An operation of 8 or 16 bits whose result is written back to its first operand's
+    /// register: the host's does the same, and leaves the bits above.
+    fn in_place(&mut self, alu: Alu, a: Name, b: Name, bits: u32) -> Result<bool, Stuck> {
+        let own = Name(self.position as u32);
+        let Loc::Gpr(register, high) = self.loc(a) else {
+            return Ok(false);
+        };
+        let range = self.plan.range(self.index as usize);
+        let written = (self.position + 1..range.end).find_map(|at| match self.block.ops[at].0 {
+            Op::WriteGpr(to, is_high, value) if value == own => Some((to, is_high)),
+            Op::Constant(_) | Op::Flags(_) => None,
+            _ => Some((Gpr::Zero, false)),
+        });
+        if written != Some((register, high)) {
+            return Ok(false);
+        }
+        let from = self.source(b)?;
+        let to = self.gpr_rm(register, high);
+        let wants_rex = |rm: Rm| match rm {
+            Rm::Reg(register) => !is_high(register) && register >= 4,
+            Rm::Mem(_) => false,
+        };
+        let has_high = |rm: Rm| matches!(rm, Rm::Reg(register) if is_high(register));
+        if let Source::Rm(from) = from {
+            if (has_high(to) && wants_rex(from)) || (has_high(from) && wants_rex(to)) {
+                return self.stuck();
+            }
+            if matches!((to, from), (Rm::Mem(_), Rm::Mem(_))) {
+                return Ok(false);
+            }
+        }
+        // Needed later than here, the old value moves away first.
+        let later = |emit: &Self, name: Name| emit.plan.last_use(name) > emit.position;
+        if later(self, a) || later(self, b) {
+            self.clobber(register)?;
+        }
+        match (to, from) {
+            (to, Source::Immediate(value)) => self.asm.alu_imm(alu, bits, to, value),
+            (to, Source::Rm(Rm::Reg(from))) => self.asm.alu(alu, bits, to, from),
+            (Rm::Reg(to), Source::Rm(from)) => self.asm.alu_from(alu, bits, to, from),
+            (Rm::Mem(_), Source::Rm(Rm::Mem(_))) => return self.stuck(),
+        }
+        self.host_flags_tell();
+        self.forget(register);
+        self.made = Some(own);
+        self.set(Loc::Gpr(register, high))?;
+        Ok(true)
+    }
+
+    /// An operation whose flags alone are wanted: CMP or TEST.
+    fn compare(&mut self, alu: Alu, a: Name, b: Name, bits: u32) -> Result<(), Stuck> {
+        let (a, b) = match (alu, self.loc(a)) {
+            (Alu::And, Loc::Constant(_)) => (b, a),
+            _ => (a, b),
+        };
+        let op = match alu {
+            Alu::Sub => Alu::Cmp,
+            Alu::And => Alu::And,
+            // ADD, OR or XOR for its flags alone: no instruction.
+            _ => {
+                let temp = self.temp()?;
+                self.load_into(temp, a)?;
+                match self.source(b)? {
+                    Source::Immediate(value) => self.asm.alu_imm(alu, bits, temp, value),
+                    Source::Rm(Rm::Reg(register)) if is_high(register) => return self.stuck(),
+                    Source::Rm(rm) => self.asm.alu_from(alu, bits, temp, rm),
+                }
+                self.give_back(temp);
+                self.host_flags_tell();
+                return Ok(());
+            }
+        };
+        let to = match self.source(a)? {
+            Source::Rm(rm) => rm,
+            Source::Immediate(_) => Rm::Reg(self.register(a)?),
+        };
+        let from = self.source(b)?;
+        let clash = |x: Rm, y: Rm| matches!((x, y), (Rm::Reg(x), Rm::Reg(y)) if is_high(x) && !is_high(y) && y >= 4);
+        match (op, to, from) {
+            (_, to, Source::Rm(from)) if clash(to, from) || clash(from, to) => {
+                return self.stuck();
+            }
+            (Alu::Cmp, to, Source::Immediate(0)) if matches!(to, Rm::Reg(_)) => {
+                if let Rm::Reg(register) = to {
+                    self.asm.alu_imm(Alu::Cmp, bits, register, 0);
+                }
+            }
+            (Alu::Cmp, to, Source::Immediate(value)) => {
+                self.asm.alu_imm(Alu::Cmp, bits, to, value);
+            }
+            (Alu::Cmp, to, Source::Rm(Rm::Reg(from))) => self.asm.alu(Alu::Cmp, bits, to, from),
+            (Alu::Cmp, Rm::Reg(to), Source::Rm(from)) => {
+                self.asm.alu_from(Alu::Cmp, bits, to, from);
+            }
+            (_, to, Source::Immediate(value)) => self.asm.test_imm(bits, to, value),
+            (_, to, Source::Rm(Rm::Reg(from))) => self.asm.test(bits, to, from),
+            (_, Rm::Reg(to), Source::Rm(from)) => self.asm.test(bits, from, to),
+            (Alu::Cmp, to, Source::Rm(_)) => {
+                let from = self.register(b)?;
+                self.asm.alu(Alu::Cmp, bits, to, from);
+            }
+            (_, to, Source::Rm(_)) => {
+                let from = self.register(b)?;
+                self.asm.test(bits, to, from);
+            }
+        }
+        self.host_flags_tell();
+        Ok(())
+    }
+
+    /// An effective address with a mask (LEA) or a displacement (BT and its like).
+    fn address_arithmetic(&mut self, op: BinaryOp, extra: u64, b: Name) -> Result<(), Stuck> {
+        let Loc::Constant(value) = self.loc(b) else {
+            return self.stuck();
+        };
+        match op {
+            BinaryOp::Add => self.set(Loc::Address(extra.wrapping_add(value))),
+            BinaryOp::And => {
+                let bits = match value {
+                    u64::MAX => 64,
+                    0xffff_ffff => 32,
+                    _ => return self.stuck(),
+                };
+                // LEA's value is cut to the operand's width, then written.
+                let place = match self.lea_target() {
+                    Some((register, host)) => {
+                        self.clobber(register)?;
+                        Place {
+                            host,
+                            guest: Some(register),
+                        }
+                    }
+                    None => Place {
+                        host: self.temp()?,
+                        guest: None,
+                    },
+                };
+                let bits = match (place.guest, self.block.ops.get(self.position + 1)) {
+                    (Some(_), Some(&(Op::ZeroExtend(_), width))) => bits.min(width),
+                    _ => bits,
+                };
+                self.effective(place.host, extra, bits)?;
+                match place.guest {
+                    Some(register) => {
+                        self.forget(register);
+                        // What follows finds it done.
+                        self.made = Some(Name(self.position as u32 + 1));
+                        self.set(Loc::Gpr(register, false))
+                    }
+                    None => self.set(Loc::Temp(place.host)),
+                }
+            }
+            _ => self.stuck(),
+        }
+    }
+
+    /// The register that an address is written to, whole, after it was cut to its width.
+    fn lea_target(&self) -> Option<(Gpr, Reg)> {
+        let own = Name(self.position as u32);
+        let next = Name(self.position as u32 + 1);
+        let range = self.plan.range(self.index as usize);
+        if self.position + 3 != range.end {
+            return None;
+        }
+        let [(first, width), (second, _)] = [1, 2].map(|n| self.block.ops[self.position + n]);
+        match (first, second) {
+            (Op::ZeroExtend(cut), Op::WriteGpr(register, false, value))
+                if cut == own && value == next && width >= 32 =>
+            {
+                super::abi::pinned(register).map(|host| (register, host))
+            }
+            _ => None,
+        }
+    }
+
+    fn multiply(&mut self, a: Name, b: Name, bits: u32) -> Result<(), Stuck> {
+        let width = bits.max(32);
+        let place = self.place(bits, &[a, b])?;
+        match (self.source(a)?, self.source(b)?) {
+            (Source::Rm(rm), Source::Immediate(value)) if !is_high_rm(rm) => {
+                if bits == 8 {
+                    return self.stuck();
+                }
+                if matches!(rm, Rm::Mem(_)) {
+                    self.load_into(place.host, a)?;
+                    self.asm.imul_imm(width, place.host, place.host, value);
+                } else {
+                    self.asm.imul_imm(width, place.host, rm, value);
+                }
+            }
+            (_, Source::Rm(rm)) if !is_high_rm(rm) && !matches!(rm, Rm::Mem(_)) => {
+                self.load_into(place.host, a)?;
+                self.asm.imul(width, place.host, rm);
+            }
+            (_, Source::Rm(rm @ Rm::Mem(_))) if bits >= 32 => {
+                self.load_into(place.host, a)?;
+                self.asm.imul(width, place.host, rm);
+            }
+            _ => return self.stuck(),
+        }
+        self.host_flags = HostFlags::Unknown;
+        self.made(place)
+    }
+
+    /// The host multiplies in RAX and RDX, which are put back after.
+    fn multiply_high(&mut self, digit: u8, a: Name, b: Name, bits: u32) -> Result<(), Stuck> {
+        if bits == 8 {
+            return self.stuck();
+        }
+        let temp = self.temp()?;
+        self.load_into(temp, b)?;
+        self.asm.store(64, home(Gpr::Rax), RAX);
+        self.asm.store(64, home(Gpr::Rdx), RDX);
+        self.load_into(RAX, a)?;
+        self.asm.group3(bits, digit, temp);
+        self.asm.load(64, temp, RDX);
+        self.asm.load(64, RAX, home(Gpr::Rax));
+        self.asm.load(64, RDX, home(Gpr::Rdx));
+        self.host_flags = HostFlags::Unknown;
+        self.set(Loc::Temp(temp))
+    }
+
+    pub(super) fn unary(&mut self, op: UnaryOp, a: Name, bits: u32) -> Result<(), Stuck> {
+        if self.is_dead() {
+            return Ok(());
+        }
+        let features = self.backend.features;
+        let count = match op {
+            UnaryOp::Not => {
+                let place = self.place(bits, &[])?;
+                self.start(place.host, a, bits)?;
+                self.asm.group3(bits.max(32), 2, place.host);
+                // The host's NOT leaves flags alone, but its value has none.
+                return self.made(place);
+            }
+            UnaryOp::SwapBytes if bits >= 32 => {
+                let place = self.place(bits, &[])?;
+                self.start(place.host, a, bits)?;
+                self.asm.byte_swap(bits, place.host);
+                return self.made(place);
+            }
+            UnaryOp::PopulationCount if features.popcnt => 0xb8,
+            UnaryOp::TrailingZeros if features.bmi1 => 0xbc,
+            UnaryOp::LeadingZeros if features.lzcnt => 0xbd,
+            _ => return self.stuck(),
+        };
+        if bits < 16 {
+            return self.stuck();
+        }
+        let place = self.place(bits, &[a])?;
+        match self.source(a)? {
+            Source::Rm(rm) => self.asm.count_bits(count, bits, place.host, rm),
+            Source::Immediate(_) => return self.stuck(),
+        }
+        self.host_flags = HostFlags::Unknown;
+        self.made(place)
+    }
+
+    pub(super) fn shift(
+        &mut self,
+        op: ShiftOp,
+        value: Name,
+        count: Name,
+        bits: u32,
+    ) -> Result<(), Stuck> {
+        if self.is_dead() {
+            return Ok(());
+        }
+        let turn = match op {
+            ShiftOp::Shl => Turn::Shl,
+            ShiftOp::Shr => Turn::Shr,
+            ShiftOp::Sar => Turn::Sar,
+            ShiftOp::Rol => Turn::Rol,
+            ShiftOp::Ror => Turn::Ror,
+        };
+        match self.loc(count) {
+            Loc::Constant(count) => {
+                let count = count as u8 & 63;
+                let place = self.place(bits, &[])?;
+                self.start(place.host, value, bits)?;
+                if count != 0 {
+                    self.asm.shift_imm(turn, bits, place.host, count);
+                }
+                if count == 0 {
+                    self.host_flags = HostFlags::Unknown;
+                } else {
+                    self.host_flags_tell();
+                }
+                // A move of 32 bits at least has cleared the upper half, or else nothing has.
+                if count == 0 && bits == 32 {
+                    self.asm.load(32, place.host, place.host);
+                }
+                self.made(place)
+            }
+            _ => self.shift_by_register(turn, value, count, bits),
+        }
+    }
+
+    /// By a count in RCX, which the host masks as the guest does: whoever masked it has
+    /// left it there.
+    fn shift_by_register(
+        &mut self,
+        turn: Turn,
+        value: Name,
+        count: Name,
+        bits: u32,
+    ) -> Result<(), Stuck> {
+        let Op::Binary(BinaryOp::And, raw, mask) = self.block.ops[count.0 as usize].0 else {
+            return self.stuck();
+        };
+        let expected = if bits == 64 { 63 } else { 31 };
+        let is_masked = self.loc(mask) == Loc::Constant(expected);
+        let is_cl = matches!(
+            self.block.ops[raw.0 as usize].0,
+            Op::ReadGpr(Gpr::Rcx, false)
+        ) && !self.has_changed(Gpr::Rcx);
+        if !is_masked || !is_cl {
+            return self.stuck();
+        }
+        let place = match self.target() {
+            Some((Gpr::Rcx, _)) => Place {
+                host: self.temp()?,
+                guest: None,
+            },
+            _ => self.place(bits, &[])?,
+        };
+        self.start(place.host, value, bits)?;
+        if bits == 32 {
+            // A count of zero must clear the upper half all the same.
+            self.asm.load(32, place.host, place.host);
+        }
+        self.asm.shift_cl(turn, bits, place.host);
+        self.host_flags = HostFlags::Unknown;
+        self.made(place)
+    }
+
+    /// Whether the instruction under way has written to a register already.
+    fn has_changed(&self, register: Gpr) -> bool {
+        let start = self.plan.range(self.index as usize).start;
+        self.block.ops[start..self.position]
+            .iter()
+            .any(|(op, _)| matches!(op, Op::WriteGpr(to, ..) if *to == register))
+    }
+
+    pub(super) fn double_shift(
+        &mut self,
+        op: DoubleShiftOp,
+        value: Name,
+        source: Name,
+        count: Name,
+        bits: u32,
+    ) -> Result<(), Stuck> {
+        if self.is_dead() {
+            return Ok(());
+        }
+        let (is_right, count) = match (op, self.loc(count)) {
+            (DoubleShiftOp::Shld, Loc::Constant(count)) => (false, count as u8),
+            (DoubleShiftOp::Shrd, Loc::Constant(count)) => (true, count as u8),
+            _ => return self.stuck(),
+        };
+        if bits < 32 || count == 0 {
+            return self.stuck();
+        }
+        let place = self.place(bits, &[source])?;
+        let from = self.register(source)?;
+        self.start(place.host, value, bits)?;
+        self.asm
+            .double_shift(is_right, bits, place.host, from, count);
+        self.host_flags = HostFlags::Unknown;
+        self.made(place)
+    }
+
+    /// The host divides where the guest does; what would fault there goes the slow way.
+    pub(super) fn divide(
+        &mut self,
+        is_signed: bool,
+        (low, high): (Name, Name),
+        divisor: Name,
+        bits: u32,
+    ) -> Result<(), Stuck> {
+        let is_plain = self.loc(low) == Loc::Gpr(Gpr::Rax, false)
+            && self.loc(high) == Loc::Gpr(Gpr::Rdx, false)
+            && bits >= 32;
+        if !is_plain {
+            return self.stuck();
+        }
+        let by = self.register(divisor)?;
+        if is_signed {
+            // The dividend must be RAX extended by its sign, the divisor neither 0 nor -1.
+            let temp = self.temp()?;
+            self.asm.load(bits, temp, RAX);
+            self.asm.shift_imm(Turn::Sar, bits, temp, bits as u8 - 1);
+            self.asm.alu(Alu::Cmp, bits, temp, RDX);
+            let wide = self.asm.branch_ahead(cc::NE);
+            self.slow.push(wide);
+            self.asm.lea(bits, temp, at(by, 1));
+            self.asm.alu_imm(Alu::Cmp, bits, temp, 1);
+            let special = self.asm.branch_ahead(cc::BE);
+            self.slow.push(special);
+            self.give_back(temp);
+            self.asm.group3(bits, 7, by);
+        } else {
+            // A zero divisor too is no greater than the high half.
+            self.asm.alu(Alu::Cmp, bits, RDX, by);
+            let large = self.asm.branch_ahead(cc::AE);
+            self.slow.push(large);
+            self.asm.group3(bits, 6, by);
+        }
+        self.host_flags = HostFlags::Unknown;
+        self.forget(Gpr::Rax);
+        self.forget(Gpr::Rdx);
+        // Quotient and remainder are where they belong.
+        self.set(Loc::Gpr(Gpr::Rax, false))?;
+        let rest = self.position + 1;
+        if !matches!(self.block.ops[rest].0, Op::Remainder(_)) {
+            return self.stuck();
+        }
+        self.locs[rest] = Loc::Gpr(Gpr::Rdx, false);
+        Ok(())
+    }
+
+    pub(super) fn zero_extend(&mut self, value: Name, bits: u32) -> Result<(), Stuck> {
+        if self.is_unused() {
+            return Ok(());
+        }
+        let from = self.bits(value);
+        match self.loc(value) {
+            Loc::Constant(value) => {
+                return self.set(Loc::Constant(value & rax_cpu::flags::mask(bits)));
+            }
+            // A value cut short is where it was, unless it is to move.
+            loc @ Loc::Gpr(_, false) if bits <= from => return self.set(loc),
+            _ => {}
+        }
+        if let Loc::Temp(register) = self.loc(value) {
+            // A load has cleared what is above it, and so has a move.
+            let is_last = self.plan.last_use(value) <= self.position;
+            if is_last {
+                if bits > from {
+                    self.asm.zero_extend(from, register, Rm::Reg(register));
+                }
+                self.locs[value.0 as usize] = Loc::Nowhere;
+                return self.set(Loc::Temp(register));
+            }
+        }
+        let place = self.place(bits, &[])?;
+        let keep = self.host_flags;
+        self.load_into(place.host, value)?;
+        if self.host_flags == keep {
+            self.host_flags = keep;
+        }
+        self.made(place)
+    }
+
+    pub(super) fn sign_extend(&mut self, from: u32, value: Name, bits: u32) -> Result<(), Stuck> {
+        if self.is_unused() {
+            return Ok(());
+        }
+        if let Loc::Constant(value) = self.loc(value) {
+            let value = rax_cpu::flags::sign_extend(from, value) & rax_cpu::flags::mask(bits);
+            return self.set(Loc::Constant(value));
+        }
+        let place = self.place(bits, &[])?;
+        match self.source(value)? {
+            Source::Rm(Rm::Reg(register)) if is_high(register) => {
+                self.load_into(place.host, value)?;
+                self.asm
+                    .sign_extend(from, bits.max(32), place.host, place.host);
+            }
+            Source::Rm(rm) => self.asm.sign_extend(from, bits.max(32), place.host, rm),
+            Source::Immediate(_) => return self.stuck(),
+        }
+        self.made(place)
+    }
+
+    pub(super) fn select(
+        &mut self,
+        condition: Bit,
+        yes: Name,
+        no: Name,
+        bits: u32,
+    ) -> Result<(), Stuck> {
+        if self.is_unused() {
+            return Ok(());
+        }
+        let is_bit = self.loc(yes) == Loc::Constant(1) && self.loc(no) == Loc::Constant(0);
+        let holds = match self.test_bit(condition)? {
+            Ok(holds) => holds,
+            Err(always) => {
+                let chosen = self.loc(if always { yes } else { no });
+                return match chosen {
+                    Loc::Constant(_) => self.set(chosen),
+                    _ => self.stuck(),
+                };
+            }
+        };
+        if is_bit {
+            let temp = self.temp()?;
+            self.asm.set(holds, temp);
+            self.asm.zero_extend(8, temp, temp);
+            return self.set(Loc::Temp(temp));
+        }
+        // The choice must be in registers; nothing that moves it there may disturb flags.
+        let other = match self.source(yes)? {
+            Source::Rm(rm) if !is_high_rm(rm) && (bits >= 32 || matches!(rm, Rm::Reg(_))) => rm,
+            Source::Rm(_) => return self.stuck(),
+            Source::Immediate(_) => Rm::Reg(self.register(yes)?),
+        };
+        let before = self.shifted;
+        let place = self.place(bits, &[yes])?;
+        self.start(place.host, no, bits)?;
+        if self.shifted != before {
+            return self.stuck();
+        }
+        self.asm.select(holds, bits.max(32), place.host, other);
+        self.made(place)
+    }
+}
+
+const fn is_high_rm(rm: Rm) -> bool {
+    matches!(rm, Rm::Reg(register) if is_high(register))
+}

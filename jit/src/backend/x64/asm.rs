@@ -1,0 +1,553 @@
+//! The host's machine code, as bytes (SDM 2A, chapter 2; SDM 2, appendix B).
+//!
+//! Rows of the opcode map, not mnemonics: an operation, a width, a register and an
+//! r/m. Displacements and immediates take the shortest form. iced-x86 reads back all
+//! forms in the tests.
+
+/// A host register by its number; [`high`] ones are AH, CH, DH, BH.
+pub(super) type Reg = u8;
+
+pub(super) const RAX: Reg = 0;
+pub(super) const RCX: Reg = 1;
+pub(super) const RDX: Reg = 2;
+pub(super) const RBX: Reg = 3;
+pub(super) const RSP: Reg = 4;
+pub(super) const RBP: Reg = 5;
+pub(super) const RSI: Reg = 6;
+pub(super) const RDI: Reg = 7;
+pub(super) const R8: Reg = 8;
+pub(super) const R9: Reg = 9;
+pub(super) const R10: Reg = 10;
+pub(super) const R11: Reg = 11;
+pub(super) const R12: Reg = 12;
+pub(super) const R13: Reg = 13;
+pub(super) const R14: Reg = 14;
+pub(super) const R15: Reg = 15;
+
+/// Marks a register's bits 8 to 15.
+const HIGH: Reg = 0x20;
+
+/// Bits 8 to 15 of RAX, RCX, RDX or RBX.
+pub(super) const fn high(register: Reg) -> Reg {
+    register | HIGH
+}
+
+pub(super) const fn is_high(register: Reg) -> bool {
+    register & HIGH != 0
+}
+
+/// Base, index shifted left, displacement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mem {
+    pub(super) base: Reg,
+    pub(super) index: Option<(Reg, u8)>,
+    pub(super) disp: i32,
+}
+
+/// Memory at a displacement from a register.
+pub(super) const fn at(base: Reg, disp: i32) -> Mem {
+    Mem {
+        base,
+        index: None,
+        disp,
+    }
+}
+
+/// Memory at the sum of two registers and a displacement.
+pub(super) const fn sum(base: Reg, index: Reg, disp: i32) -> Mem {
+    Mem {
+        base,
+        index: Some((index, 0)),
+        disp,
+    }
+}
+
+/// The operand that ModRM's r/m names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rm {
+    Reg(Reg),
+    Mem(Mem),
+}
+
+impl From<Mem> for Rm {
+    fn from(mem: Mem) -> Self {
+        Self::Mem(mem)
+    }
+}
+
+impl From<Reg> for Rm {
+    fn from(register: Reg) -> Self {
+        Self::Reg(register)
+    }
+}
+
+/// The eight operations of the first rows of the opcode map, by their number there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Alu {
+    Add = 0,
+    Or = 1,
+    Adc = 2,
+    Sbb = 3,
+    And = 4,
+    Sub = 5,
+    Xor = 6,
+    Cmp = 7,
+}
+
+/// The shifts by their number in group 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Turn {
+    Rol = 0,
+    Ror = 1,
+    Shl = 4,
+    Shr = 5,
+    Sar = 7,
+}
+
+/// Condition numbers, as in Jcc.
+pub(super) mod cc {
+    pub(in super::super) const B: u8 = 2;
+    pub(in super::super) const AE: u8 = 3;
+    pub(in super::super) const E: u8 = 4;
+    pub(in super::super) const NE: u8 = 5;
+    pub(in super::super) const BE: u8 = 6;
+    pub(in super::super) const A: u8 = 7;
+    pub(in super::super) const S: u8 = 8;
+}
+
+/// A displacement of four bytes that is yet to be filled in: where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) struct Fixup(usize);
+
+/// Bytes that are to run at an address.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asm {
+    pub(super) code: Vec<u8>,
+    /// Where the first byte will be.
+    pub(super) base: u64,
+}
+
+impl Asm {
+    pub(super) const fn new(base: u64) -> Self {
+        Self {
+            code: Vec::new(),
+            base,
+        }
+    }
+
+    /// Offset of the next byte.
+    pub(super) fn here(&self) -> usize {
+        self.code.len()
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.code.push(byte);
+    }
+
+    fn dword(&mut self, value: i32) {
+        self.code.extend(value.to_le_bytes());
+    }
+
+    /// Prefixes, opcode, ModRM, SIB and displacement. `prefix` of zero is none; byte
+    /// registers want REX for SPL and up.
+    fn encode(
+        &mut self,
+        prefix: u8,
+        bits: u32,
+        opcode: &[u8],
+        reg: Reg,
+        rm: Rm,
+        is_byte: [bool; 2],
+    ) {
+        if bits == 16 {
+            self.byte(0x66);
+        }
+        if prefix != 0 {
+            self.byte(prefix);
+        }
+        let (x, b) = match rm {
+            Rm::Reg(rm) => (0, rm),
+            Rm::Mem(mem) => (mem.index.map_or(0, |(index, _)| index), mem.base),
+        };
+        let mut rex =
+            u8::from(bits == 64) << 3 | (reg >> 3 & 1) << 2 | (x >> 3 & 1) << 1 | (b >> 3 & 1);
+        let wants = |register: Reg| (4..8).contains(&register);
+        let is_bare =
+            (is_byte[0] && wants(reg)) || matches!(rm, Rm::Reg(rm) if is_byte[1] && wants(rm));
+        if is_bare {
+            rex |= 0x40;
+        }
+        let any_high = is_high(reg) || matches!(rm, Rm::Reg(rm) if is_high(rm));
+        if rex != 0 {
+            debug_assert!(!any_high, "AH and its like cannot stand beside REX");
+            self.byte(0x40 | rex);
+        }
+        self.code.extend(opcode);
+        let low = |register: Reg| {
+            if is_high(register) {
+                4 | register & 3
+            } else {
+                register & 7
+            }
+        };
+        let reg = low(reg) << 3;
+        match rm {
+            Rm::Reg(rm) => self.byte(0xc0 | reg | low(rm)),
+            Rm::Mem(mem) => self.memory(reg, mem),
+        }
+    }
+
+    fn memory(&mut self, reg: u8, mem: Mem) {
+        let base = mem.base & 7;
+        let short = i8::try_from(mem.disp);
+        let form = match (mem.disp, short) {
+            (0, _) if base != 5 => 0x00,
+            (_, Ok(_)) => 0x40,
+            _ => 0x80,
+        };
+        match mem.index {
+            Some((index, scale)) => {
+                debug_assert!(index != RSP, "RSP is no index");
+                self.byte(form | reg | 4);
+                self.byte(scale << 6 | (index & 7) << 3 | base);
+            }
+            None if base == 4 => {
+                self.byte(form | reg | 4);
+                self.byte(0x24);
+            }
+            None => self.byte(form | reg | base),
+        }
+        match form {
+            0x40 => self.byte(mem.disp as u8),
+            0x80 => self.dword(mem.disp),
+            _ => {}
+        }
+    }
+
+    /// An instruction of the one-byte map whose low bit says byte or not.
+    fn sized(&mut self, bits: u32, opcode: u8, reg: Reg, rm: Rm) {
+        let is_byte = bits == 8;
+        self.encode(
+            0,
+            bits,
+            &[opcode | u8::from(!is_byte)],
+            reg,
+            rm,
+            [is_byte; 2],
+        );
+    }
+
+    /// The same, `reg` being a digit of a group.
+    fn group(&mut self, bits: u32, opcode: u8, digit: u8, rm: Rm) {
+        let is_byte = bits == 8;
+        self.encode(
+            0,
+            bits,
+            &[opcode | u8::from(!is_byte)],
+            digit,
+            rm,
+            [false, is_byte],
+        );
+    }
+
+    /// `op rm, reg`.
+    pub(super) fn alu(&mut self, op: Alu, bits: u32, rm: impl Into<Rm>, reg: Reg) {
+        self.sized(bits, (op as u8) << 3, reg, rm.into());
+    }
+
+    /// `op reg, rm`.
+    pub(super) fn alu_from(&mut self, op: Alu, bits: u32, reg: Reg, rm: impl Into<Rm>) {
+        self.sized(bits, (op as u8) << 3 | 2, reg, rm.into());
+    }
+
+    /// `op rm, immediate`.
+    pub(super) fn alu_imm(&mut self, op: Alu, bits: u32, rm: impl Into<Rm>, value: i32) {
+        let rm = rm.into();
+        match i8::try_from(value) {
+            _ if bits == 8 => {
+                self.group(8, 0x80, op as u8, rm);
+                self.byte(value as u8);
+            }
+            Ok(short) => {
+                self.encode(0, bits, &[0x83], op as u8, rm, [false; 2]);
+                self.byte(short as u8);
+            }
+            Err(_) => {
+                self.group(bits, 0x81 & !1, op as u8, rm);
+                self.immediate(bits, value);
+            }
+        }
+    }
+
+    fn immediate(&mut self, bits: u32, value: i32) {
+        match bits {
+            8 => self.byte(value as u8),
+            16 => self.code.extend((value as u16).to_le_bytes()),
+            _ => self.dword(value),
+        }
+    }
+
+    /// `test rm, reg`.
+    pub(super) fn test(&mut self, bits: u32, rm: impl Into<Rm>, reg: Reg) {
+        self.sized(bits, 0x84, reg, rm.into());
+    }
+
+    /// `test rm, immediate`.
+    pub(super) fn test_imm(&mut self, bits: u32, rm: impl Into<Rm>, value: i32) {
+        self.group(bits, 0xf6, 0, rm.into());
+        self.immediate(bits, value);
+    }
+
+    /// `mov rm, reg`.
+    pub(super) fn store(&mut self, bits: u32, rm: impl Into<Rm>, reg: Reg) {
+        self.sized(bits, 0x88, reg, rm.into());
+    }
+
+    /// `mov reg, rm`: 8 and 16 bits leave the others.
+    pub(super) fn load(&mut self, bits: u32, reg: Reg, rm: impl Into<Rm>) {
+        self.sized(bits, 0x8a, reg, rm.into());
+    }
+
+    /// `mov rm, immediate`, sign-extended to 64 bits.
+    pub(super) fn store_imm(&mut self, bits: u32, rm: impl Into<Rm>, value: i32) {
+        self.group(bits, 0xc6, 0, rm.into());
+        self.immediate(bits, value);
+    }
+
+    /// Any constant into a register of 64 bits; leaves the flags alone.
+    pub(super) fn constant(&mut self, reg: Reg, value: u64) {
+        if let Ok(short) = u32::try_from(value) {
+            if reg >= 8 {
+                self.byte(0x41);
+            }
+            self.byte(0xb8 | reg & 7);
+            self.dword(short as i32);
+        } else if let Ok(short) = i32::try_from(value as i64) {
+            self.store_imm(64, Rm::Reg(reg), short);
+        } else {
+            self.byte(0x48 | reg >> 3);
+            self.byte(0xb8 | reg & 7);
+            self.code.extend(value.to_le_bytes());
+        }
+    }
+
+    /// `movzx reg, rm` from 8 or 16 bits; from 32 and 64 a plain move.
+    pub(super) fn zero_extend(&mut self, from: u32, reg: Reg, rm: impl Into<Rm>) {
+        match from {
+            8 => self.encode(0, 32, &[0x0f, 0xb6], reg, rm.into(), [false, true]),
+            16 => self.encode(0, 32, &[0x0f, 0xb7], reg, rm.into(), [false; 2]),
+            _ => self.load(from, reg, rm),
+        }
+    }
+
+    /// `movsx reg, rm`, to 32 or 64 bits.
+    pub(super) fn sign_extend(&mut self, from: u32, bits: u32, reg: Reg, rm: impl Into<Rm>) {
+        match from {
+            8 => self.encode(0, bits, &[0x0f, 0xbe], reg, rm.into(), [false, true]),
+            16 => self.encode(0, bits, &[0x0f, 0xbf], reg, rm.into(), [false; 2]),
+            32 if bits == 64 => self.encode(0, 64, &[0x63], reg, rm.into(), [false; 2]),
+            _ => self.load(bits, reg, rm),
+        }
+    }
+
+    /// `lea reg, mem`.
+    pub(super) fn lea(&mut self, bits: u32, reg: Reg, mem: Mem) {
+        self.encode(0, bits, &[0x8d], reg, Rm::Mem(mem), [false; 2]);
+    }
+
+    /// `imul reg, rm`.
+    pub(super) fn imul(&mut self, bits: u32, reg: Reg, rm: impl Into<Rm>) {
+        self.encode(0, bits, &[0x0f, 0xaf], reg, rm.into(), [false; 2]);
+    }
+
+    /// `imul reg, rm, immediate`.
+    pub(super) fn imul_imm(&mut self, bits: u32, reg: Reg, rm: impl Into<Rm>, value: i32) {
+        if let Ok(short) = i8::try_from(value) {
+            self.encode(0, bits, &[0x6b], reg, rm.into(), [false; 2]);
+            self.byte(short as u8);
+        } else {
+            self.encode(0, bits, &[0x69], reg, rm.into(), [false; 2]);
+            self.immediate(bits, value);
+        }
+    }
+
+    /// Group 3: NOT is 2, NEG 3, MUL 4, IMUL 5, DIV 6, IDIV 7.
+    pub(super) fn group3(&mut self, bits: u32, digit: u8, rm: impl Into<Rm>) {
+        self.group(bits, 0xf6, digit, rm.into());
+    }
+
+    /// INC (0) and DEC (1).
+    pub(super) fn step(&mut self, bits: u32, digit: u8, rm: impl Into<Rm>) {
+        self.group(bits, 0xfe, digit, rm.into());
+    }
+
+    /// A shift by a constant.
+    pub(super) fn shift_imm(&mut self, op: Turn, bits: u32, rm: impl Into<Rm>, count: u8) {
+        if count == 1 {
+            self.group(bits, 0xd0, op as u8, rm.into());
+        } else {
+            self.group(bits, 0xc0, op as u8, rm.into());
+            self.byte(count);
+        }
+    }
+
+    /// A shift by CL.
+    pub(super) fn shift_cl(&mut self, op: Turn, bits: u32, rm: impl Into<Rm>) {
+        self.group(bits, 0xd2, op as u8, rm.into());
+    }
+
+    /// SHLD, or SHRD, by a constant.
+    pub(super) fn double_shift(
+        &mut self,
+        right: bool,
+        bits: u32,
+        rm: impl Into<Rm>,
+        reg: Reg,
+        count: u8,
+    ) {
+        let opcode = if right { 0xac } else { 0xa4 };
+        self.encode(0, bits, &[0x0f, opcode], reg, rm.into(), [false; 2]);
+        self.byte(count);
+    }
+
+    /// `bswap reg`, 32 or 64 bits.
+    pub(super) fn byte_swap(&mut self, bits: u32, reg: Reg) {
+        let rex = u8::from(bits == 64) << 3 | reg >> 3;
+        if rex != 0 {
+            self.byte(0x40 | rex);
+        }
+        self.byte(0x0f);
+        self.byte(0xc8 | reg & 7);
+    }
+
+    /// POPCNT (b8), TZCNT (bc) or LZCNT (bd).
+    pub(super) fn count_bits(&mut self, opcode: u8, bits: u32, reg: Reg, rm: impl Into<Rm>) {
+        self.encode(0xf3, bits, &[0x0f, opcode], reg, rm.into(), [false; 2]);
+    }
+
+    /// `setcc rm`.
+    pub(super) fn set(&mut self, condition: u8, rm: impl Into<Rm>) {
+        self.encode(0, 8, &[0x0f, 0x90 | condition], 0, rm.into(), [false, true]);
+    }
+
+    /// `cmovcc reg, rm`.
+    pub(super) fn select(&mut self, condition: u8, bits: u32, reg: Reg, rm: impl Into<Rm>) {
+        self.encode(
+            0,
+            bits,
+            &[0x0f, 0x40 | condition],
+            reg,
+            rm.into(),
+            [false; 2],
+        );
+    }
+
+    /// `bt rm, number`.
+    pub(super) fn bit_test(&mut self, bits: u32, rm: impl Into<Rm>, number: u8) {
+        self.encode(0, bits, &[0x0f, 0xba], 4, rm.into(), [false; 2]);
+        self.byte(number);
+    }
+
+    /// `xchg rm, reg`.
+    pub(super) fn exchange(&mut self, bits: u32, rm: impl Into<Rm>, reg: Reg) {
+        self.sized(bits, 0x86, reg, rm.into());
+    }
+
+    /// `rorx reg, rm, count` (BMI2).
+    pub(super) fn rorx(&mut self, reg: Reg, rm: Reg, count: u8) {
+        self.byte(0xc4);
+        self.byte((!reg & 8) << 4 | 0x40 | (!rm & 8) << 2 | 3);
+        self.byte(0xfb);
+        self.byte(0xf0);
+        self.byte(0xc0 | (reg & 7) << 3 | rm & 7);
+        self.byte(count);
+    }
+
+    pub(super) fn push(&mut self, reg: Reg) {
+        if reg >= 8 {
+            self.byte(0x41);
+        }
+        self.byte(0x50 | reg & 7);
+    }
+
+    pub(super) fn pop(&mut self, reg: Reg) {
+        if reg >= 8 {
+            self.byte(0x41);
+        }
+        self.byte(0x58 | reg & 7);
+    }
+
+    /// `popfq`.
+    pub(super) fn pop_flags(&mut self) {
+        self.byte(0x9d);
+    }
+
+    pub(super) fn ret(&mut self) {
+        self.byte(0xc3);
+    }
+
+    /// `jmp rm`.
+    pub(super) fn jump_indirect(&mut self, rm: impl Into<Rm>) {
+        self.encode(0, 32, &[0xff], 4, rm.into(), [false; 2]);
+    }
+
+    /// `call rm`.
+    pub(super) fn call_indirect(&mut self, rm: impl Into<Rm>) {
+        self.encode(0, 32, &[0xff], 2, rm.into(), [false; 2]);
+    }
+
+    fn relative(&mut self, target: u64) {
+        let next = self.base + self.here() as u64 + 4;
+        self.dword(target.wrapping_sub(next) as i32);
+    }
+
+    /// `jmp` to an address.
+    pub(super) fn jump(&mut self, target: u64) {
+        self.byte(0xe9);
+        self.relative(target);
+    }
+
+    /// `call` to an address.
+    pub(super) fn call(&mut self, target: u64) {
+        self.byte(0xe8);
+        self.relative(target);
+    }
+
+    /// `jmp` to somewhere yet unknown.
+    pub(super) fn jump_ahead(&mut self) -> Fixup {
+        self.byte(0xe9);
+        self.ahead()
+    }
+
+    /// `jcc` to somewhere yet unknown.
+    pub(super) fn branch_ahead(&mut self, condition: u8) -> Fixup {
+        self.byte(0x0f);
+        self.byte(0x80 | condition);
+        self.ahead()
+    }
+
+    fn ahead(&mut self) -> Fixup {
+        let fixup = Fixup(self.here());
+        self.dword(0);
+        fixup
+    }
+
+    /// Makes a jump lead to the next byte.
+    pub(super) fn bind(&mut self, fixup: Fixup) {
+        self.bind_to(fixup, self.here());
+    }
+
+    /// Makes a jump lead to an offset.
+    pub(super) fn bind_to(&mut self, fixup: Fixup, offset: usize) {
+        let distance = offset as i64 - (fixup.0 as i64 + 4);
+        self.code[fixup.0..fixup.0 + 4].copy_from_slice(&(distance as i32).to_le_bytes());
+    }
+
+    /// Where a jump's displacement stands.
+    pub(super) const fn offset_of(fixup: Fixup) -> usize {
+        fixup.0
+    }
+}

@@ -1,0 +1,168 @@
+//! How a unit ends: branches, jumps, and the exits that are linked.
+
+use rax_cpu::ir::{Bit, Name};
+use rax_mmu::PAGE_SIZE;
+
+use super::abi::{self, EPOCH, JUMPS, T0, T1};
+use super::asm::{Alu, Asm, Fixup, Turn, at, cc};
+use super::values::Loc;
+use super::{Cold, Detour, Emit, Stuck};
+use crate::backend::{ExitSite, JUMP_SLOTS, JumpSlot};
+
+const _: () = assert!(size_of::<JumpSlot>() == 1 << SLOT_BITS);
+const SLOT_BITS: u8 = 4;
+
+/// How a unit ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Runs off its end.
+    FallThrough,
+    /// The interpreter has left it.
+    Left,
+    /// Goes to the target if the host's flags meet the condition.
+    Branch(u8, u64),
+    /// Goes there always.
+    Direct(u64),
+    /// Goes to the address in T0.
+    Computed,
+}
+
+impl Emit<'_> {
+    pub(super) fn direct_target(&self, bits: u32) -> u64 {
+        self.unit.rip.wrapping_add(self.insn().immediate) & rax_cpu::flags::mask(bits)
+    }
+
+    /// Addresses of 48 bits are canonical whatever paging does; others are looked at by
+    /// the interpreter.
+    pub(super) fn check_target(&mut self, target: Name) -> Result<(), Stuck> {
+        use rax_cpu::mode::Mode;
+        if !self.unit.mode.contains(Mode::CODE64) {
+            return Ok(());
+        }
+        if let Loc::Constant(target) = self.loc(target) {
+            let extended = ((target << 16) as i64 >> 16) as u64;
+            return if extended == target {
+                Ok(())
+            } else {
+                self.stuck()
+            };
+        }
+        let register = self.register(target)?;
+        let temp = self.temp()?;
+        self.asm.load(64, temp, register);
+        self.asm.shift_imm(Turn::Shl, 64, temp, 16);
+        self.asm.shift_imm(Turn::Sar, 64, temp, 16);
+        self.asm.alu(Alu::Cmp, 64, temp, register);
+        self.host_flags = super::flags::HostFlags::Unknown;
+        let not = self.asm.branch_ahead(cc::NE);
+        self.slow.push(not);
+        self.give_back(temp);
+        Ok(())
+    }
+
+    pub(super) fn jump(&mut self, target: Name) -> Result<(), Stuck> {
+        if let Loc::Constant(target) = self.loc(target) {
+            self.ending = Ending::Direct(target);
+            return Ok(());
+        }
+        if self.loc(target) != Loc::Temp(T0) {
+            if !self.free.contains(&T0) {
+                return self.stuck();
+            }
+            self.load_into(T0, target)?;
+        }
+        self.ending = Ending::Computed;
+        Ok(())
+    }
+
+    pub(super) fn branch(&mut self, condition: Bit, bits: u32) -> Result<(), Stuck> {
+        let target = self.direct_target(bits);
+        self.ending = match self.test_bit(condition)? {
+            Err(true) => Ending::Direct(target),
+            Err(false) => Ending::FallThrough,
+            Ok(condition) => Ending::Branch(condition, target),
+        };
+        Ok(())
+    }
+
+    /// Emits the end of the unit.
+    pub(super) fn end(&mut self) -> Result<(), Stuck> {
+        match self.ending {
+            Ending::Left => {}
+            Ending::FallThrough => self.exit(self.unit.end()),
+            Ending::Direct(target) => self.exit(target),
+            Ending::Branch(condition, target) => {
+                if self.is_within(target) {
+                    let jump = self.asm.branch_ahead(condition);
+                    self.linked(jump, target, None);
+                    self.exit(self.unit.end());
+                } else {
+                    let taken = self.asm.branch_ahead(condition);
+                    self.exit(self.unit.end());
+                    self.asm.bind(taken);
+                    self.exit(target);
+                }
+            }
+            Ending::Computed => self.computed(),
+        }
+        Ok(())
+    }
+
+    /// Whether an exit stays within the page, so that its translation cannot change.
+    fn is_within(&self, target: u64) -> bool {
+        !self.unit.crosses_page && target / PAGE_SIZE == self.unit.rip / PAGE_SIZE
+    }
+
+    /// Goes to a known address.
+    fn exit(&mut self, target: u64) {
+        if self.is_within(target) {
+            let jump = self.asm.jump_ahead();
+            self.linked(jump, target, None);
+            return;
+        }
+        self.asm.alu_imm(Alu::Cmp, 32, EPOCH, i32::MAX);
+        let epoch = self.asm.here() - 4;
+        let stale = self.asm.branch_ahead(cc::NE);
+        let jump = self.asm.jump_ahead();
+        let number = self.linked(jump, target, Some(epoch));
+        if let Some(cold) = self
+            .cold
+            .iter_mut()
+            .find(|cold| matches!(cold.what, Detour::Exit { number: of } if of == number))
+        {
+            cold.from.push(stale);
+        }
+    }
+
+    /// Notes an exit whose jump is to be linked; its number.
+    fn linked(&mut self, jump: Fixup, target: u64, epoch: Option<usize>) -> usize {
+        let number = self.emitted.exits.len();
+        self.emitted.exits.push(ExitSite {
+            jump: Asm::offset_of(jump),
+            stub: 0,
+            epoch,
+            target,
+        });
+        self.cold.push(Cold {
+            from: vec![jump],
+            what: Detour::Exit { number },
+        });
+        number
+    }
+
+    /// Goes to the address in T0 by the jump cache.
+    fn computed(&mut self) {
+        self.asm.load(32, T1, T0);
+        self.asm.alu_imm(Alu::And, 32, T1, JUMP_SLOTS as i32 - 1);
+        self.asm.shift_imm(Turn::Shl, 32, T1, SLOT_BITS);
+        self.asm.alu_from(Alu::Add, 64, T1, JUMPS);
+        self.asm.alu_from(Alu::Cmp, 64, T0, at(T1, 0));
+        let miss = self.asm.branch_ahead(cc::NE);
+        self.asm.jump_indirect(at(T1, 8));
+        self.cold.push(Cold {
+            from: vec![miss],
+            what: Detour::Computed,
+        });
+        let _ = abi::RIP;
+    }
+}

@@ -1,0 +1,280 @@
+//! The guest's arithmetic flags: in the host's own where a condition follows at once,
+//! else in the cells, as operands ([`rax_cpu::compiled::FlagKind`]), or in the state.
+
+use std::ops::Range;
+
+use rax_cpu::compiled::FlagKind;
+use rax_cpu::flags::Condition;
+use rax_cpu::ir::{Bit, Name, Op};
+use rax_cpu::verbs::Flags;
+
+use super::abi::{self, FLAG_KIND, flag_value};
+use super::asm::{Alu, Rm, cc, is_high};
+use super::plan::{FlagsOp, is_plain, reads_old, result};
+use super::values::{Loc, Source};
+use super::{Cold, Detour, Emit, Stuck};
+
+/// What the host's flags tell of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HostFlags {
+    /// Nothing of the guest's.
+    Unknown,
+    /// The operation that made the value at this position.
+    Value(usize),
+    /// The update at this position; [`ENTRY`] for flags from before the unit, or from an
+    /// instruction that the interpreter carried out.
+    Update {
+        position: usize,
+        /// Every flag is right, not only those the host's operation agrees on.
+        is_exact: bool,
+    },
+}
+
+/// Stands for flags that no update of the unit made.
+pub(super) const ENTRY: usize = usize::MAX;
+
+impl HostFlags {
+    pub(super) const fn is_known(self) -> bool {
+        matches!(self, Self::Update { .. })
+    }
+}
+
+/// What is known of [`rax_cpu::compiled::Cells::flag_kind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pending {
+    /// It may be anything.
+    Unknown,
+    /// It is zero: the state's flags are valid.
+    Settled,
+    /// It is this.
+    Stored(FlagKind),
+}
+
+impl Emit<'_> {
+    /// Before an instruction whose flags depend on those before: puts them where its kind
+    /// expects them.
+    pub(super) fn prepare_flags(&mut self, range: Range<usize>) {
+        for position in range {
+            let Op::Flags(flags) = self.block.ops[position].0 else {
+                continue;
+            };
+            if !self.plan.needs(position) || !reads_old(self.block, &flags) {
+                continue;
+            }
+            let steps = matches!(flags, Flags::Increment { .. } | Flags::Decrement { .. });
+            let limit = if steps {
+                FlagKind::LAST_WITH_STATE_CARRY
+            } else {
+                FlagKind::SETTLED
+            };
+            match self.pending {
+                Pending::Settled => {}
+                Pending::Stored(kind) if kind.0 <= limit.0 => {}
+                Pending::Stored(_) => self.settle(),
+                Pending::Unknown => {
+                    self.asm.alu_imm(Alu::Cmp, 32, FLAG_KIND, limit.0 as i32);
+                    let far = self.asm.branch_ahead(cc::A);
+                    self.host_flags = HostFlags::Unknown;
+                    self.cold.push(Cold {
+                        from: vec![far],
+                        what: Detour::Settle {
+                            back: self.asm.here(),
+                        },
+                    });
+                }
+            }
+        }
+    }
+
+    /// Makes the state's flags valid and the host's flags the guest's, here and now.
+    fn settle(&mut self) {
+        self.asm.call(self.backend.routines.settle);
+        self.pending = Pending::Settled;
+        self.host_flags = HostFlags::Unknown;
+    }
+
+    pub(super) fn flags(&mut self, flags: FlagsOp, bits: u32) -> Result<(), Stuck> {
+        let position = self.position;
+        if self.plan.needs(position) {
+            let (kind, operands) = FlagKind::of(flags, bits, is_plain(self.block, &flags));
+            for (n, name) in operands.into_iter().enumerate() {
+                if let Some(name) = name {
+                    self.keep(n, name)?;
+                }
+            }
+            self.asm.store_imm(32, FLAG_KIND, kind.0 as i32);
+            self.pending = Pending::Stored(kind);
+        }
+        self.host_flags = match (self.host_flags, result(&flags)) {
+            (HostFlags::Value(made), Some(result)) if made == result.0 as usize => {
+                HostFlags::Update {
+                    position,
+                    is_exact: false,
+                }
+            }
+            _ => HostFlags::Unknown,
+        };
+        Ok(())
+    }
+
+    /// Puts an operand of the update under way into its cell.
+    fn keep(&mut self, n: usize, name: Name) -> Result<(), Stuck> {
+        match self.source(name)? {
+            Source::Immediate(value) => self.asm.store_imm(64, flag_value(n), value),
+            Source::Rm(Rm::Reg(register)) if !is_high(register) => {
+                self.asm.store(64, flag_value(n), register);
+            }
+            Source::Rm(_) => {
+                let temp = self.temp()?;
+                self.load_into(temp, name)?;
+                self.asm.store(64, flag_value(n), temp);
+                self.give_back(temp);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn condition(&mut self, condition: Condition) -> Result<(), Stuck> {
+        if self.is_unused() {
+            return Ok(());
+        }
+        let source = self.plan.source(self.position).unwrap_or(ENTRY);
+        let agrees = match self.host_flags {
+            HostFlags::Update { position, is_exact } => {
+                position == source && (is_exact || self.plan.wants(self.position))
+            }
+            _ => false,
+        };
+        if !agrees {
+            self.restore(source)?;
+        }
+        let tag = Name(if source == ENTRY {
+            u32::MAX
+        } else {
+            source as u32
+        });
+        self.set(Loc::Condition(condition as u8, tag))
+    }
+
+    /// Makes the host's flags those of an update.
+    fn restore(&mut self, source: usize) -> Result<(), Stuck> {
+        if source != ENTRY && self.compare_again(source) {
+            self.host_flags = HostFlags::Update {
+                position: source,
+                is_exact: true,
+            };
+            return Ok(());
+        }
+        if source != ENTRY && !self.plan.needs(source) {
+            return Err(Stuck::Flags(source));
+        }
+        if !self.free.contains(&abi::T1) {
+            self.clear_temps()?;
+        }
+        self.settle();
+        self.host_flags = HostFlags::Update {
+            position: source,
+            is_exact: true,
+        };
+        Ok(())
+    }
+
+    /// Carries out a comparison again, if its operands are still where they were.
+    fn compare_again(&mut self, source: usize) -> bool {
+        let (Op::Flags(flags), bits) = self.block.ops[source] else {
+            return false;
+        };
+        let held = |emit: &Self, name: Name| match emit.loc(name) {
+            Loc::Gpr(register, false) => Some(emit.gpr_rm(register, false)),
+            _ => None,
+        };
+        match flags {
+            Flags::Sub { a, b, .. } if is_plain(self.block, &flags) => {
+                let Some(a) = held(self, a) else {
+                    return false;
+                };
+                match (a, held(self, b), self.loc(b)) {
+                    (a, Some(Rm::Reg(b)), _) => self.asm.alu(Alu::Cmp, bits, a, b),
+                    (Rm::Reg(a), Some(b), _) => self.asm.alu_from(Alu::Cmp, bits, a, b),
+                    (a, _, Loc::Constant(value)) => {
+                        let value = rax_cpu::flags::sign_extend(bits, value) as i64;
+                        let Ok(value) = i32::try_from(value) else {
+                            return false;
+                        };
+                        self.asm.alu_imm(Alu::Cmp, bits, a, value);
+                    }
+                    _ => return false,
+                }
+                true
+            }
+            Flags::Logic { result } => {
+                if let Some(Rm::Reg(register)) = held(self, result) {
+                    self.asm.test(bits, register, register);
+                    return true;
+                }
+                false
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn is_zero(&mut self, value: Name) -> Result<(), Stuck> {
+        if let Loc::Constant(value) = self.loc(value) {
+            return self.set(Loc::Constant(u64::from(value == 0)));
+        }
+        // The value must last as long as what is asked of it.
+        let own = Name(self.position as u32);
+        if self.plan.last_use(own) > self.plan.last_use(value) {
+            let bits = self.bits(value);
+            match self.source(value)? {
+                Source::Rm(Rm::Reg(register)) => self.asm.test(bits, register, register),
+                Source::Rm(rm) => self.asm.alu_imm(Alu::Cmp, bits, rm, 0),
+                Source::Immediate(_) => return self.stuck(),
+            }
+            self.host_flags = HostFlags::Update {
+                position: self.position,
+                is_exact: false,
+            };
+            let tag = Name(self.position as u32);
+            return self.set(Loc::Condition(cc::E, tag));
+        }
+        self.set(Loc::IsZero(value))
+    }
+
+    /// Makes the host's flags tell a truth value; the condition to test, or the constant.
+    pub(super) fn test_bit(&mut self, bit: Bit) -> Result<Result<u8, bool>, Stuck> {
+        match self.loc(bit.0) {
+            Loc::Constant(value) => Ok(Err(value != 0)),
+            Loc::Condition(condition, tag) => {
+                let holds = matches!(
+                    self.host_flags,
+                    HostFlags::Update { position, .. }
+                        if position == tag.0 as usize || (position == ENTRY && tag.0 == u32::MAX)
+                );
+                if !holds {
+                    if matches!(self.block.ops.get(tag.0 as usize), Some((Op::IsZero(_), _))) {
+                        return self.stuck();
+                    }
+                    let source = if tag.0 == u32::MAX {
+                        ENTRY
+                    } else {
+                        tag.0 as usize
+                    };
+                    self.restore(source)?;
+                }
+                Ok(Ok(condition))
+            }
+            Loc::IsZero(value) => {
+                let bits = self.bits(value);
+                match self.source(value)? {
+                    Source::Rm(Rm::Reg(register)) => self.asm.test(bits, register, register),
+                    Source::Rm(rm) => self.asm.alu_imm(Alu::Cmp, bits, rm, 0),
+                    Source::Immediate(_) => return self.stuck(),
+                }
+                self.host_flags = HostFlags::Unknown;
+                Ok(Ok(cc::E))
+            }
+            _ => self.stuck(),
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! Loads and stores: the TLB's probe inline, and the stack.
+//!
+//! A probe leaves the offset within the page in T0 and the host's page in T1, or goes
+//! the instruction's slow way. See `docs/mmu.md`, section 3.
+
+use rax_cpu::insn::AddressKind;
+use rax_cpu::ir::{Name, Op};
+use rax_cpu::mode::Mode;
+use rax_cpu::segment::SegmentRegister;
+use rax_cpu::state::Gpr;
+use rax_mmu::View;
+
+use super::abi::{self, T0, T1, home, pinned, segment_base};
+use super::asm::{Alu, Mem, Reg, Rm, Turn, at, cc, is_high};
+use super::flags::HostFlags;
+use super::values::{Loc, Source};
+use super::{Emit, Stuck};
+
+impl Emit<'_> {
+    fn view(&self) -> View {
+        self.unit.mode.view()
+    }
+
+    /// The raw effective address of the memory operand, and `extra`, in a register that
+    /// holds nothing; of `bits` bits, with zeros above.
+    pub(super) fn effective(&mut self, to: Reg, extra: u64, bits: u32) -> Result<(), Stuck> {
+        let insn = self.insn();
+        let mut displacement = (insn.displacement as u64).wrapping_add(extra);
+        let mut base = insn.base;
+        let mut index = insn.index;
+        let mut scale = insn.scale;
+        if base == Gpr::BlockRip {
+            displacement = displacement.wrapping_add(self.unit.rip);
+            base = Gpr::Zero;
+        }
+        if base == Gpr::Zero && scale == 0 {
+            (base, index) = (index, Gpr::Zero);
+        }
+        if base == Gpr::Zero && scale == 1 {
+            (base, scale) = (index, 0);
+        }
+        if base == Gpr::Zero && index == Gpr::Zero {
+            let value = displacement & rax_cpu::flags::mask(bits);
+            self.asm.constant(to, value);
+            return Ok(());
+        }
+        let Ok(short) = i32::try_from(displacement as i64) else {
+            return self.stuck();
+        };
+        let base_register = pinned(base);
+        if base == Gpr::Zero {
+            // An index by itself.
+            self.load_gpr(to, index);
+            self.asm.shift_imm(Turn::Shl, 64, to, scale);
+            self.host_flags = HostFlags::Unknown;
+            self.asm.lea(bits, to, at(to, short));
+            return Ok(());
+        }
+        if index == Gpr::Zero {
+            let base = base_register.unwrap_or_else(|| {
+                self.load_gpr(to, base);
+                to
+            });
+            self.asm.lea(bits, to, at(base, short));
+            return Ok(());
+        }
+        let Some(base_register) = base_register else {
+            self.load_gpr(to, index);
+            if scale != 0 {
+                self.asm.shift_imm(Turn::Shl, 64, to, scale);
+            }
+            self.asm.alu_from(Alu::Add, 64, to, home(base));
+            self.host_flags = HostFlags::Unknown;
+            self.asm.lea(bits, to, at(to, short));
+            return Ok(());
+        };
+        let index = pinned(index).unwrap_or_else(|| {
+            self.load_gpr(to, index);
+            to
+        });
+        let mem = Mem {
+            base: base_register,
+            index: Some((index, scale)),
+            disp: short,
+        };
+        self.asm.lea(bits, to, mem);
+        Ok(())
+    }
+
+    fn load_gpr(&mut self, to: Reg, register: Gpr) {
+        let from = self.gpr_rm(register, false);
+        self.asm.load(64, to, from);
+    }
+
+    /// The linear address of the memory operand in T0.
+    fn linear(&mut self, address: Name) -> Result<(), Stuck> {
+        let Loc::Address(extra) = self.loc(address) else {
+            return self.stuck();
+        };
+        let insn = self.insn();
+        match insn.address {
+            AddressKind::Flat64 => self.effective(T0, extra, 64)?,
+            AddressKind::Flat32 => self.effective(T0, extra, 32)?,
+            AddressKind::Based64 => {
+                self.effective(T0, extra, 64)?;
+                self.asm
+                    .alu_from(Alu::Add, 64, T0, segment_base(insn.segment));
+            }
+            AddressKind::Segmented => return self.stuck(),
+        }
+        Ok(())
+    }
+
+    /// Turns the linear address in T0 into T0 + T1, the host's.
+    fn probe(&mut self, bytes: u32, write: bool) -> Mem {
+        if self.backend.features.bmi2 {
+            self.asm.rorx(T1, T0, 7);
+        } else {
+            self.asm.load(64, T1, T0);
+            self.asm.shift_imm(Turn::Shr, 64, T1, 7);
+        }
+        self.asm.alu_imm(Alu::And, 32, T1, 0x1fe0);
+        let table = abi::tlb(self.view());
+        let tag = table + if write { 8 } else { 0 };
+        self.asm
+            .alu_from(Alu::Xor, 64, T0, super::asm::sum(super::asm::RBP, T1, tag));
+        self.asm.alu_imm(Alu::Cmp, 64, T0, 4096 - bytes as i32);
+        let miss = self.asm.branch_ahead(cc::A);
+        self.slow.push(miss);
+        self.host_flags = HostFlags::Unknown;
+        self.asm
+            .load(64, T1, super::asm::sum(super::asm::RBP, T1, table + 24));
+        Self::pair(T0, T1)
+    }
+
+    /// Takes what a probe found into the value under way.
+    fn take(&mut self, from: Mem, bits: u32) -> Result<(), Stuck> {
+        if self.is_unused() {
+            return Ok(());
+        }
+        if bits >= 32
+            && let Some((register, host)) = self.target()
+        {
+            self.clobber_with(register, &[T0, T1])?;
+            self.asm.zero_extend(bits, host, from);
+            return self.made_in(register);
+        }
+        self.asm.zero_extend(bits, T0, from);
+        self.free.retain(|&register| register != T0);
+        self.set(Loc::Temp(T0))
+    }
+
+    /// Makes way in a guest register while some temporaries are in use.
+    fn clobber_with(&mut self, register: Gpr, used: &[Reg]) -> Result<(), Stuck> {
+        let free = std::mem::take(&mut self.free);
+        self.free = free.iter().copied().filter(|r| !used.contains(r)).collect();
+        let result = self.clobber(register);
+        self.free.extend(free.iter().filter(|r| used.contains(r)));
+        self.free.sort_unstable();
+        result
+    }
+
+    pub(super) fn load(&mut self, address: Name, bits: u32) -> Result<(), Stuck> {
+        self.clear_temps()?;
+        self.linear(address)?;
+        let from = self.probe(bits / 8, false);
+        self.take(from, bits)
+    }
+
+    pub(super) fn store(&mut self, address: Name, value: Name, bits: u32) -> Result<(), Stuck> {
+        self.clear_temps()?;
+        self.linear(address)?;
+        let to = self.probe(bits / 8, true);
+        self.put(to, value, bits)
+    }
+
+    /// Stores a value where a probe led.
+    fn put(&mut self, to: Mem, value: Name, bits: u32) -> Result<(), Stuck> {
+        self.free.clear();
+        let source = match self.loc(value) {
+            Loc::Constant(constant) => {
+                let constant = rax_cpu::flags::sign_extend(bits, constant) as i64;
+                i32::try_from(constant).ok().map(Source::Immediate)
+            }
+            Loc::Gpr(register, is_high) => Some(Source::Rm(self.gpr_rm(register, is_high))),
+            _ => None,
+        };
+        match source {
+            Some(Source::Immediate(constant)) => self.asm.store_imm(bits, to, constant),
+            Some(Source::Rm(Rm::Reg(register))) if !is_high(register) => {
+                self.asm.store(bits, to, register);
+            }
+            _ => {
+                self.asm.lea(64, T0, to);
+                self.load_into(T1, value)?;
+                self.asm.store(bits, at(T0, 0), T1);
+            }
+        }
+        self.free = vec![T1, T0];
+        Ok(())
+    }
+
+    /// Finds the operand writable: its host address stays in T0 until the commit.
+    pub(super) fn locate(&mut self, address: Name, bits: u32) -> Result<(), Stuck> {
+        self.clear_temps()?;
+        self.linear(address)?;
+        let place = self.probe(bits / 8, true);
+        self.asm.lea(64, T0, place);
+        self.asm.zero_extend(bits, T1, at(T0, 0));
+        self.free.clear();
+        self.set(Loc::Temp(T1))
+    }
+
+    pub(super) fn commit(&mut self, value: Name, bits: u32) -> Result<(), Stuck> {
+        match self.source(value)? {
+            Source::Immediate(constant) => self.asm.store_imm(bits, at(T0, 0), constant),
+            Source::Rm(Rm::Reg(register)) if !is_high(register) => {
+                self.asm.store(bits, at(T0, 0), register);
+            }
+            Source::Rm(_) => return self.stuck(),
+        }
+        self.give_back(T0);
+        Ok(())
+    }
+
+    pub(super) fn load_segment(
+        &mut self,
+        segment: SegmentRegister,
+        offset: Name,
+        bits: u32,
+    ) -> Result<(), Stuck> {
+        let is_plain = matches!(
+            segment,
+            SegmentRegister::Ss | SegmentRegister::Ds | SegmentRegister::Es
+        );
+        if !is_plain || !self.unit.mode.contains(Mode::CODE64) {
+            return self.stuck();
+        }
+        self.clear_temps()?;
+        self.load_into(T0, offset)?;
+        let from = self.probe(bits / 8, false);
+        self.take(from, bits)
+    }
+
+    /// Whether the stack pointer is used whole: 64 bits, or 32 of a flat segment.
+    fn stack_width(&self) -> Result<u32, Stuck> {
+        match self.insn().stack_bits {
+            64 => Ok(64),
+            32 if self.unit.mode.contains(Mode::FLAT) => Ok(32),
+            _ => self.stuck(),
+        }
+    }
+
+    pub(super) fn push(&mut self, value: Name, bits: u32) -> Result<(), Stuck> {
+        let width = self.stack_width()?;
+        let pointer = self.stack_pointer()?;
+        let bytes = bits as i32 / 8;
+        self.clear_temps()?;
+        self.asm.lea(width, T0, at(pointer, -bytes));
+        let to = self.probe(bits / 8, true);
+        self.put(to, value, bits)?;
+        // What PUSH RSP stores is read above.
+        self.clobber(Gpr::Rsp)?;
+        self.asm.lea(width, pointer, at(pointer, -bytes));
+        self.forget(Gpr::Rsp);
+        Ok(())
+    }
+
+    fn stack_pointer(&self) -> Result<Reg, Stuck> {
+        match pinned(Gpr::Rsp) {
+            Some(register) => Ok(register),
+            None => self.stuck(),
+        }
+    }
+
+    pub(super) fn stack_top(&mut self, bits: u32) -> Result<(), Stuck> {
+        let width = self.stack_width()?;
+        let pointer = self.stack_pointer()?;
+        self.clear_temps()?;
+        self.asm.load(width, T0, pointer);
+        let from = self.probe(bits / 8, false);
+        // POP RSP moves the stack pointer in between.
+        if let Some((register, host)) = self.popped(bits) {
+            self.clobber_with(register, &[T0, T1])?;
+            self.asm.zero_extend(bits, host, from);
+            return self.made_in(register);
+        }
+        self.asm.zero_extend(bits, T0, from);
+        self.free.retain(|&register| register != T0);
+        self.set(Loc::Temp(T0))
+    }
+
+    /// The register that what is read from the stack is for, if only the stack pointer
+    /// moves in between.
+    fn popped(&self, bits: u32) -> Option<(Gpr, Reg)> {
+        let name = Name(self.position as u32);
+        let ops = &self.block.ops;
+        match (ops.get(self.position + 1)?.0, ops.get(self.position + 2)?.0) {
+            (Op::MoveStack(_), Op::WriteGpr(register, false, value))
+                if value == name && register != Gpr::Rsp && bits >= 32 =>
+            {
+                pinned(register).map(|host| (register, host))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn move_stack(&mut self, bytes: u64) -> Result<(), Stuck> {
+        let width = self.stack_width()?;
+        let pointer = self.stack_pointer()?;
+        let Ok(bytes) = i32::try_from(bytes as i64) else {
+            return self.stuck();
+        };
+        self.clobber(Gpr::Rsp)?;
+        self.asm.lea(width, pointer, at(pointer, bytes));
+        self.forget(Gpr::Rsp);
+        Ok(())
+    }
+
+    pub(super) fn set_stack(&mut self, value: Name) -> Result<(), Stuck> {
+        let width = self.stack_width()?;
+        let pointer = self.stack_pointer()?;
+        if width != 64 {
+            return self.stuck();
+        }
+        self.clobber(Gpr::Rsp)?;
+        self.load_into(pointer, value)?;
+        self.forget(Gpr::Rsp);
+        Ok(())
+    }
+}

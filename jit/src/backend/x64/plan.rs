@@ -1,0 +1,396 @@
+//! What is known of a unit before it is emitted: which instructions are left to the
+//! interpreter, which flag updates somebody will look at, and when values die.
+
+use std::ops::Range;
+
+use rax_cpu::compiled::{FlagKind, overwrites_all};
+use rax_cpu::flags::Condition;
+use rax_cpu::ir::{Block, Name, Op};
+use rax_cpu::verbs::{BinaryOp, Flags, ShiftOp};
+
+/// An update of the flags, its operands named.
+pub(super) type FlagsOp = Flags<Name, Name>;
+
+/// The plan for one unit.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// The operations of each instruction, without the [`Op::Begin`].
+    ranges: Vec<Range<usize>>,
+    /// Instructions left to the interpreter, a bit each: a block has at most 32.
+    carried_out: u64,
+    /// By position: an update that must reach the cells whatever is seen from here.
+    kept: Vec<bool>,
+    /// By position: an update that somebody may look at in the cells.
+    needed: Vec<bool>,
+    /// By position: an update, or its result, that a condition takes from the host's flags.
+    wanted: Vec<bool>,
+    /// By position of a condition: the update it looks at, if it is in the unit.
+    source: Vec<Option<usize>>,
+    /// By position: where a value is last used; zero for nowhere.
+    last_use: Vec<usize>,
+}
+
+impl Plan {
+    pub(super) fn new(block: &Block) -> Self {
+        let count = block.ops.len();
+        let mut ranges: Vec<Range<usize>> = Vec::with_capacity(block.insns.len());
+        let mut carried_out = 0;
+        for (position, &(op, _)) in block.ops.iter().enumerate() {
+            match op {
+                Op::Begin(_) => ranges.push(position + 1..position + 1),
+                _ => {
+                    if matches!(op, Op::Vector(_) | Op::Call(_)) {
+                        carried_out |= 1 << (ranges.len() - 1);
+                    }
+                    if let Some(range) = ranges.last_mut() {
+                        range.end = position + 1;
+                    }
+                }
+            }
+        }
+        Self {
+            ranges,
+            carried_out,
+            kept: vec![false; count],
+            needed: vec![false; count],
+            wanted: vec![false; count],
+            source: vec![None; count],
+            last_use: vec![0; count],
+        }
+    }
+
+    pub(super) fn instructions(&self) -> usize {
+        self.ranges.len()
+    }
+
+    pub(super) fn range(&self, index: usize) -> Range<usize> {
+        self.ranges[index].clone()
+    }
+
+    pub(super) const fn is_carried_out(&self, index: usize) -> bool {
+        self.carried_out >> index & 1 != 0
+    }
+
+    pub(super) const fn leave_to_interpreter(&mut self, number: u32) {
+        self.carried_out |= 1 << number;
+    }
+
+    pub(super) fn keep_flags(&mut self, position: usize) {
+        debug_assert!(
+            !self.kept[position],
+            "a plan is changed but once for each cause"
+        );
+        self.kept[position] = true;
+    }
+
+    pub(super) fn needs(&self, position: usize) -> bool {
+        self.needed[position]
+    }
+
+    pub(super) fn wants(&self, position: usize) -> bool {
+        self.wanted[position]
+    }
+
+    pub(super) fn source(&self, position: usize) -> Option<usize> {
+        self.source[position]
+    }
+
+    pub(super) fn last_use(&self, name: Name) -> usize {
+        self.last_use[name.0 as usize]
+    }
+
+    /// Whether an instruction updates flags that somebody may look at in the cells.
+    pub(super) fn writes_flags(&self, index: usize) -> bool {
+        self.range(index).any(|position| self.needed[position])
+    }
+
+    /// Follows what was decided: liveness of flags, then of values.
+    pub(super) fn settle(&mut self, block: &Block) {
+        self.needed.fill(false);
+        self.wanted.fill(false);
+        self.source.fill(None);
+        self.last_use.fill(0);
+        self.conditions(block);
+        self.flags(block);
+        self.values(block);
+    }
+
+    /// Finds each condition's update, and whether the host's flags will last until then.
+    fn conditions(&mut self, block: &Block) {
+        let mut last = None;
+        let mut lasts = false;
+        for index in 0..self.ranges.len() {
+            if self.is_carried_out(index) {
+                last = None;
+                continue;
+            }
+            for position in self.range(index) {
+                let (op, bits) = block.ops[position];
+                match op {
+                    Op::Flags(flags) => {
+                        last = Some((position, flags, bits));
+                        lasts = true;
+                    }
+                    Op::Condition(condition) => {
+                        let Some((update, flags, bits)) = last else {
+                            continue;
+                        };
+                        self.source[position] = Some(update);
+                        if lasts && host_agrees(block, &flags, bits, condition) {
+                            self.wanted[update] = true;
+                            if let Some(result) = result(&flags) {
+                                self.wanted[result.0 as usize] = true;
+                            }
+                            self.wanted[position] = true;
+                        }
+                    }
+                    _ if disturbs_flags(op) => lasts = false,
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Backwards: an update is needed if something may look before the next full one.
+    fn flags(&mut self, block: &Block) {
+        // Whoever follows may look.
+        let mut live = true;
+        for index in (0..self.ranges.len()).rev() {
+            if self.is_carried_out(index) {
+                live = true;
+                continue;
+            }
+            for position in self.range(index).rev() {
+                match block.ops[position].0 {
+                    Op::Flags(flags) => {
+                        self.needed[position] = live || self.kept[position];
+                        if !reads_old(block, &flags) {
+                            live = false;
+                        } else if self.needed[position] {
+                            live = true;
+                        }
+                    }
+                    Op::Condition(_) if !self.wanted[position] => live = true,
+                    op if can_leave(op) => live = true,
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn values(&mut self, block: &Block) {
+        for index in (0..self.ranges.len()).rev() {
+            if self.is_carried_out(index) {
+                continue;
+            }
+            for position in self.range(index).rev() {
+                let (op, bits) = block.ops[position];
+                let last_use = &mut self.last_use;
+                let mut use_at = |name: Name| {
+                    let slot = &mut last_use[name.0 as usize];
+                    *slot = (*slot).max(position);
+                };
+                if let Op::Flags(flags) = op {
+                    if self.needed[position] {
+                        let plain = is_plain(block, &flags);
+                        for name in FlagKind::of(flags, bits, plain).1.into_iter().flatten() {
+                            use_at(name);
+                        }
+                    }
+                    continue;
+                }
+                let is_used = has_effect(op) || self.wanted[position] || last_use[position] != 0;
+                if is_used {
+                    let mut use_at = |name: Name| {
+                        let slot = &mut last_use[name.0 as usize];
+                        *slot = (*slot).max(position);
+                    };
+                    each_operand(op, &mut use_at);
+                }
+            }
+        }
+    }
+}
+
+/// The value that an update's ZF and SF tell of.
+pub(super) const fn result(flags: &FlagsOp) -> Option<Name> {
+    match *flags {
+        Flags::Add { sum: result, .. }
+        | Flags::Sub {
+            difference: result, ..
+        }
+        | Flags::Logic { result }
+        | Flags::Increment { result, .. }
+        | Flags::Decrement { result, .. }
+        | Flags::Shift { result, .. } => Some(result),
+        _ => None,
+    }
+}
+
+/// Whether nothing was carried into an addition or subtraction.
+pub(super) fn is_plain(block: &Block, flags: &FlagsOp) -> bool {
+    let made = |name: Name| block.ops[name.0 as usize].0;
+    match *flags {
+        Flags::Add { a, b, sum } => {
+            matches!(made(sum), Op::Binary(BinaryOp::Add, x, y) if (x, y) == (a, b))
+        }
+        Flags::Sub { a, b, difference } => {
+            matches!(made(difference), Op::Binary(BinaryOp::Sub, x, y) if (x, y) == (a, b))
+        }
+        _ => false,
+    }
+}
+
+/// A shift's count, if it is a constant.
+fn constant_count(block: &Block, count: Name) -> Option<u64> {
+    match block.ops[count.0 as usize].0 {
+        Op::Constant(value) => Some(value),
+        Op::Binary(BinaryOp::And, a, b) => match [a, b].map(|name| block.ops[name.0 as usize].0) {
+            [Op::Constant(a), Op::Constant(b)] => Some(a & b),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether flags before an update show after it.
+pub(super) fn reads_old(block: &Block, flags: &FlagsOp) -> bool {
+    match *flags {
+        Flags::Shift { op, count, .. } => {
+            matches!(op, ShiftOp::Rol | ShiftOp::Ror)
+                || constant_count(block, count).is_none_or(|count| count == 0)
+        }
+        Flags::DoubleShift { .. } => true,
+        ref flags => !overwrites_all(flags),
+    }
+}
+
+/// Whether the host's flags after the same operation say the same of a condition.
+fn host_agrees(block: &Block, flags: &FlagsOp, bits: u32, condition: Condition) -> bool {
+    use Condition::{A, Ae, B, Be, G, Ge, L, Le, No, O};
+    match *flags {
+        Flags::Add { .. } | Flags::Sub { .. } => is_plain(block, flags),
+        Flags::Logic { result } => matches!(
+            block.ops[result.0 as usize].0,
+            Op::Binary(BinaryOp::And | BinaryOp::Or | BinaryOp::Xor, ..)
+        ),
+        Flags::Increment { .. } | Flags::Decrement { .. } => !matches!(condition, A | Ae | B | Be),
+        // Its overflow is undefined but for a count of 1.
+        Flags::Shift { op, count, .. } => {
+            matches!(op, ShiftOp::Shl | ShiftOp::Shr | ShiftOp::Sar)
+                && constant_count(block, count)
+                    .is_some_and(|count| count != 0 && count < u64::from(bits))
+                && !matches!(condition, G | Ge | L | Le | No | O)
+        }
+        _ => false,
+    }
+}
+
+/// Whether an operation's host code may change the host's flags.
+const fn disturbs_flags(op: Op) -> bool {
+    !matches!(
+        op,
+        Op::Begin(_)
+            | Op::Constant(_)
+            | Op::ReadGpr(..)
+            | Op::WriteGpr(..)
+            | Op::Commit { .. }
+            | Op::RawAddress
+            | Op::ZeroExtend(_)
+            | Op::SignExtend(..)
+            | Op::Select(..)
+            | Op::Condition(_)
+            | Op::MoveStack(_)
+            | Op::NextIp
+            | Op::DirectTarget
+    )
+}
+
+/// Whether somebody may look at the state before or at an operation.
+const fn can_leave(op: Op) -> bool {
+    matches!(
+        op,
+        Op::Load(_)
+            | Op::Store { .. }
+            | Op::Locate(_)
+            | Op::LoadSegment(..)
+            | Op::Push(_)
+            | Op::StackTop
+            | Op::Divide { .. }
+            | Op::CheckTarget(_)
+            | Op::Vector(_)
+            | Op::Call(_)
+    )
+}
+
+/// Whether an operation does something besides making a value.
+const fn has_effect(op: Op) -> bool {
+    can_leave(op)
+        || matches!(
+            op,
+            Op::WriteGpr(..)
+                | Op::Commit { .. }
+                | Op::MoveStack(_)
+                | Op::SetStack(_)
+                | Op::Flags(_)
+                | Op::Jump(_)
+                | Op::Branch(_)
+        )
+}
+
+/// Calls `act` with each operand, but for those of flags and vectors.
+fn each_operand(op: Op, act: &mut dyn FnMut(Name)) {
+    match op {
+        Op::Begin(_)
+        | Op::Constant(_)
+        | Op::ReadGpr(..)
+        | Op::RawAddress
+        | Op::StackTop
+        | Op::MoveStack(_)
+        | Op::Condition(_)
+        | Op::NextIp
+        | Op::DirectTarget
+        | Op::Flags(_)
+        | Op::Vector(_)
+        | Op::Call(_) => {}
+        Op::WriteGpr(_, _, name)
+        | Op::Push(name)
+        | Op::Unary(_, name)
+        | Op::Load(name)
+        | Op::Locate(name)
+        | Op::LoadSegment(_, name)
+        | Op::SetStack(name)
+        | Op::CheckTarget(name)
+        | Op::Jump(name)
+        | Op::Remainder(name)
+        | Op::ZeroExtend(name)
+        | Op::IsZero(name)
+        | Op::SignExtend(_, name) => act(name),
+        Op::Branch(bit) => act(bit.0),
+        Op::Store {
+            address: a,
+            value: b,
+        }
+        | Op::Commit { place: a, value: b }
+        | Op::Binary(_, a, b)
+        | Op::Shift(_, a, b) => {
+            act(a);
+            act(b);
+        }
+        Op::DoubleShift(_, a, b, c)
+        | Op::Divide {
+            dividend: (a, b),
+            divisor: c,
+            ..
+        } => {
+            act(a);
+            act(b);
+            act(c);
+        }
+        Op::Select(bit, a, b) => {
+            act(bit.0);
+            act(a);
+            act(b);
+        }
+    }
+}

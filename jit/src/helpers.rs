@@ -1,0 +1,56 @@
+//! The way from compiled code back into Rust.
+#![expect(unsafe_code, reason = "compiled code passes pointers")]
+
+use rax_cpu::Cpu;
+
+use crate::block::Unit;
+
+/// Carries out one instruction of a unit. Zero if compiled code is to be left;
+/// otherwise the arithmetic flags as RFLAGS has them, if `WITH_FLAGS`, and bit 1.
+extern "sysv64" fn carry_out<const WITH_FLAGS: bool>(
+    cpu: *mut Cpu,
+    unit: *const Unit,
+    index: u64,
+) -> u64 {
+    // SAFETY: compiled code runs inside `trampoline::run`, which holds the processor
+    // exclusively and gave out this pointer.
+    let cpu = unsafe { &mut *cpu };
+    // SAFETY: compiled code passes its own unit, which the code cache keeps while it
+    // may run.
+    let unit = unsafe { &*unit };
+    if !cpu.carry_out(unit.place(), index as usize) {
+        return 0;
+    }
+    if WITH_FLAGS {
+        2 | cpu.settled_status().bits()
+    } else {
+        2
+    }
+}
+
+/// Makes the state's flags valid; gives the arithmetic ones as RFLAGS has them.
+extern "sysv64" fn settle(cpu: *mut Cpu) -> u64 {
+    // SAFETY: as in `carry_out`.
+    let cpu = unsafe { &mut *cpu };
+    2 | cpu.settled_status().bits()
+}
+
+/// Where compiled code finds the helpers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Helpers {
+    /// Carries out one instruction: processor, unit, index; zero to leave.
+    pub(crate) carry_out: u64,
+    /// The same, and gives the flags.
+    pub(crate) carry_out_with_flags: u64,
+    /// Makes flags valid: processor; gives the flags.
+    pub(crate) settle: u64,
+}
+
+/// The addresses.
+pub(crate) fn addresses() -> Helpers {
+    Helpers {
+        carry_out: carry_out::<false> as *const () as u64,
+        carry_out_with_flags: carry_out::<true> as *const () as u64,
+        settle: settle as *const () as u64,
+    }
+}

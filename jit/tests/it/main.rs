@@ -1,0 +1,3 @@
+//! Compiled code against the interpreter.
+
+mod programs;
