@@ -91,12 +91,13 @@ fn movdir64b(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     cpu.note_position(insn);
     let offset = cpu.state.gpr(insn.registers[0]) & mask(u32::from(insn.address_bits));
     let to = cpu.segmented_address(SegmentRegister::Es, offset, 64, true)?;
-    if to.0 % 64 != 0 {
-        return Err(general_protection(cpu));
-    }
     let from = cpu.operand_address(insn, 64, false)?;
     let mut bytes = [0; 64];
     cpu.read_linear(insn.segment, from, &mut bytes)?;
+    // A Xeon (6, 207) has read before it looks at the destination.
+    if to.0 % 64 != 0 {
+        return Err(general_protection(cpu));
+    }
     cpu.write_linear(SegmentRegister::Es, to, &bytes)
 }
 

@@ -7,6 +7,7 @@ use crate::Cpu;
 use crate::exception::Exit;
 use crate::flags::sign_extend;
 use crate::insn::Insn;
+use crate::mode::Mode;
 use crate::vector::{Lane, VectorBits, VectorOp};
 use crate::verbs::{Bits, VectorVerbs, VectorWidth, Width, Y256};
 
@@ -26,17 +27,46 @@ const fn lane_of<W: Width>() -> Lane {
 
 /// The linear address of one lane of the memory operand.
 ///
+/// In 64-bit mode only the operand's start is cut to the address size (so a Xeon: 6, 207).
+///
 /// # Errors
 /// When segmentation forbids it.
-fn place<W: Width>(
+fn place<L: VectorWidth, W: Width>(
     cpu: &mut Cpu,
     insn: &Insn,
     lane: u32,
     write: bool,
 ) -> Result<LinearAddress, Exit> {
     let start = cpu.raw_effective_address(insn);
-    let effective = start.wrapping_add(u64::from(lane) * W::BYTES);
-    cpu.address_of(insn, effective, W::BYTES, write)
+    let offset = u64::from(lane) * W::BYTES;
+    if !cpu.mode.contains(Mode::CODE64) {
+        return cpu.address_of(insn, start.wrapping_add(offset), W::BYTES, write);
+    }
+    let start = cpu.address_of(insn, start, L::BYTES, write)?;
+    Ok(start.wrapping_add(offset))
+}
+
+/// The first and the last byte of the lanes that are wanted; none if none is.
+///
+/// # Errors
+/// When segmentation forbids one of them, or one is not canonical: that comes before
+/// any page fault.
+fn span<L: VectorWidth, W: Width>(
+    cpu: &mut Cpu,
+    insn: &Insn,
+    mask: L::Bits,
+    write: bool,
+) -> Result<Option<(LinearAddress, LinearAddress)>, Exit> {
+    let mut ends = None;
+    for lane in (0..L::BITS / W::BITS).filter(|&lane| is_wanted::<W>(mask, lane)) {
+        let first = place::<L, W>(cpu, insn, lane, write)?;
+        let last = first.wrapping_add(W::BYTES - 1);
+        if !cpu.is_canonical(first.0) || !cpu.is_canonical(last.0) {
+            return Err(cpu.segment_fault(insn.segment));
+        }
+        ends = Some((ends.map_or(first, |(first, _)| first), last));
+    }
+    Ok(ends)
 }
 
 /// Reads one lane, which is never misaligned.
@@ -59,9 +89,10 @@ pub(in crate::insn) fn masked_load<L: VectorWidth, W: Width>(
 ) -> Result<(), Exit> {
     cpu.note_position(insn);
     let mask = cpu.vector::<L>(insn.number(1));
+    span::<L, W>(cpu, insn, mask, false)?;
     let mut result = L::Bits::default();
     for lane in (0..L::BITS / W::BITS).filter(|&lane| is_wanted::<W>(mask, lane)) {
-        let address = place::<W>(cpu, insn, lane, false)?;
+        let address = place::<L, W>(cpu, insn, lane, false)?;
         result = result.insert(W::BITS, lane, load::<W>(cpu, insn, address)?);
     }
     cpu.set_vector::<L>(insn.number(0), result);
@@ -77,20 +108,14 @@ pub(in crate::insn) fn masked_store<L: VectorWidth, W: Width>(
     let mask = cpu.vector::<L>(insn.number(1));
     let data = cpu.vector::<L>(insn.number(2));
     let wanted = || (0..L::BITS / W::BITS).filter(|&lane| is_wanted::<W>(mask, lane));
-    let mut ends = None;
-    for lane in wanted() {
-        let address = place::<W>(cpu, insn, lane, true)?;
-        let last = address.wrapping_add(W::BYTES - 1);
-        ends = Some((ends.map_or(address, |(first, _)| first), last));
-    }
-    let Some((first, last)) = ends else {
+    let Some((first, last)) = span::<L, W>(cpu, insn, mask, true)? else {
         return Ok(());
     };
     // All lies in two pages at most. A Xeon (6, 207) finds the second one missing at the last byte.
     cpu.probe_write(insn.segment, first, 1)?;
     cpu.probe_write(insn.segment, last, 1)?;
     for lane in wanted() {
-        let address = place::<W>(cpu, insn, lane, true)?;
+        let address = place::<L, W>(cpu, insn, lane, true)?;
         let value = data.extract(W::BITS, lane);
         if !cpu.mmu.store(cpu.view, address, W::Bits::truncate(value)) {
             let bytes = value.to_le_bytes();
