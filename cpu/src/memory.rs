@@ -448,7 +448,9 @@ impl Cpu {
         };
         self.mmu.memory().read(address, bytes, &mut space);
         if space.cpu_called {
-            self.end_access();
+            // The block may run to its end: a load changes no code. Where blocks end is
+            // the same for every engine; where loads go the slow way is not.
+            self.request_attention();
         }
     }
 

@@ -11,7 +11,7 @@ use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
 use rax_machine::cli::{self, ClockSource, Command, DumpOptions, Engine, RunOptions, SerialOption};
 use rax_machine::host::{
     FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawDisk, RawMode, SilentConsole,
-    StdioConsole, entropy, file_console, file_sink, handle_signals, message, read_stdin,
+    StdioConsole, file_console, file_sink, handle_signals, message, read_stdin,
 };
 use rax_machine::load::{self, BootRequest, InputFile, LoadError, Module, Role};
 use rax_machine::watch::Trace;
@@ -197,10 +197,11 @@ fn set_engine(options: &RunOptions, machine: &mut Machine) -> Result<Verdict, Fa
                 ));
             }
             let reference: MakeEngine = Box::new(|cpu| Box::new(Interpreter::new(cpu)));
-            let tested: MakeEngine = Box::new(|cpu| match Jit::new(cpu, rax_jit::Options::default()) {
-                Ok(jit) => Box::new(jit),
-                Err(_) => Box::new(Interpreter::new(cpu)),
-            });
+            let tested: MakeEngine =
+                Box::new(|cpu| match Jit::new(cpu, rax_jit::Options::default()) {
+                    Ok(jit) => Box::new(jit),
+                    Err(_) => Box::new(Interpreter::new(cpu)),
+                });
             let slice = options.lockstep_slice;
             let lockstep = Lockstep::new(&mut machine.cpu, [reference, tested], slice)
                 .map_err(Failure::Lockstep)?;
@@ -236,18 +237,6 @@ fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
     Ok(Boot::Image(image))
 }
 
-/// What the guest's random numbers follow from: virtual time asks the host for nothing.
-fn seed(options: &RunOptions) -> Result<[u8; 32], HostError> {
-    let number = match (options.seed, options.clock) {
-        (Some(number), _) => number,
-        (None, ClockSource::Virtual) => 0,
-        (None, ClockSource::Real) => return entropy(),
-    };
-    let mut seed = [0; 32];
-    seed[..8].copy_from_slice(&number.to_le_bytes());
-    Ok(seed)
-}
-
 /// What is plugged into the board, and the host's side of it.
 fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failure> {
     let mut fittings = Fittings {
@@ -258,7 +247,6 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
         ClockSource::Real => i64::try_from(HostClock::unix_seconds()).unwrap_or(VIRTUAL_START),
         ClockSource::Virtual => VIRTUAL_START,
     };
-    fittings.seed = seed(options)?;
     for serial in &options.serial {
         let console: Box<dyn Console> = match serial {
             SerialOption::Stdio => {
