@@ -304,3 +304,39 @@ fn every_vector_encoding_ends_alike() {
         .collect();
     assert!(differ.is_empty(), "{}", differ.join("\n"));
 }
+
+/// What is left to the interpreter is a choice, listed here.
+#[test]
+fn most_vector_encodings_are_compiled() {
+    let mut pair = Pair::new();
+    let mut left = Vec::new();
+    for encoding in std::mem::take(&mut pair.all) {
+        let cpu = &mut pair.cpus[1];
+        let mut bytes = encoding.bytes[..decode(&encoding.bytes).len()].to_vec();
+        bytes.push(0xf4);
+        cpu.mmu
+            .memory()
+            .ram_write(PhysicalAddress(CODE), &bytes)
+            .unwrap();
+        cpu.mmu.flush_all();
+        let before = cpu.state.instructions;
+        cpu.state = start(&mut Random(1));
+        cpu.state.instructions = before;
+        cpu.update_mode();
+        let carried_out = pair.jit.statistics().carried_out;
+        pair.jit.run(cpu, before + 100);
+        // HLT is one.
+        if pair.jit.statistics().carried_out > carried_out + 1 {
+            left.push(format!(
+                "{:?}{}",
+                encoding.code,
+                if encoding.in_memory { " mem" } else { "" }
+            ));
+        }
+    }
+    println!(
+        "{:?}\n{} left: {left:#?}",
+        pair.jit.statistics(),
+        left.len()
+    );
+}

@@ -90,6 +90,12 @@ pub(super) const fn segment_base(segment: SegmentRegister) -> Mem {
     )
 }
 
+/// Where the state keeps the upper half of a vector register.
+const fn upper_home(register: u8) -> Mem {
+    let home = vector_home(register);
+    at(home.base, home.disp + 16)
+}
+
 const fn cell(offset: usize) -> Mem {
     at(RBP, (offset_of!(Cpu, cells) + offset) as i32 - BIAS)
 }
@@ -200,9 +206,20 @@ fn vector_routines(asm: &mut Asm) -> (u64, u64) {
     let refused = asm.branch_ahead(super::asm::cc::NE);
     asm.mxcsr(HOST_MXCSR, true);
     asm.mxcsr(MXCSR, false);
+    // On Intel's processors a legacy instruction crawls once the upper half of any register
+    // has been written, until VZEROUPPER: so they are not written if all are zero.
+    let uppers: Vec<Mem> = (0..FIRST_TEMP).map(upper_home).collect();
+    let are_zero = asm.branch_if_zero(&uppers);
     for register in 0..FIRST_TEMP {
-        asm.move_vector(register, vector_home(register), false);
+        asm.move_vector(256, register, vector_home(register), false);
     }
+    let done = asm.jump_ahead();
+    asm.bind(are_zero);
+    asm.zero_upper();
+    for register in 0..FIRST_TEMP {
+        asm.move_vector(128, register, vector_home(register), false);
+    }
+    asm.bind(done);
     asm.store_imm(32, VECTORS, 1);
     asm.test(64, RSP, RSP);
     asm.ret();
@@ -214,7 +231,7 @@ fn vector_routines(asm: &mut Asm) -> (u64, u64) {
     asm.mxcsr(MXCSR, true);
     asm.mxcsr(HOST_MXCSR, false);
     for register in 0..FIRST_TEMP {
-        asm.move_vector(register, vector_home(register), true);
+        asm.move_vector(256, register, vector_home(register), true);
     }
     asm.zero_upper();
     asm.store_imm(32, VECTORS, 0);

@@ -1,7 +1,7 @@
 //! The encodings of the host's vector instructions (SDM 2A, 2.3): legacy, two operands
 //! and a destination whose upper half stays; and VEX, three operands and nothing stays.
 
-use crate::backend::x64::asm::{Asm, Mem, Reg, Rm};
+use crate::backend::x64::asm::{Asm, Fixup, Mem, Reg, Rm, cc};
 
 /// A place in the opcode maps. Both encodings have the same numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,10 +130,26 @@ impl Asm {
         }
     }
 
-    /// `vmovups` of 256 bits between a register and memory.
-    pub(in crate::backend::x64) fn move_vector(&mut self, register: Reg, memory: Mem, store: bool) {
+    /// `vmovups` between a register and memory.
+    pub(in crate::backend::x64) fn move_vector(
+        &mut self,
+        bits: u32,
+        register: Reg,
+        memory: Mem,
+        store: bool,
+    ) {
         let code = np(if store { 0x11 } else { 0x10 });
-        self.vex(code, 256, [register, 0], memory, None);
+        self.vex(code, bits, [register, 0], memory, None);
+    }
+
+    /// Jumps if all these pieces of 128 bits are zero. Disturbs XMM0.
+    pub(in crate::backend::x64) fn branch_if_zero(&mut self, pieces: &[Mem]) -> Fixup {
+        self.vex(p66(0xef), 128, [0, 0], Rm::Reg(0), None);
+        for &piece in pieces {
+            self.vex(p66(0xeb), 128, [0, 0], piece, None);
+        }
+        self.vex(p66_38(0x17), 128, [0, 0], Rm::Reg(0), None);
+        self.branch_ahead(cc::E)
     }
 
     /// LDMXCSR, or STMXCSR.
