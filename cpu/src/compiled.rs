@@ -31,12 +31,14 @@ pub struct Cells {
     pub unused: [u64; 3],
     /// The host's stack pointer when compiled code was entered.
     pub host_stack: u64,
-    /// Where the jump cache of the present mode begins.
-    pub jumps: u64,
     /// Which exit compiled code took.
     pub exit: u64,
-    /// What else a back end wants to keep.
-    pub scratch: [u64; 4],
+    /// Room for what is to come, which keeps the others where one byte reaches them.
+    pub spare: [u64; 2],
+    /// Values that found no register.
+    pub scratch: [u64; 2],
+    /// Where the jump cache of the present mode begins.
+    pub jumps: u64,
     /// The low half of the MMU's translation epoch.
     pub epoch: u32,
     /// What to make flags of: a [`FlagKind`]; zero if [`CpuState::flags`] is valid.
@@ -68,12 +70,36 @@ pub struct Place<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlagKind(pub u32);
 
+/// Operations whose flags are found with a few instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SimpleKind {
+    /// The values are the sum and what was added.
+    Add,
+    /// The values are the difference and what was taken off.
+    Sub,
+    /// The value is the result.
+    Logic,
+}
+
 impl FlagKind {
     /// The state's own flags are valid.
     pub const SETTLED: Self = Self(0);
     /// Kinds up to this one need of the flags before them nothing but CF, and leave
     /// that in the state.
     pub const LAST_WITH_STATE_CARRY: Self = Self(11);
+
+    /// The number of the operation and its width in bits, if nothing but the flags of
+    /// this one operation matters: addition, subtraction or a logical operation.
+    #[must_use]
+    pub const fn simple(self) -> Option<(SimpleKind, u32)> {
+        let kind = match self.0 >> 2 {
+            Self::ADD => SimpleKind::Add,
+            Self::SUB => SimpleKind::Sub,
+            Self::LOGIC => SimpleKind::Logic,
+            _ => return None,
+        };
+        Some((kind, 8 << (self.0 & 3)))
+    }
 
     const INCREMENT: u32 = 1;
     const DECREMENT: u32 = 2;

@@ -450,6 +450,7 @@ impl Cpu {
         if space.cpu_called {
             // The block may run to its end: a load changes no code. Where blocks end is
             // the same for every engine; where loads go the slow way is not.
+            self.pause = true;
             self.request_attention();
         }
     }
@@ -463,8 +464,10 @@ impl Cpu {
             platform: &mut *self.platform,
         };
         self.mmu.memory().write(address, bytes, &mut space);
-        if space.cpu_called || self.mmu.memory().code_pages().has_code_writes() {
+        if space.cpu_called {
             self.end_access();
+        } else if self.mmu.memory().code_pages().has_code_writes() {
+            self.request_leave();
         }
     }
 

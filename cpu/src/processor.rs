@@ -59,6 +59,8 @@ pub struct Cpu {
     pub(crate) departure: Departure,
     /// The running block must not go on as decoded.
     pub(crate) leave: bool,
+    /// A device was reached: a repeated instruction is to be interrupted.
+    pub(crate) pause: bool,
     /// Position in its block of the instruction that went the slow way.
     pub(crate) position: u8,
     /// Instructions after the one that left its block early.
@@ -100,6 +102,7 @@ impl Cpu {
             view: View::Supervisor,
             departure: Departure::FallThrough,
             leave: false,
+            pause: false,
             position: 0,
             remaining: 0,
             slice_end: 0,
@@ -188,6 +191,7 @@ impl Cpu {
 
     /// After the platform was called: the world may have changed.
     pub(crate) fn end_access(&mut self) {
+        self.pause = true;
         self.request_leave();
     }
 

@@ -165,11 +165,6 @@ impl CodeCache {
         Some((id, emitted))
     }
 
-    /// Bytes of code.
-    pub(crate) const fn used(&self) -> usize {
-        self.next - self.start
-    }
-
     /// The jump table of a mode.
     pub(crate) fn table(&mut self, mode: Mode) -> &mut JumpTable {
         self.tables.entry(mode).or_insert_with(JumpTable::new)

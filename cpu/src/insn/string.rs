@@ -76,6 +76,7 @@ pub(super) fn repeat(
     if left == 0 {
         return Ok(());
     }
+    cpu.pause = false;
     let mut budget = if cpu.mode.contains(Mode::SINGLE) {
         1
     } else {
@@ -104,10 +105,12 @@ fn interrupt(cpu: &mut Cpu) -> Exit {
     Exit::Again
 }
 
-/// After an element: the engine looks up if a device or code was written.
+/// After an element: the engine looks up if a device was reached. Not if code was
+/// written: what counts as code depends on what an engine has decoded, and an
+/// interruption counts as an instruction.
 #[inline(always)]
 const fn look_up(cpu: &Cpu) -> Again {
-    if cpu.leave { Again::Pause } else { Again::GoOn }
+    if cpu.pause { Again::Pause } else { Again::GoOn }
 }
 
 /// Sets the part of RCX, RSI or RDI that the address size covers.

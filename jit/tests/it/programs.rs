@@ -96,6 +96,7 @@ fn program(random: &mut Random, bits: Bits) -> Vec<u8> {
     code
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of kinds of instructions")]
 fn instruction(random: &mut Random, bits: Bits, code: &mut Vec<u8>) {
     let is_long = bits == Bits::Long64;
     match random.below(24) {

@@ -23,7 +23,7 @@ use rax_mmu::tlb::Tlb;
 
 use super::asm::{
     Alu, Asm, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP,
-    Reg, Rm, at,
+    Reg, at,
 };
 use super::simd::FIRST_TEMP;
 use crate::backend::NO_EXIT;
@@ -132,7 +132,7 @@ pub(super) const fn flag_value(n: usize) -> Mem {
 }
 
 /// How many cells there are for values that find no register.
-pub(super) const SCRATCHES: u8 = 4;
+pub(super) const SCRATCHES: u8 = 2;
 
 /// Where such a value is kept.
 pub(super) const fn scratch(n: u8) -> Mem {
@@ -320,11 +320,6 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
     asm.pop_flags();
     asm.ret();
     (asm.code, routines)
-}
-
-/// A register as an operand.
-pub(super) const fn reg(register: Reg) -> Rm {
-    Rm::Reg(register)
 }
 
 #[cfg(test)]

@@ -234,11 +234,6 @@ impl Emit<'_> {
             (_, to, Source::Rm(from)) if clash(to, from) || clash(from, to) => {
                 return self.stuck();
             }
-            (Alu::Cmp, to, Source::Immediate(0)) if matches!(to, Rm::Reg(_)) => {
-                if let Rm::Reg(register) = to {
-                    self.asm.alu_imm(Alu::Cmp, bits, register, 0);
-                }
-            }
             (Alu::Cmp, to, Source::Immediate(value)) => {
                 self.asm.alu_imm(Alu::Cmp, bits, to, value);
             }
@@ -606,11 +601,7 @@ impl Emit<'_> {
             }
         }
         let place = self.place(bits, &[])?;
-        let keep = self.host_flags;
         self.load_into(place.host, value)?;
-        if self.host_flags == keep {
-            self.host_flags = keep;
-        }
         self.made(place)
     }
 

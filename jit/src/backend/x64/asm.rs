@@ -87,8 +87,6 @@ impl From<Reg> for Rm {
 pub(super) enum Alu {
     Add = 0,
     Or = 1,
-    Adc = 2,
-    Sbb = 3,
     And = 4,
     Sub = 5,
     Xor = 6,
@@ -153,6 +151,10 @@ impl Asm {
 
     /// Prefixes, opcode, ModRM, SIB and displacement. `prefix` of zero is none; byte
     /// registers want REX for SPL and up.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the fields of one instruction"
+    )]
     pub(super) fn encode(
         &mut self,
         prefix: u8,
@@ -379,11 +381,6 @@ impl Asm {
         self.group(bits, 0xf6, digit, rm.into());
     }
 
-    /// INC (0) and DEC (1).
-    pub(super) fn step(&mut self, bits: u32, digit: u8, rm: impl Into<Rm>) {
-        self.group(bits, 0xfe, digit, rm.into());
-    }
-
     /// A shift by a constant.
     pub(super) fn shift_imm(&mut self, op: Turn, bits: u32, rm: impl Into<Rm>, count: u8) {
         if count == 1 {
@@ -443,17 +440,6 @@ impl Asm {
             rm.into(),
             [false; 2],
         );
-    }
-
-    /// `bt rm, number`.
-    pub(super) fn bit_test(&mut self, bits: u32, rm: impl Into<Rm>, number: u8) {
-        self.encode(0, bits, &[0x0f, 0xba], 4, rm.into(), [false; 2]);
-        self.byte(number);
-    }
-
-    /// `xchg rm, reg`.
-    pub(super) fn exchange(&mut self, bits: u32, rm: impl Into<Rm>, reg: Reg) {
-        self.sized(bits, 0x86, reg, rm.into());
     }
 
     /// `rorx reg, rm, count` (BMI2).

@@ -3,7 +3,7 @@
 use rax_cpu::ir::{Bit, Name};
 use rax_mmu::PAGE_SIZE;
 
-use super::abi::{self, EPOCH, JUMPS, T0, T1};
+use super::abi::{EPOCH, JUMPS, T0, T1};
 use super::asm::{Alu, Asm, Fixup, Turn, at, cc};
 use super::values::Loc;
 use super::{Cold, Detour, Emit, Stuck};
@@ -163,6 +163,5 @@ impl Emit<'_> {
             from: vec![miss],
             what: Detour::Computed,
         });
-        let _ = abi::RIP;
     }
 }

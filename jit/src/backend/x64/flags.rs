@@ -3,13 +3,13 @@
 
 use std::ops::Range;
 
-use rax_cpu::compiled::FlagKind;
+use rax_cpu::compiled::{FlagKind, SimpleKind};
 use rax_cpu::flags::Condition;
 use rax_cpu::ir::{Bit, Name, Op};
 use rax_cpu::verbs::Flags;
 
-use super::abi::{self, FLAG_KIND, flag_value};
-use super::asm::{Alu, Rm, cc, is_high};
+use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, flag_value};
+use super::asm::{Alu, Mem, Reg, Rm, cc, is_high};
 use super::plan::{FlagsOp, is_plain, reads_old, result};
 use super::values::{Loc, Source};
 use super::{Cold, Detour, Emit, Stuck};
@@ -36,6 +36,15 @@ pub(super) const ENTRY: usize = usize::MAX;
 impl HostFlags {
     pub(super) const fn is_known(self) -> bool {
         matches!(self, Self::Update { .. })
+    }
+}
+
+/// Three times a register.
+const fn sum_of(register: Reg) -> Mem {
+    Mem {
+        base: register,
+        index: Some((register, 1)),
+        disp: 0,
     }
 }
 
@@ -70,7 +79,7 @@ impl Emit<'_> {
             match self.pending {
                 Pending::Settled => {}
                 Pending::Stored(kind) if kind.0 <= limit.0 => {}
-                Pending::Stored(_) => self.settle(),
+                Pending::Stored(kind) => self.settle_stored(kind, steps),
                 Pending::Unknown => {
                     self.asm.alu_imm(Alu::Cmp, 32, FLAG_KIND, limit.0 as i32);
                     let far = self.asm.branch_ahead(cc::A);
@@ -84,6 +93,44 @@ impl Emit<'_> {
                 }
             }
         }
+    }
+
+    /// Before an update that keeps some flags: puts those of a known kind into the state,
+    /// or CF alone if that will do. An instruction that begins has both temporaries.
+    fn settle_stored(&mut self, kind: FlagKind, carry_only: bool) {
+        let (sum, other) = (flag_value(0), flag_value(1));
+        match kind.simple() {
+            Some((SimpleKind::Logic, bits)) => {
+                if !carry_only {
+                    self.asm.sign_extend(bits, 64, abi::T0, sum);
+                    self.asm.store(64, FLAGS_RESULT, abi::T0);
+                }
+                self.asm.store_imm(64, FLAGS_CARRIES, 0);
+                self.asm.store_imm(32, FLAG_KIND, 0);
+                self.pending = Pending::Settled;
+                return;
+            }
+            // A sum below what was added has carried.
+            Some((SimpleKind::Add, bits)) if carry_only => {
+                self.asm.load(64, abi::T0, sum);
+                self.asm.alu_from(Alu::Cmp, bits, abi::T0, other);
+            }
+            // What was taken off, put back, carries if it was borrowed.
+            Some((SimpleKind::Sub, bits)) if carry_only => {
+                self.asm.load(64, abi::T0, sum);
+                self.asm.alu_from(Alu::Add, bits, abi::T0, other);
+            }
+            _ => {
+                self.settle();
+                return;
+            }
+        }
+        self.host_flags = HostFlags::Unknown;
+        self.asm.set(cc::B, abi::T0);
+        self.asm.zero_extend(8, abi::T0, abi::T0);
+        // CF, and CF xor OF of an OF that is clear.
+        self.asm.lea(32, abi::T0, sum_of(abi::T0));
+        self.asm.store(64, FLAGS_CARRIES, abi::T0);
     }
 
     /// Makes the state's flags valid and the host's flags the guest's, here and now.

@@ -224,22 +224,20 @@ impl Plan {
             for position in self.range(index).rev() {
                 let (op, bits) = block.ops[position];
                 let last_use = &mut self.last_use;
-                let mut use_at = |name: Name| {
-                    let slot = &mut last_use[name.0 as usize];
-                    *slot = (*slot).max(position);
-                };
                 if let Op::Flags(flags) = op {
                     if self.needed[position] {
                         let plain = is_plain(block, &flags);
                         for name in FlagKind::of(flags, bits, plain).1.into_iter().flatten() {
-                            use_at(name);
+                            let slot = &mut last_use[name.0 as usize];
+                            *slot = (*slot).max(position);
                         }
                     }
                     continue;
                 }
                 if let Op::Vector(step) = op {
                     for (name, _) in step.operands(bits) {
-                        use_at(name);
+                        let slot = &mut last_use[name.0 as usize];
+                        *slot = (*slot).max(position);
                     }
                     continue;
                 }

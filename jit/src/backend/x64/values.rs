@@ -295,7 +295,7 @@ impl Emit<'_> {
                     .asm
                     .store_imm(if bits == 32 { 64 } else { bits }, to, value),
             },
-            Source::Rm(from) => self.move_to(register, to, from, bits)?,
+            Source::Rm(from) => self.move_to(to, from, bits)?,
         }
         self.forget(register);
         // Whoever asks for the value again finds it in the register.
@@ -305,7 +305,7 @@ impl Emit<'_> {
         Ok(())
     }
 
-    fn move_to(&mut self, register: Gpr, to: Rm, from: Rm, bits: u32) -> Result<(), Stuck> {
+    fn move_to(&mut self, to: Rm, from: Rm, bits: u32) -> Result<(), Stuck> {
         match (to, from) {
             (Rm::Reg(to), Rm::Reg(from)) if bits == 8 => self.move_byte(to, from),
             (Rm::Reg(to), from) => {
@@ -325,9 +325,6 @@ impl Emit<'_> {
                 Ok(())
             }
             (Rm::Mem(to), Rm::Reg(from)) => {
-                if is_high(from) {
-                    let _ = register;
-                }
                 self.asm.store(bits, to, from);
                 Ok(())
             }
