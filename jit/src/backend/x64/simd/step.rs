@@ -43,7 +43,7 @@ impl Emit<'_> {
                 value,
             } => self.store_vector(address, bits, is_aligned, value),
             VectorStep::Half(value, is_high) => self.half(value, is_high),
-            VectorStep::FromHalf(value) => self.from_half(value),
+            VectorStep::FromHalf(value) => self.widen_half(value),
             VectorStep::Widen(value) => self.widen(value, bits),
             VectorStep::Extract {
                 from,
@@ -78,13 +78,13 @@ impl Emit<'_> {
                 vector,
                 bits: of,
                 value,
-            } => self.from_integer(width, vector, (value, of), bits),
+            } => self.convert_integer(width, vector, (value, of), bits),
             VectorStep::ToInteger {
                 width,
                 truncate,
                 vector,
                 ..
-            } => self.to_integer(width, truncate, vector, bits),
+            } => self.take_integer(width, truncate, vector, bits),
         }
     }
 
@@ -114,7 +114,7 @@ impl Emit<'_> {
     }
 
     /// Those who use it look at the low half only, or it is moved.
-    fn from_half(&mut self, value: Name) -> Result<(), Stuck> {
+    fn widen_half(&mut self, value: Name) -> Result<(), Stuck> {
         let looks_low = matches!(
             self.user(),
             Some(Op::Vector(
@@ -237,16 +237,11 @@ impl Emit<'_> {
 
     /// A lane of a vector that nobody else asks for: the lane's own place keeps it.
     fn keep_for_lane(&mut self, vector: Name, index: u8, bits: u32) -> Result<(), Stuck> {
-        match self.place_of(vector) {
-            // Its register is not written to before the instruction's end.
-            Place::Guest(_) => {
-                self.vectors.lasting.push(vector);
-            }
-            _ => {
-                self.vector_register(vector)?;
-                self.vectors.lasting.push(vector);
-            }
+        // A guest's register is not written to before the instruction's end.
+        if !matches!(self.place_of(vector), Place::Guest(_)) {
+            self.vector_register(vector)?;
         }
+        self.vectors.lasting.push(vector);
         self.put_place(Place::Lane {
             vector,
             index,
@@ -588,7 +583,7 @@ impl Emit<'_> {
         }
     }
 
-    fn from_integer(
+    fn convert_integer(
         &mut self,
         width: FloatWidth,
         vector: Name,
@@ -600,7 +595,7 @@ impl Emit<'_> {
         self.three_with(code, bits, vector, value, None)
     }
 
-    fn to_integer(
+    fn take_integer(
         &mut self,
         width: FloatWidth,
         truncate: bool,

@@ -43,7 +43,6 @@ fn lanes_38(lane: Lane, opcodes: [u8; 4]) -> Option<Coded> {
 }
 
 /// Two vectors of integers.
-#[expect(clippy::too_many_lines, reason = "one line an instruction")]
 pub(super) fn binary(op: VectorOp, features: &Features) -> Option<Coded> {
     match op {
         VectorOp::And => plain(p66(0xdb)),
@@ -218,8 +217,6 @@ pub(super) const fn shuffle(op: ShuffleOp) -> Option<Code> {
 
 /// A shift by a vector's low qword; and by an immediate, with the digit in ModRM.
 pub(super) const fn shift(op: VectorShiftOp) -> Option<(Option<Code>, Code, u8)> {
-    let by = |opcode| Some(p66(opcode));
-    let _ = by;
     Some(match op {
         VectorShiftOp::Left(Lane::Word) => (Some(p66(0xf1)), p66(0x71), 6),
         VectorShiftOp::Left(Lane::Dword) => (Some(p66(0xf2)), p66(0x72), 6),
