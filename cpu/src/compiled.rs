@@ -9,18 +9,26 @@ use std::mem::offset_of;
 
 use crate::Cpu;
 use crate::decode::LONGEST_BLOCK;
-use crate::flags::mask;
+use crate::flags::{LazyFlags, mask};
+use crate::float::Env;
 use crate::insn::Insn;
 use crate::interp::{deliver_fault, leave_early};
 use crate::processor::Departure;
 use crate::rflags::Rflags;
 use crate::state::{CpuState, Gpr};
+use crate::vector::{FloatWidth, order_flags};
 use crate::verbs::{DoubleShiftOp, Flags, ShiftOp};
 
 /// Cells that compiled code keeps within reach of the state. They lie right before it.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(32))]
 pub struct Cells {
+    /// Whether the guest's vector registers and MXCSR are in the host's: not in the state.
+    pub vectors: u32,
+    /// The host's MXCSR meanwhile.
+    pub host_mxcsr: u32,
+    /// So that what follows lies right before the state.
+    pub unused: [u64; 3],
     /// The host's stack pointer when compiled code was entered.
     pub host_stack: u64,
     /// Which exit compiled code took.
@@ -41,9 +49,9 @@ pub struct Cells {
     pub budget: i64,
 }
 
-const _: () = assert!(size_of::<Cells>() == 96);
+const _: () = assert!(size_of::<Cells>() == 128);
 const _: () = assert!(offset_of!(Cpu, cells) == 0);
-const _: () = assert!(offset_of!(Cpu, state) == 96);
+const _: () = assert!(offset_of!(Cpu, state) == 128);
 const _: () = assert!(offset_of!(CpuState, gpr) == 0);
 
 /// What added to the budget gives the count of retired instructions, and what block
@@ -109,6 +117,24 @@ impl FlagKind {
     const ZERO_ONLY: u32 = 14;
     const SHIFT: u32 = 16;
     const DOUBLE_SHIFT: u32 = 24;
+    const ORDER: u32 = 32;
+
+    /// The kind of COMISS and its like: the two numbers are kept, and the flags say how
+    /// they relate.
+    #[must_use]
+    pub const fn order(width: FloatWidth) -> Self {
+        Self(match width {
+            FloatWidth::Single => Self::ORDER << 2 | 2,
+            FloatWidth::Double => Self::ORDER << 2 | 3,
+        })
+    }
+
+    /// The format of the numbers of [`FlagKind::order`].
+    fn ordered(self) -> Option<FloatWidth> {
+        [FloatWidth::Single, FloatWidth::Double]
+            .into_iter()
+            .find(|&width| self == Self::order(width))
+    }
 
     /// The kind of a flag update of `bits` bits, and the operands to keep. `is_plain`
     /// says of an addition or subtraction that nothing was carried in.
@@ -273,10 +299,23 @@ impl Cpu {
     pub fn settle_flags(&mut self) {
         let kind = FlagKind(self.cells.flag_kind);
         if kind != FlagKind::SETTLED {
-            let (bits, flags) = kind.flags(self.cells.flag_values);
-            self.state.flags = flags.apply(bits, self.state.flags);
+            self.state.flags = match kind.ordered() {
+                Some(width) => self.order(width),
+                None => {
+                    let (bits, flags) = kind.flags(self.cells.flag_values);
+                    flags.apply(bits, self.state.flags)
+                }
+            };
             self.cells.flag_kind = 0;
         }
+    }
+
+    /// The flags of two numbers put aside. Of MXCSR only DAZ counts, and whoever changes
+    /// that has settled the flags before.
+    fn order(&self, width: FloatWidth) -> LazyFlags {
+        let [a, b, _] = self.cells.flag_values.map(u128::from);
+        let mut env = Env::from_mxcsr(self.state.mxcsr);
+        LazyFlags::from_status(order_flags(width, &mut env, (a, b), false))
     }
 
     /// Makes the flags valid; the arithmetic ones as bits of RFLAGS.
@@ -358,7 +397,6 @@ impl Cpu {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flags::LazyFlags;
     use proptest::prelude::*;
 
     fn each(values: [u64; 4], op: usize) -> Vec<Flags<u64, u64>> {

@@ -6,7 +6,7 @@ use rax_cpu::interp::{Attended, BlockId, Dropped};
 use rax_cpu::mode::Mode;
 use rax_cpu::{Cpu, Engine, Interpreter, Stop, ir};
 
-use crate::backend::{Backend, NO_EXIT};
+use crate::backend::{Backend, INTERPRET, NO_EXIT};
 use crate::block::Unit;
 use crate::code_cache::CodeCache;
 use crate::link::CodeId;
@@ -45,6 +45,8 @@ pub struct Jit {
     options: Options,
     /// How often each block ran interpreted, by its number.
     heat: Vec<u16>,
+    /// Compiled code has asked that the next block be interpreted.
+    interpret_once: bool,
     statistics: Statistics,
 }
 
@@ -66,6 +68,7 @@ impl Jit {
             cache,
             options,
             heat: Vec::new(),
+            interpret_once: false,
             statistics: Statistics::default(),
         })
     }
@@ -155,7 +158,10 @@ impl Jit {
         trampoline::run(self.backend.enter(), entry, cpu);
         cpu.leave_compiled();
         let exit = cpu.cells.exit;
-        if exit == NO_EXIT {
+        if exit == INTERPRET {
+            self.interpret_once = true;
+        }
+        if exit == NO_EXIT || exit == INTERPRET {
             return None;
         }
         let link = exit as usize;
@@ -192,7 +198,12 @@ impl Engine for Jit {
                 came_by = None;
             }
             let flushes = self.statistics.flushes;
-            let Some(code) = self.code(cpu, block) else {
+            let code = if std::mem::take(&mut self.interpret_once) {
+                None
+            } else {
+                self.code(cpu, block)
+            };
+            let Some(code) = code else {
                 self.statistics.interpreted += 1;
                 self.interpreter.run_block(cpu, block);
                 came_by = None;

@@ -11,7 +11,7 @@ use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
 use rax_machine::cli::{self, ClockSource, Command, DumpOptions, Engine, RunOptions, SerialOption};
 use rax_machine::host::{
     FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawDisk, RawMode, SilentConsole,
-    StdioConsole, entropy, file_console, file_sink, handle_signals, message, read_stdin,
+    StdioConsole, file_console, file_sink, handle_signals, message, read_stdin,
 };
 use rax_machine::load::{self, BootRequest, InputFile, LoadError, Module, Role};
 use rax_machine::verify::{VerifyError, verify};
@@ -251,18 +251,6 @@ fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
     Ok(Boot::Image(image))
 }
 
-/// What the guest's random numbers follow from: virtual time asks the host for nothing.
-fn seed(options: &RunOptions) -> Result<[u8; 32], HostError> {
-    let number = match (options.seed, options.clock) {
-        (Some(number), _) => number,
-        (None, ClockSource::Virtual) => 0,
-        (None, ClockSource::Real) => return entropy(),
-    };
-    let mut seed = [0; 32];
-    seed[..8].copy_from_slice(&number.to_le_bytes());
-    Ok(seed)
-}
-
 /// What is plugged into the board, and the host's side of it.
 fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failure> {
     let mut fittings = Fittings {
@@ -273,7 +261,6 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
         ClockSource::Real => i64::try_from(HostClock::unix_seconds()).unwrap_or(VIRTUAL_START),
         ClockSource::Virtual => VIRTUAL_START,
     };
-    fittings.seed = seed(options)?;
     for serial in &options.serial {
         let console: Box<dyn Console> = match serial {
             SerialOption::Stdio => {

@@ -77,6 +77,13 @@ impl Predicate {
         Self(immediate & 7)
     }
 
+    /// The immediate again.
+    #[inline]
+    #[must_use]
+    pub const fn immediate(self) -> u8 {
+        self.0
+    }
+
     /// Whether a quiet NaN raises IE.
     #[inline]
     #[must_use]

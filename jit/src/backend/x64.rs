@@ -16,12 +16,13 @@ mod branch;
 mod flags;
 mod memory;
 mod plan;
+mod simd;
 mod values;
 
 use rax_cpu::insn::Insn;
 use rax_cpu::ir::{self, Name, Op};
 
-use super::{Backend, Emitted, JUMP_SLOTS};
+use super::{Backend, Emitted, INTERPRET, JUMP_SLOTS, NO_EXIT};
 use crate::block::Unit;
 use crate::helpers::{Helpers, addresses};
 use abi::{BUDGET, Routines};
@@ -46,6 +47,7 @@ pub(crate) struct Features {
     pub(crate) popcnt: bool,
     pub(crate) lzcnt: bool,
     pub(crate) bmi1: bool,
+    vectors: simd::Features,
 }
 
 impl X64 {
@@ -58,6 +60,7 @@ impl X64 {
                 popcnt: std::arch::is_x86_feature_detected!("popcnt"),
                 lzcnt: std::arch::is_x86_feature_detected!("lzcnt"),
                 bmi1: std::arch::is_x86_feature_detected!("bmi1"),
+                vectors: simd::Features::found(),
             },
         }
     }
@@ -75,7 +78,7 @@ impl Backend for X64 {
     }
 
     fn compile(&self, unit: &Unit, block: &ir::Block, base: u64, first_exit: u64) -> Emitted {
-        let mut plan = Plan::new(block);
+        let mut plan = Plan::new(block, self.features.vectors.avx2);
         loop {
             plan.settle(block);
             let mut emit = Emit::new(self, unit, block, &plan, base, first_exit);
@@ -120,7 +123,12 @@ enum Detour {
         index: u32,
         back: usize,
         with_flags: bool,
+        with_vectors: bool,
     },
+    /// Loads the guest's vectors at the unit's start, and comes back; or leaves.
+    LoadVectors { back: usize },
+    /// Leaves before an instruction, since the vectors must stay in the state.
+    Refused { index: u32 },
     /// Puts the budget back and leaves at the unit's start.
     Exhausted,
     /// Leaves; T0 holds RIP.
@@ -161,6 +169,7 @@ struct Emit<'a> {
     pending: Pending,
     ending: Ending,
     emitted: Emitted,
+    vectors: simd::Vectors,
 }
 
 impl<'a> Emit<'a> {
@@ -192,6 +201,7 @@ impl<'a> Emit<'a> {
             pending: Pending::Unknown,
             ending: Ending::FallThrough,
             emitted: Emitted::default(),
+            vectors: simd::Vectors::new(block.ops.len()),
         }
     }
 
@@ -212,6 +222,9 @@ impl<'a> Emit<'a> {
             from: vec![exhausted],
             what: Detour::Exhausted,
         });
+        if self.plan.has_vectors() {
+            self.load_vectors_at_start();
+        }
         for index in 0..self.plan.instructions() {
             self.index = index as u32;
             if self.plan.is_carried_out(index) {
@@ -227,11 +240,15 @@ impl<'a> Emit<'a> {
 
     fn instruction(&mut self, index: usize) -> Result<(), Stuck> {
         let range = self.plan.range(index);
+        if self.plan.is_vector(index) {
+            self.load_vectors_again();
+        }
         self.prepare_flags(range.clone());
         for position in range {
             self.position = position;
             self.operation(position)?;
             self.release(position);
+            self.release_vectors(position);
         }
         debug_assert!(
             self.free.len() == 2,
@@ -250,6 +267,7 @@ impl<'a> Emit<'a> {
                     index: self.index,
                     back: self.asm.here(),
                     with_flags,
+                    with_vectors: self.vectors.are_loaded,
                 },
             });
         }
@@ -261,6 +279,7 @@ impl<'a> Emit<'a> {
         self.emitted.carried_out += 1;
         self.call_interpreter(self.index, false);
         self.forget_registers();
+        self.vectors.are_loaded = false;
         self.host_flags = HostFlags::Unknown;
         self.pending = Pending::Settled;
         if self.index as usize + 1 == self.unit.insns.len() {
@@ -291,7 +310,11 @@ impl<'a> Emit<'a> {
                 self.write_gpr(register, is_high, value, bits)
             }
             Op::RawAddress => self.set(Loc::Address(0)),
+            Op::Load(address) if self.feeds_vector(position) => self.load_lane(address, bits),
             Op::Load(address) => self.load(address, bits),
+            Op::Store { address, value } if self.is_lane(value) => {
+                self.store_lane(address, value, bits)
+            }
             Op::Store { address, value } => self.store(address, value, bits),
             Op::Locate(address) => self.locate(address, bits),
             Op::Commit { value, .. } => self.commit(value, bits),
@@ -329,7 +352,8 @@ impl<'a> Emit<'a> {
             Op::CheckTarget(target) => self.check_target(target),
             Op::Jump(target) => self.jump(target),
             Op::Branch(condition) => self.branch(condition, bits),
-            Op::Vector(_) | Op::Call(_) => self.stuck(),
+            Op::Vector(step) => self.vector(step, bits),
+            Op::Call(_) => self.stuck(),
         }
     }
 
@@ -344,21 +368,36 @@ impl<'a> Emit<'a> {
                     index,
                     back,
                     with_flags,
+                    with_vectors,
                 } => {
                     self.call_interpreter(index, with_flags);
+                    if with_vectors && (index as usize) + 1 < self.unit.insns.len() {
+                        self.load_vectors_after(index + 1, with_flags);
+                    }
                     let jump = self.asm.jump_ahead();
                     self.asm.bind_to(jump, back);
+                }
+                Detour::LoadVectors { back } => {
+                    self.asm.call(self.backend.routines.load_vectors);
+                    let jump = self.asm.branch_ahead(cc::NE);
+                    self.asm.bind_to(jump, back);
+                    self.leave_before(0);
+                    self.leave(INTERPRET);
+                }
+                Detour::Refused { index } => {
+                    self.leave_before(index);
+                    self.leave(NO_EXIT);
                 }
                 Detour::Exhausted => {
                     let count = self.unit.insns.len() as i32;
                     self.asm.alu_imm(Alu::Add, 64, BUDGET, count);
                     self.asm.constant(abi::T0, self.unit.rip);
                     self.asm.store(64, abi::RIP, abi::T0);
-                    self.leave(super::NO_EXIT);
+                    self.leave(NO_EXIT);
                 }
                 Detour::Computed => {
                     self.asm.store(64, abi::RIP, abi::T0);
-                    self.leave(super::NO_EXIT);
+                    self.leave(NO_EXIT);
                 }
                 Detour::Settle { back } => {
                     self.asm.call(self.backend.routines.settle);

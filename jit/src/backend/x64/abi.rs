@@ -17,7 +17,7 @@ use rax_cpu::CpuState;
 use rax_cpu::compiled::Cells;
 use rax_cpu::flags::LazyFlags;
 use rax_cpu::segment::{Segment, SegmentRegister};
-use rax_cpu::state::Gpr;
+use rax_cpu::state::{Gpr, VectorRegister};
 use rax_mmu::View;
 use rax_mmu::tlb::Tlb;
 
@@ -25,6 +25,7 @@ use super::asm::{
     Alu, Asm, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP,
     Reg, at,
 };
+use super::simd::FIRST_TEMP;
 use crate::backend::NO_EXIT;
 use crate::helpers::Helpers;
 
@@ -89,6 +90,12 @@ pub(super) const fn segment_base(segment: SegmentRegister) -> Mem {
     )
 }
 
+/// Where the state keeps the upper half of a vector register.
+const fn upper_home(register: u8) -> Mem {
+    let home = vector_home(register);
+    at(home.base, home.disp + 16)
+}
+
 const fn cell(offset: usize) -> Mem {
     at(RBP, (offset_of!(Cpu, cells) + offset) as i32 - BIAS)
 }
@@ -98,6 +105,25 @@ pub(super) const JUMPS: Mem = cell(offset_of!(Cells, jumps));
 const EXIT: Mem = cell(offset_of!(Cells, exit));
 pub(super) const EPOCH: Mem = cell(offset_of!(Cells, epoch));
 const BUDGET_CELL: Mem = cell(offset_of!(Cells, budget));
+/// Whether the guest's vectors are in the host's registers.
+pub(super) const VECTORS: Mem = cell(offset_of!(Cells, vectors));
+const HOST_MXCSR: Mem = cell(offset_of!(Cells, host_mxcsr));
+const MXCSR: Mem = at(RBP, STATE + offset_of!(CpuState, mxcsr) as i32);
+/// MXCSR's masks: with all of them set, no operation can fault.
+const MXCSR_MASKS: i32 = 0x1f80;
+
+/// In [`VECTORS`]: they are in the state while a helper runs, and come back after it.
+const AWAY: i32 = 2;
+
+/// Where the state keeps a vector register.
+pub(super) const fn vector_home(register: u8) -> Mem {
+    let vectors = offset_of!(CpuState, vectors) as i32;
+    at(
+        RBP,
+        STATE + vectors + register as i32 * size_of::<VectorRegister>() as i32,
+    )
+}
+
 pub(super) const FLAG_KIND: Mem = cell(offset_of!(Cells, flag_kind));
 
 /// Where an operand of the last operation on flags is kept.
@@ -133,6 +159,9 @@ pub(super) struct Routines {
     /// Called; makes the flags in the state valid, and the host's flags the guest's.
     /// Disturbs no register but T0 and T1.
     pub(super) settle: u64,
+    /// Called; loads the guest's vectors and MXCSR. ZF is set if they must stay where
+    /// they are. Disturbs T1.
+    pub(super) load_vectors: u64,
 }
 
 fn spill(asm: &mut Asm) {
@@ -160,6 +189,56 @@ fn call(asm: &mut Asm, helper: u64) {
     asm.load(64, RSP, R12);
 }
 
+/// The guest's vectors go to the state, if they are not there. Disturbs the flags.
+fn put_back_vectors(asm: &mut Asm, store_vectors: u64) {
+    asm.alu_imm(Alu::Cmp, 32, VECTORS, 0);
+    let there = asm.branch_ahead(super::asm::cc::E);
+    asm.call(store_vectors);
+    asm.bind(there);
+}
+
+/// Emits the routines that load and store vectors: their addresses.
+fn vector_routines(asm: &mut Asm) -> (u64, u64) {
+    let load = asm.base + asm.here() as u64;
+    asm.load(32, T1, MXCSR);
+    asm.alu_imm(Alu::And, 32, T1, MXCSR_MASKS);
+    asm.alu_imm(Alu::Xor, 32, T1, MXCSR_MASKS);
+    let refused = asm.branch_ahead(super::asm::cc::NE);
+    asm.mxcsr(HOST_MXCSR, true);
+    asm.mxcsr(MXCSR, false);
+    // On Intel's processors a legacy instruction crawls once the upper half of any register
+    // has been written, until VZEROUPPER: so they are not written if all are zero.
+    let uppers: Vec<Mem> = (0..FIRST_TEMP).map(upper_home).collect();
+    let are_zero = asm.branch_if_zero(&uppers);
+    for register in 0..FIRST_TEMP {
+        asm.move_vector(256, register, vector_home(register), false);
+    }
+    let done = asm.jump_ahead();
+    asm.bind(are_zero);
+    asm.zero_upper();
+    for register in 0..FIRST_TEMP {
+        asm.move_vector(128, register, vector_home(register), false);
+    }
+    asm.bind(done);
+    asm.store_imm(32, VECTORS, 1);
+    asm.test(64, RSP, RSP);
+    asm.ret();
+    asm.bind(refused);
+    asm.alu_from(Alu::Xor, 32, T1, T1);
+    asm.ret();
+
+    let store = asm.base + asm.here() as u64;
+    asm.mxcsr(MXCSR, true);
+    asm.mxcsr(HOST_MXCSR, false);
+    for register in 0..FIRST_TEMP {
+        asm.move_vector(256, register, vector_home(register), true);
+    }
+    asm.zero_upper();
+    asm.store_imm(32, VECTORS, 0);
+    asm.ret();
+    (load, store)
+}
+
 /// Emits the routines.
 pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
     let mut asm = Asm::new(base);
@@ -178,8 +257,12 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
     reload(&mut asm);
     asm.jump_indirect(T0);
 
+    let (load_vectors, store_vectors) = vector_routines(&mut asm);
+    routines.load_vectors = load_vectors;
+
     routines.exit = base + asm.here() as u64;
     spill(&mut asm);
+    put_back_vectors(&mut asm, store_vectors);
     asm.store(64, BUDGET_CELL, BUDGET);
     let leave = base + asm.here() as u64;
     asm.store(64, EXIT, T0);
@@ -193,6 +276,7 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
     for with_flags in [false, true] {
         let start = base + asm.here() as u64;
         spill(&mut asm);
+        put_back_vectors(&mut asm, store_vectors);
         asm.store(64, BUDGET_CELL, BUDGET);
         asm.load(64, RSI, T0);
         asm.load(32, RDX, T1);
@@ -220,10 +304,19 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
 
     routines.settle = base + asm.here() as u64;
     spill(&mut asm);
+    asm.alu_imm(Alu::Cmp, 32, VECTORS, 0);
+    let there = asm.branch_ahead(super::asm::cc::E);
+    asm.call(store_vectors);
+    asm.store_imm(32, VECTORS, AWAY);
+    asm.bind(there);
     call(&mut asm, helpers.settle);
     asm.load(64, T1, RAX);
     reload(&mut asm);
     asm.push(T1);
+    asm.alu_imm(Alu::Cmp, 32, VECTORS, 0);
+    let there = asm.branch_ahead(super::asm::cc::E);
+    asm.call(load_vectors);
+    asm.bind(there);
     asm.pop_flags();
     asm.ret();
     (asm.code, routines)

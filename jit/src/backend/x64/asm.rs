@@ -141,7 +141,7 @@ impl Asm {
         self.code.len()
     }
 
-    fn byte(&mut self, byte: u8) {
+    pub(super) fn byte(&mut self, byte: u8) {
         self.code.push(byte);
     }
 
@@ -155,7 +155,7 @@ impl Asm {
         clippy::too_many_arguments,
         reason = "they are the fields of one instruction"
     )]
-    fn encode(
+    pub(super) fn encode(
         &mut self,
         prefix: u8,
         bits: u32,
@@ -202,7 +202,7 @@ impl Asm {
         }
     }
 
-    fn memory(&mut self, reg: u8, mem: Mem) {
+    pub(super) fn memory(&mut self, reg: u8, mem: Mem) {
         let base = mem.base & 7;
         let short = i8::try_from(mem.disp);
         let form = match (mem.disp, short) {
@@ -464,6 +464,11 @@ impl Asm {
             self.byte(0x41);
         }
         self.byte(0x58 | reg & 7);
+    }
+
+    /// `pushfq`.
+    pub(super) fn push_flags(&mut self) {
+        self.byte(0x9c);
     }
 
     /// `popfq`.

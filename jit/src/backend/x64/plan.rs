@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rax_cpu::compiled::{FlagKind, overwrites_all};
 use rax_cpu::flags::Condition;
-use rax_cpu::ir::{Block, Name, Op};
+use rax_cpu::ir::{Block, Name, Op, VectorStep};
 use rax_cpu::verbs::{BinaryOp, Flags, ShiftOp};
 
 /// An update of the flags, its operands named.
@@ -18,6 +18,8 @@ pub(super) struct Plan {
     ranges: Vec<Range<usize>>,
     /// Instructions left to the interpreter, a bit each: a block has at most 32.
     carried_out: u64,
+    /// Instructions with operations on vectors, a bit each.
+    vectors: u64,
     /// By position: an update that must reach the cells whatever is seen from here.
     kept: Vec<bool>,
     /// By position: an update that somebody may look at in the cells.
@@ -31,16 +33,23 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(block: &Block) -> Self {
+    /// With `has_vectors`, the host can carry out operations on vectors.
+    pub(super) fn new(block: &Block, has_vectors: bool) -> Self {
         let count = block.ops.len();
         let mut ranges: Vec<Range<usize>> = Vec::with_capacity(block.insns.len());
         let mut carried_out = 0;
+        let mut vectors = 0;
         for (position, &(op, _)) in block.ops.iter().enumerate() {
             match op {
                 Op::Begin(_) => ranges.push(position + 1..position + 1),
                 _ => {
-                    if matches!(op, Op::Vector(_) | Op::Call(_)) {
-                        carried_out |= 1 << (ranges.len() - 1);
+                    let bit = 1 << (ranges.len() - 1);
+                    let is_vector = matches!(op, Op::Vector(_));
+                    if is_vector {
+                        vectors |= bit;
+                    }
+                    if matches!(op, Op::Call(_)) || is_vector && !has_vectors {
+                        carried_out |= bit;
                     }
                     if let Some(range) = ranges.last_mut() {
                         range.end = position + 1;
@@ -48,9 +57,17 @@ impl Plan {
                 }
             }
         }
+        for (n, range) in ranges.iter().enumerate() {
+            // PTEST updates the flags in two steps, which the cells cannot keep.
+            let updates = block.ops[range.clone()].iter();
+            if updates.filter(|(op, _)| matches!(op, Op::Flags(_))).count() > 1 {
+                carried_out |= vectors & 1 << n;
+            }
+        }
         Self {
             ranges,
             carried_out,
+            vectors,
             kept: vec![false; count],
             needed: vec![false; count],
             wanted: vec![false; count],
@@ -69,6 +86,16 @@ impl Plan {
 
     pub(super) const fn is_carried_out(&self, index: usize) -> bool {
         self.carried_out >> index & 1 != 0
+    }
+
+    /// Whether an instruction is emitted and works on vectors.
+    pub(super) const fn is_vector(&self, index: usize) -> bool {
+        (self.vectors & !self.carried_out) >> index & 1 != 0
+    }
+
+    /// Whether any instruction is.
+    pub(super) const fn has_vectors(&self) -> bool {
+        self.vectors & !self.carried_out != 0
     }
 
     pub(super) const fn leave_to_interpreter(&mut self, number: u32) {
@@ -128,7 +155,11 @@ impl Plan {
                 let (op, bits) = block.ops[position];
                 match op {
                     Op::Flags(flags) => {
-                        last = Some((position, flags, bits));
+                        last = Some((position, Some(flags), bits));
+                        lasts = true;
+                    }
+                    Op::Vector(VectorStep::FloatOrder { .. }) => {
+                        last = Some((position, None, bits));
                         lasts = true;
                     }
                     Op::Condition(condition) => {
@@ -136,9 +167,11 @@ impl Plan {
                             continue;
                         };
                         self.source[position] = Some(update);
-                        if lasts && host_agrees(block, &flags, bits, condition) {
+                        let agrees =
+                            flags.is_none_or(|flags| host_agrees(block, &flags, bits, condition));
+                        if lasts && agrees {
                             self.wanted[update] = true;
-                            if let Some(result) = result(&flags) {
+                            if let Some(result) = flags.as_ref().and_then(result) {
                                 self.wanted[result.0 as usize] = true;
                             }
                             self.wanted[position] = true;
@@ -170,6 +203,11 @@ impl Plan {
                             live = true;
                         }
                     }
+                    // It may be left before it has done anything.
+                    Op::Vector(VectorStep::FloatOrder { .. }) => {
+                        self.needed[position] = live || self.kept[position];
+                        live = true;
+                    }
                     Op::Condition(_) if !self.wanted[position] => live = true,
                     op if can_leave(op) => live = true,
                     _ => {}
@@ -193,6 +231,13 @@ impl Plan {
                             let slot = &mut last_use[name.0 as usize];
                             *slot = (*slot).max(position);
                         }
+                    }
+                    continue;
+                }
+                if let Op::Vector(step) = op {
+                    for (name, _) in step.operands(bits) {
+                        let slot = &mut last_use[name.0 as usize];
+                        *slot = (*slot).max(position);
                     }
                     continue;
                 }
@@ -300,7 +345,7 @@ const fn disturbs_flags(op: Op) -> bool {
             | Op::MoveStack(_)
             | Op::NextIp
             | Op::DirectTarget
-    )
+    ) && !matches!(op, Op::Vector(step) if !step.writes_memory() && !matches!(step, VectorStep::Load { .. }))
 }
 
 /// Whether somebody may look at the state before or at an operation.
