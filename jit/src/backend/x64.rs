@@ -329,7 +329,7 @@ impl<'a> Emit<'a> {
             Op::CheckTarget(target) => self.check_target(target),
             Op::Jump(target) => self.jump(target),
             Op::Branch(condition) => self.branch(condition, bits),
-            Op::Vector(_) | Op::Call(_) => self.stuck(),
+            Op::Vector(_) | Op::X87(_) | Op::Call(_) => self.stuck(),
         }
     }
 

@@ -39,7 +39,7 @@ impl Plan {
             match op {
                 Op::Begin(_) => ranges.push(position + 1..position + 1),
                 _ => {
-                    if matches!(op, Op::Vector(_) | Op::Call(_)) {
+                    if matches!(op, Op::Vector(_) | Op::X87(_) | Op::Call(_)) {
                         carried_out |= 1 << (ranges.len() - 1);
                     }
                     if let Some(range) = ranges.last_mut() {
@@ -319,6 +319,7 @@ const fn can_leave(op: Op) -> bool {
             | Op::Divide { .. }
             | Op::CheckTarget(_)
             | Op::Vector(_)
+            | Op::X87(_)
             | Op::Call(_)
     )
 }
@@ -352,6 +353,7 @@ fn each_operand(op: Op, act: &mut dyn FnMut(Name)) {
         | Op::DirectTarget
         | Op::Flags(_)
         | Op::Vector(_)
+        | Op::X87(_)
         | Op::Call(_) => {}
         Op::WriteGpr(_, _, name)
         | Op::Push(name)
