@@ -8,6 +8,7 @@
 use std::mem::offset_of;
 
 use crate::Cpu;
+use crate::decode::LONGEST_BLOCK;
 use crate::flags::mask;
 use crate::insn::Insn;
 use crate::interp::{deliver_fault, leave_early};
@@ -273,8 +274,9 @@ impl Cpu {
     /// Before compiled code is entered: how far it may run, and what it compares.
     #[inline]
     pub fn enter_compiled(&mut self) {
-        self.cells.budget = self.slice_end.wrapping_sub(self.state.instructions) as i64;
-        self.limit = self.slice_end;
+        // A block that begins before `slice_end` fits, however long it is.
+        self.limit = self.slice_end.wrapping_add(LONGEST_BLOCK as u64 - 1);
+        self.cells.budget = self.limit.wrapping_sub(self.state.instructions) as i64;
         self.cells.epoch = self.mmu.translation_epoch() as u32;
     }
 

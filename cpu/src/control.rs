@@ -188,7 +188,20 @@ impl Cpu {
             return Err(self.general_protection());
         }
         self.state.cr8 = value;
+        self.begin_access();
+        self.platform.set_task_priority(value as u8);
+        self.end_access();
         Ok(())
+    }
+
+    /// Reads CR8: the local APIC's task priority, which its register in memory
+    /// changes too.
+    pub(crate) fn read_cr8(&mut self) -> u64 {
+        self.begin_access();
+        if let Some(priority) = self.platform.task_priority() {
+            self.state.cr8 = u64::from(priority);
+        }
+        self.state.cr8
     }
 
     /// Writes IA32_EFER, as WRMSR does. LMA follows paging and is not written.

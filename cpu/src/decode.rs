@@ -1,6 +1,8 @@
 //! Bytes to [`Insn`]s, once, by iced-x86; straight-line code becomes a block
 //! (SDM 2A, chapter 2).
 
+mod opcode;
+
 use iced_x86::{Code, DecoderError, EncodingKind, FlowControl, Instruction, OpKind, Register};
 use rax_mmu::{AccessKind, LinearAddress, PAGE_SIZE, PhysicalAddress};
 
@@ -17,6 +19,8 @@ use crate::state::Gpr;
 pub const LONGEST_BLOCK: usize = 32;
 /// The longest instruction (SDM 2A, 2.3.11).
 const LONGEST_INSN: usize = 15;
+/// The LOCK prefix.
+const LOCK: u8 = 0xf0;
 
 /// Decodes for one processor model.
 pub struct Decoder {
@@ -68,12 +72,23 @@ impl Decoder {
             decoder.decode_out(&mut self.instruction);
             let last_error = decoder.last_error();
             let end = decoder.position();
-            let starved = last_error == DecoderError::NoMoreBytes && end - start < LONGEST_INSN;
+            let rest = &bytes[start..];
+            let is_64_bit = cpu.mode.contains(Mode::CODE64);
+            let starved = match last_error {
+                DecoderError::NoMoreBytes => end - start < LONGEST_INSN,
+                DecoderError::InvalidInstruction => {
+                    rest.len() < LONGEST_INSN && !opcode::is_whole(is_64_bit, rest)
+                }
+                _ => false,
+            };
             if !within_limit(cpu, end) || (starved && available == room) {
                 fits = false;
                 break;
             }
-            if starved || is_too_long(last_error, end - start) {
+            if starved
+                || (fills_limit(last_error, end - start)
+                    && self.is_too_long(cpu.mode, &bytes[start..end]))
+            {
                 // The buffer ended, not the page: the next block begins here.
                 break;
             }
@@ -106,7 +121,9 @@ impl Decoder {
             let start = decoder.position();
             decoder.decode_out(&mut self.instruction);
             let (error, end) = (decoder.last_error(), decoder.position());
-            if error == DecoderError::NoMoreBytes || is_too_long(error, end - start) {
+            if error == DecoderError::NoMoreBytes
+                || (fills_limit(error, end - start) && self.is_too_long(mode, &bytes[start..end]))
+            {
                 break;
             }
             let row = self.row(mode, error);
@@ -149,20 +166,18 @@ impl Decoder {
                 }
                 Err(fault) => {
                     // An opcode undefined whatever follows is #UD, not #PF.
-                    for filler in [0, 0xff] {
-                        buffer[head..].fill(filler);
-                        let (error, length) = self.decode_one(cpu.mode, &buffer);
-                        let is_known = self.instruction.code() != Code::INVALID;
-                        if is_known || is_too_long(error, length) {
-                            return Err(cpu.raise(Exception::PageFault(fault)));
-                        }
-                    }
-                    return Err(cpu.raise(Exception::InvalidOpcode));
+                    return Err(if self.is_undefined(cpu.mode, &buffer[..head]) {
+                        cpu.raise(Exception::InvalidOpcode)
+                    } else {
+                        cpu.raise(Exception::PageFault(fault))
+                    });
                 }
             }
         }
         let (error, length) = self.decode_one(cpu.mode, &buffer);
-        if !within_limit(cpu, length) || is_too_long(error, length) {
+        let is_too_long =
+            fills_limit(error, length) && self.is_too_long(cpu.mode, &buffer[..length]);
+        if !within_limit(cpu, length) || is_too_long {
             return Err(cpu.raise(Exception::GeneralProtection(0)));
         }
         let row = self.row(cpu.mode, error);
@@ -173,10 +188,45 @@ impl Decoder {
         Ok(self.finish(vec![insn], physical, second))
     }
 
+    /// Whether bytes hold a whole opcode that is none, whatever may follow. LOCK does not
+    /// count: it is looked at when all of the instruction is there.
+    fn is_undefined(&mut self, mode: Mode, head: &[u8]) -> bool {
+        if !opcode::is_whole(mode.code_bits() == 64, head) {
+            return false;
+        }
+        let mut buffer = [0; LONGEST_INSN];
+        let unlocked = head.iter().filter(|&&byte| byte != LOCK);
+        let mut length = 0;
+        for (place, &byte) in buffer.iter_mut().zip(unlocked) {
+            *place = byte;
+            length += 1;
+        }
+        (0..=u8::MAX).all(|filler| {
+            buffer[length..].fill(filler);
+            let (error, end) = self.decode_one(mode, &buffer);
+            self.instruction.code() == Code::INVALID && !fills_limit(error, end)
+        })
+    }
+
     fn decode_one(&mut self, mode: Mode, bytes: &[u8]) -> (DecoderError, usize) {
         let mut decoder = self.decoder(mode, bytes);
         decoder.decode_out(&mut self.instruction);
         (decoder.last_error(), decoder.position())
+    }
+
+    /// Whether an instruction would be one if it might be longer: then it is #GP, else #UD.
+    /// What is too long repeats a prefix, so one is taken away to make room.
+    fn is_too_long(&mut self, mode: Mode, bytes: &[u8]) -> bool {
+        let mut bytes = bytes.to_vec();
+        while let Some(place) = repeated_prefix(&bytes) {
+            bytes.remove(place);
+        }
+        [0, 0xff].into_iter().any(|filler| {
+            let mut whole = [filler; 2 * LONGEST_INSN];
+            whole[..bytes.len()].copy_from_slice(&bytes);
+            let (error, length) = self.decode_one(mode, &whole);
+            error == DecoderError::None || length >= LONGEST_INSN
+        })
     }
 
     fn decoder<'a>(&self, mode: Mode, bytes: &'a [u8]) -> iced_x86::Decoder<'a> {
@@ -310,9 +360,24 @@ fn within_limit(cpu: &Cpu, end: usize) -> bool {
     cpu.state.rip + end as u64 - 1 <= limit
 }
 
-/// Whether decoding stopped at the fifteenth byte: iced-x86 calls that invalid.
-fn is_too_long(error: DecoderError, length: usize) -> bool {
+/// Whether decoding stopped at the fifteenth byte. iced-x86 calls that invalid, like what is
+/// undefined.
+fn fills_limit(error: DecoderError, length: usize) -> bool {
     error != DecoderError::None && length >= LONGEST_INSN
+}
+
+/// The first legacy prefix that a later one of its group makes void (SDM 2A, 2.1.1).
+fn repeated_prefix(bytes: &[u8]) -> Option<usize> {
+    let group = |byte: u8| match byte {
+        0xf2 | 0xf3 => Some(1),
+        0x26 | 0x2e | 0x36 | 0x3e | 0x64 | 0x65 => Some(2),
+        0x66 => Some(3),
+        0x67 => Some(4),
+        0xf0 => Some(5),
+        _ => None,
+    };
+    let groups: Vec<_> = bytes.iter().map_while(|&byte| group(byte)).collect();
+    (0..groups.len()).find(|&n| groups[n + 1..].contains(&groups[n]))
 }
 
 const fn unit_is_on(mode: Mode, unit: Unit) -> bool {
@@ -445,9 +510,22 @@ const fn is_immediate(kind: OpKind) -> bool {
     )
 }
 
+/// The segment of a memory operand. In 64-bit mode the prefixes of ES, CS, SS and DS
+/// are as good as none, so what the base says holds (SDM 1, 3.7.4; SDM 2A, 2.1.1).
+fn memory_segment(instruction: &Instruction, mode: Mode) -> Register {
+    let segment = instruction.memory_segment();
+    if mode.code_bits() != 64 || matches!(segment, Register::FS | Register::GS) {
+        return segment;
+    }
+    match instruction.memory_base() {
+        Register::RSP | Register::RBP | Register::ESP | Register::EBP => Register::SS,
+        _ => Register::DS,
+    }
+}
+
 fn memory_operand(insn: &mut Insn, instruction: &Instruction, kind: OpKind, mode: Mode) {
     insn.flags |= InsnFlags::MEMORY;
-    insn.segment = segment_register(instruction.memory_segment());
+    insn.segment = segment_register(memory_segment(instruction, mode));
     let implicit = match kind {
         OpKind::MemorySegSI | OpKind::MemoryESDI | OpKind::MemorySegDI => Some(16),
         OpKind::MemorySegESI | OpKind::MemoryESEDI | OpKind::MemorySegEDI => Some(32),

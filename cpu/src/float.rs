@@ -19,6 +19,7 @@ mod env;
 mod estimate;
 mod f80;
 mod fast;
+mod fused;
 mod number;
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ use crate::state::{Activity, Gpr, InterruptShadow};
 use blocks::BlockCache;
 
 pub use blocks::{Block, BlockId, Dropped};
+pub use one::Evaluator;
 use rax_mmu::{AccessKind, LinearAddress, PhysicalAddress, PhysicalMemory};
 
 /// Why [`Interpreter::run`] came back.

@@ -37,7 +37,7 @@ mod xstate;
 
 pub use cpuid::Model;
 pub use exception::Exception;
-pub use interp::{Engine, Interpreter, Stop};
-pub use platform::Platform;
+pub use interp::{Engine, Evaluator, Interpreter, Stop};
+pub use platform::{LocalApicView, Platform};
 pub use processor::Cpu;
 pub use state::CpuState;

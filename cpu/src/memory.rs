@@ -448,7 +448,9 @@ impl Cpu {
         };
         self.mmu.memory().read(address, bytes, &mut space);
         if space.cpu_called {
-            self.end_access();
+            // The block may run to its end: a load changes no code. Where blocks end is
+            // the same for every engine; where loads go the slow way is not.
+            self.request_attention();
         }
     }
 
@@ -466,13 +468,17 @@ impl Cpu {
         }
     }
 
-    /// #AC for a misaligned access at CPL 3 with EFLAGS.AC and CR0.AM (SDM 3A, 6.15).
+    /// #AC for a misaligned access at CPL 3 with EFLAGS.AC and CR0.AM (SDM 3A, 6.15). Vectors
+    /// are exempt: those that must be aligned always must (so a Xeon, 6, 207).
     pub(crate) fn check_alignment(
         &mut self,
         address: LinearAddress,
         size: u64,
     ) -> Result<(), Exit> {
-        let natural = size.next_power_of_two().min(8);
+        let natural = match size {
+            16 | 32 => 1,
+            _ => size.next_power_of_two().min(8),
+        };
         if self.mode.contains(Mode::ALIGNMENT_CHECK) && address.0 & (natural - 1) != 0 {
             return Err(self.raise(Exception::AlignmentCheck));
         }

@@ -38,8 +38,13 @@ mod number {
     pub(super) const MTRR_FIX4K_LAST: u32 = 0x26f;
     pub(super) const PAT: u32 = 0x277;
     pub(super) const MTRR_DEF_TYPE: u32 = 0x2ff;
+    pub(super) const TSC_DEADLINE: u32 = 0x6e0;
+    pub(super) const X2APIC_FIRST: u32 = 0x800;
+    pub(super) const X2APIC_LAST: u32 = 0x8ff;
     pub(super) const SYS_CFG: u32 = 0xc001_0010;
     pub(super) const HWCR: u32 = 0xc001_0015;
+    pub(super) const NB_CFG: u32 = 0xc001_001f;
+    pub(super) const INTERRUPT_PENDING: u32 = 0xc001_0055;
     pub(super) const XSS: u32 = 0xda0;
     pub(super) const EFER: u32 = 0xc000_0080;
     pub(super) const STAR: u32 = 0xc000_0081;
@@ -80,6 +85,9 @@ const DEBUGCTL_BITS: u64 = 3;
 
 /// AMD's SYS_CFG: the switches of fixed-range attributes and of TOM2, which change nothing here.
 const SYS_CFG_BITS: u64 = 0x7c_0000;
+
+/// AMD's HWCR: the time-stamp counter does not follow the processor's speed.
+const STEADY_CLOCK: u64 = 1 << 24;
 
 /// What a register number says of a write or read.
 enum Outcome<T> {
@@ -132,7 +140,11 @@ impl Cpu {
         if register == number::TIME_STAMP_COUNTER && self.model.supports(Feature::Tsc) {
             return Ok(self.time_stamp(insn));
         }
-        match self.plain_msr(register) {
+        let outcome = match self.read_apic_msr(insn, register) {
+            Unknown => self.plain_msr(register),
+            outcome => outcome,
+        };
+        match outcome {
             Done(value) => Ok(value),
             Refused | Unknown => {
                 self.report_unknown_msr(register, "read");
@@ -156,7 +168,11 @@ impl Cpu {
             }
             _ => {}
         }
-        let outcome = match self.write_range_msr(register, value) {
+        let outcome = match self.write_apic_msr(insn, register, value) {
+            Unknown => self.write_range_msr(register, value),
+            outcome => outcome,
+        };
+        let outcome = match outcome {
             Unknown => self.write_plain_msr(register, value),
             outcome => outcome,
         };
@@ -168,6 +184,62 @@ impl Cpu {
                 Err(self.raise(Exception::GeneralProtection(0)))
             }
         }
+    }
+
+    /// Whether a register is the local APIC's, which is the platform's.
+    fn is_apic_msr(&self, register: u32) -> bool {
+        use number as n;
+        let exists = match register {
+            n::APIC_BASE => self.is_there(register),
+            n::TSC_DEADLINE => self.model.supports(Feature::TscDeadline),
+            n::X2APIC_FIRST..=n::X2APIC_LAST => self.model.supports(Feature::X2apic),
+            _ => return false,
+        };
+        exists && self.platform.local_apic().is_some()
+    }
+
+    fn read_apic_msr(&mut self, insn: &Insn, register: u32) -> Outcome<u64> {
+        if !self.is_apic_msr(register) {
+            return Unknown;
+        }
+        self.note_position(insn);
+        self.begin_access();
+        let value = match register {
+            number::APIC_BASE => self.platform.local_apic().map(|apic| apic.base),
+            _ => self.platform.read_apic_msr(register),
+        };
+        let offset = self.state.msrs.tsc_offset;
+        match value {
+            // The platform's clock does not know what was written to the counter.
+            Some(deadline) if register == number::TSC_DEADLINE && deadline != 0 => {
+                Done(deadline.wrapping_add(offset))
+            }
+            Some(value) => Done(value),
+            None => Refused,
+        }
+    }
+
+    fn write_apic_msr(&mut self, insn: &Insn, register: u32, value: u64) -> Outcome<()> {
+        if !self.is_apic_msr(register) {
+            return Unknown;
+        }
+        let too_wide = value >> self.model.physical_address_bits() != 0;
+        if register == number::APIC_BASE && too_wide {
+            return Refused;
+        }
+        let mut written = value;
+        if register == number::TSC_DEADLINE && value != 0 {
+            let counter = self.time_stamp(insn);
+            let clock = counter.wrapping_sub(self.state.msrs.tsc_offset);
+            // What is past is due at the first cycle there was.
+            let ahead = value.checked_sub(counter);
+            written = ahead.map_or(1, |ahead| clock.saturating_add(ahead).max(1));
+        }
+        self.note_position(insn);
+        self.begin_access();
+        let taken = self.platform.write_apic_msr(register, written);
+        self.end_access();
+        if taken { Done(()) } else { Refused }
     }
 
     #[cold]
@@ -195,6 +267,7 @@ impl Cpu {
             n::TSC_AUX => model.supports(Feature::Rdtscp),
             n::XSS => model.supports(Feature::Xsaves),
             n::MISC_ENABLE => since(Generation::Pentium4) && !model.is_amd(),
+            n::NB_CFG | n::INTERRUPT_PENDING => since(Generation::X8664) && model.is_amd(),
             n::SYS_CFG | n::HWCR => since(Generation::PentiumPro) && model.is_amd(),
             n::PLATFORM_ID
             | n::APIC_BASE
@@ -234,7 +307,9 @@ impl Cpu {
             n::PAT => msrs.pat,
             n::MTRR_DEF_TYPE => msrs.mtrr_def_type,
             n::SYS_CFG => msrs.sys_cfg,
-            n::HWCR => msrs.hwcr,
+            n::HWCR => msrs.hwcr | STEADY_CLOCK,
+            // No north bridge with switches, no message on pending interrupts.
+            n::NB_CFG | n::INTERRUPT_PENDING => 0,
             n::XSS => msrs.xss,
             n::EFER => msrs.efer,
             n::STAR => msrs.star,
@@ -317,7 +392,7 @@ impl Cpu {
             // CPUID will put the revision there.
             n::BIOS_SIGN_ID => msrs.bios_sign_id = value,
             n::MCG_STATUS if only(0) => msrs.mcg_status = 0,
-            // There is no local APIC to be moved or enabled.
+            // Without a local APIC there is nothing to be moved or enabled.
             n::APIC_BASE if value == msrs.apic_base => {}
             n::TSC_ADJUST => msrs.tsc_offset = value,
             n::SYSENTER_CS => msrs.sysenter_cs = value & 0xffff_ffff,
@@ -328,6 +403,7 @@ impl Cpu {
             }
             n::DEBUGCTL if only(DEBUGCTL_BITS) => msrs.debugctl = value,
             n::SYS_CFG if only(SYS_CFG_BITS) => msrs.sys_cfg = value,
+            n::NB_CFG | n::INTERRUPT_PENDING => {}
             n::HWCR if only(0xffff_ffff) => msrs.hwcr = value,
             n::XSS if only(supervisor_components) => msrs.xss = value,
             n::STAR => msrs.star = value,

@@ -3,6 +3,15 @@
 
 use rax_mmu::MmioSpace;
 
+/// What a processor shows of its local APIC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalApicView {
+    /// IA32_APIC_BASE.
+    pub base: u64,
+    /// Its initial ID, all 32 bits.
+    pub id: u32,
+}
+
 /// The world outside the processor.
 ///
 /// Every access is preceded by [`Platform::begin_access`], so that devices know
@@ -25,4 +34,26 @@ pub trait Platform: MmioSpace + Send {
     /// Whether the machine must act before the next instruction: a reset, a
     /// power-off or a new deadline was asked for.
     fn wants_attention(&self) -> bool;
+
+    /// The local APIC, if there is one. It is the machine's: its registers are
+    /// in memory, and what follows is how instructions reach it.
+    fn local_apic(&self) -> Option<LocalApicView> {
+        None
+    }
+    /// RDMSR of IA32_TSC_DEADLINE (in clock cycles) or 800h to 8FFh; `None` is
+    /// #GP.
+    fn read_apic_msr(&mut self, _register: u32) -> Option<u64> {
+        None
+    }
+    /// WRMSR of IA32_APIC_BASE, IA32_TSC_DEADLINE (in clock cycles) or 800h to
+    /// 8FFh; false is #GP.
+    fn write_apic_msr(&mut self, _register: u32, _value: u64) -> bool {
+        false
+    }
+    /// The task priority as CR8 shows it, if the local APIC keeps it.
+    fn task_priority(&mut self) -> Option<u8> {
+        None
+    }
+    /// A write to CR8.
+    fn set_task_priority(&mut self, _priority: u8) {}
 }

@@ -8,6 +8,8 @@
     reason = "runs the instructions under test on the host's processor"
 )]
 
+#[path = "simd_host/alignment.rs"]
+mod alignment;
 #[path = "../src/insn/vector/tests/encodings.rs"]
 mod encodings;
 #[path = "simd_host/faults.rs"]
@@ -22,6 +24,8 @@ mod random;
 mod record;
 #[path = "simd_host/registers.rs"]
 mod registers;
+#[path = "simd_host/undefined.rs"]
+mod undefined;
 
 use std::fmt::Write;
 

@@ -6,6 +6,7 @@
 use crate::bus_error::BusError;
 use crate::device::{Context, Device};
 use crate::dma::NoMemory;
+use crate::pci::Window;
 use crate::snapshot::State;
 use crate::time::Time;
 
@@ -27,6 +28,10 @@ pub enum Action {
     Read(usize),
     /// Writes these bytes.
     Write(Vec<u8>),
+    /// Reads four bytes of PCI configuration space, if the chip has one.
+    ConfigRead,
+    /// Writes these bytes to PCI configuration space.
+    ConfigWrite(Vec<u8>),
 }
 
 /// A chip on a workbench: accesses at a time of one's choosing, no memory.
@@ -130,6 +135,36 @@ impl<'a> Probe<'a> {
         })
     }
 
+    /// Reads a double word of its PCI configuration space; all ones if it has none.
+    pub fn config_read(&mut self, register: u8) -> u32 {
+        let mut bytes = [0xff; 4];
+        let mut cx = Context {
+            now: self.now,
+            memory: &mut NoMemory,
+        };
+        if let Some(function) = self.device.pci() {
+            function.config_read(register, &mut bytes, &mut cx);
+        }
+        u32::from_le_bytes(bytes)
+    }
+
+    /// Writes to its PCI configuration space, if it has one.
+    pub fn config_write(&mut self, register: u8, bytes: &[u8]) {
+        let mut cx = Context {
+            now: self.now,
+            memory: &mut NoMemory,
+        };
+        if let Some(function) = self.device.pci() {
+            function.config_write(register, bytes, &mut cx);
+        }
+    }
+
+    /// What it decodes on the PCI bus.
+    pub fn windows(&mut self) -> Vec<Window> {
+        let function = self.device.pci();
+        function.map_or_else(Vec::new, |function| function.windows())
+    }
+
     /// Carries `access` out and returns what a read returned.
     fn run(&mut self, access: &Access) -> Vec<u8> {
         self.wait_ns(access.after_ns);
@@ -145,6 +180,13 @@ impl<'a> Probe<'a> {
             Action::Write(bytes) => {
                 let _ = self.write_bytes(access.register, bytes);
             }
+            Action::ConfigRead => {
+                answer = self
+                    .config_read(access.register as u8)
+                    .to_le_bytes()
+                    .to_vec();
+            }
+            Action::ConfigWrite(bytes) => self.config_write(access.register as u8, bytes),
         }
         self.assert_deadline_ahead();
         answer
@@ -262,6 +304,12 @@ fn check_foreign_states(device: &mut dyn Device, saved: &State, accesses: &[Acce
                     }
                     Action::Write(bytes) => {
                         let _ = bench.write_bytes(access.register, bytes);
+                    }
+                    Action::ConfigRead => {
+                        let _ = bench.config_read(access.register as u8);
+                    }
+                    Action::ConfigWrite(bytes) => {
+                        bench.config_write(access.register as u8, bytes);
                     }
                 }
             }

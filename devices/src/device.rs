@@ -2,6 +2,7 @@
 
 use crate::bus_error::BusError;
 use crate::dma::Dma;
+use crate::pci::PciFunction;
 use crate::snapshot::{RestoreError, State};
 use crate::time::Time;
 
@@ -41,6 +42,11 @@ pub trait Device: Send {
 
     /// Its clockwork, if it acts on its own.
     fn timed(&mut self) -> Option<&mut dyn Timed> {
+        None
+    }
+
+    /// Its side on the PCI bus, if it is there.
+    fn pci(&mut self) -> Option<&mut dyn PciFunction> {
         None
     }
 }
@@ -95,4 +101,16 @@ pub(crate) fn byte_of_write(register: u64, bytes: &[u8]) -> Result<u8, BusError>
             bytes: bytes.len(),
         }),
     }
+}
+
+/// Reads the bytes of `values`, the whole of a bank of registers with byte
+/// enables, at any width; past its end is no register.
+pub(crate) fn read_bank(register: u64, bytes: &mut [u8], values: &[u8]) -> Result<(), BusError> {
+    let start = usize::try_from(register).map_err(|_| BusError::NoRegister(register))?;
+    let bank = start
+        .checked_add(bytes.len())
+        .and_then(|end| values.get(start..end))
+        .ok_or(BusError::NoRegister(register))?;
+    bytes.copy_from_slice(bank);
+    Ok(())
 }

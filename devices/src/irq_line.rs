@@ -6,17 +6,23 @@
 //! wire pull it together: it is high while any of them holds it high.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Wires in a set.
 const WIRES: usize = 32;
+/// Controllers that may look at a set besides the first.
+const MORE_CONTROLLERS: usize = 3;
 
 /// A set of up to 32 interrupt wires.
 #[derive(Debug, Default)]
 pub struct IrqLines {
     levels: AtomicU32,
-    /// Wires that rose since the controller last took their edges.
+    /// Wires that rose since the first controller last took their edges.
     rises: AtomicU32,
+    /// The same for each [`IrqInputs`].
+    more_rises: [AtomicU32; MORE_CONTROLLERS],
+    /// How many [`IrqInputs`] there are.
+    more_controllers: AtomicU32,
     wires: [Wire; WIRES],
 }
 
@@ -65,6 +71,87 @@ impl IrqLines {
     }
 }
 
+/// What a further controller sees of a set that another one looks at too.
+///
+/// Each controller must find every edge, whoever else took it before. The
+/// first controller of a set looks at [`IrqLines`] itself.
+#[derive(Debug)]
+pub struct IrqInputs {
+    lines: Arc<IrqLines>,
+    index: usize,
+}
+
+impl IrqInputs {
+    /// Connects a further controller to `lines`; a set takes three.
+    #[must_use]
+    pub fn new(lines: &Arc<IrqLines>) -> Self {
+        let number = lines.more_controllers.fetch_add(1, Ordering::AcqRel) as usize;
+        debug_assert!(number < MORE_CONTROLLERS, "a set has three of these");
+        Self {
+            lines: Arc::clone(lines),
+            index: number.min(MORE_CONTROLLERS - 1),
+        }
+    }
+
+    /// The level of every wire, wire 0 in bit 0.
+    #[must_use]
+    pub fn levels(&self) -> u32 {
+        self.lines.levels()
+    }
+
+    /// The wires that rose since their edges were last taken here.
+    #[must_use]
+    pub fn rises(&self) -> u32 {
+        self.memory().load(Ordering::Acquire)
+    }
+
+    /// Takes the rising edges of the wires in `mask`.
+    #[must_use]
+    pub fn take_rises(&self, mask: u32) -> u32 {
+        if self.rises() & mask == 0 {
+            return 0;
+        }
+        self.memory().fetch_and(!mask, Ordering::AcqRel) & mask
+    }
+
+    /// Puts the untaken edges back as they were saved.
+    pub fn restore_rises(&self, rises: u32) {
+        self.memory().store(rises, Ordering::Release);
+    }
+
+    fn memory(&self) -> &AtomicU32 {
+        &self.lines.more_rises[self.index]
+    }
+}
+
+/// A switch that cuts drivers off their wires. Clones are the same switch.
+///
+/// The HPET's legacy replacement route is one: while it is on, the 8254 and
+/// the clock do not reach the interrupt controllers.
+#[derive(Clone, Debug, Default)]
+pub struct Cutoff {
+    is_cut: Arc<AtomicBool>,
+}
+
+impl Cutoff {
+    /// A switch that lets everything through.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Cuts, or connects again; takes effect when a driver next speaks.
+    pub fn set(&self, cut: bool) {
+        self.is_cut.store(cut, Ordering::Release);
+    }
+
+    /// Whether drivers are cut off.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Acquire)
+    }
+}
+
 /// A driver of one interrupt wire. The board decides which.
 ///
 /// Clones are the same driver; each call of [`IrqLine::new`] connects another.
@@ -75,6 +162,8 @@ pub struct IrqLine {
     bit: u32,
     /// This driver's bit among the holders of the wire.
     driver: u32,
+    /// What keeps it off the wire, if anything can.
+    cutoff: Option<Cutoff>,
 }
 
 impl IrqLine {
@@ -90,6 +179,16 @@ impl IrqLine {
             lines: Arc::clone(lines),
             bit,
             driver: 1 << number,
+            cutoff: None,
+        }
+    }
+
+    /// The same driver, kept off its wire while `cutoff` cuts.
+    #[must_use]
+    pub fn through(self, cutoff: &Cutoff) -> Self {
+        Self {
+            cutoff: Some(cutoff.clone()),
+            ..self
         }
     }
 
@@ -100,6 +199,7 @@ impl IrqLine {
 
     /// Drives the wire; a rise counts as an edge if `edges`.
     fn drive(&self, high: bool, edges: bool) {
+        let high = high && !self.cutoff.as_ref().is_some_and(Cutoff::is_cut);
         let holders = &self.lines.wires[self.bit as usize].holders;
         // Chips call this on every access; nearly always nothing changes.
         if (holders.load(Ordering::Acquire) & self.driver != 0) == high {
@@ -111,6 +211,9 @@ impl IrqLine {
             self.lines.levels.fetch_or(mask, Ordering::AcqRel);
             if before == 0 && edges {
                 self.lines.rises.fetch_or(mask, Ordering::AcqRel);
+                for rises in &self.lines.more_rises {
+                    rises.fetch_or(mask, Ordering::AcqRel);
+                }
             }
         } else {
             let before = holders.fetch_and(!self.driver, Ordering::AcqRel);
@@ -143,7 +246,7 @@ impl IrqLine {
 
 #[cfg(test)]
 mod tests {
-    use super::{IrqLine, IrqLines};
+    use super::{Cutoff, IrqInputs, IrqLine, IrqLines};
 
     #[test]
     fn a_short_pulse_leaves_its_edge_behind() {
@@ -198,5 +301,28 @@ mod tests {
         IrqLine::new(&lines, 20).set(true);
         assert_eq!(lines.take_rises(0xffff), 2);
         assert_eq!(lines.rises(), 1 << 20);
+    }
+
+    #[test]
+    fn every_controller_finds_every_edge() {
+        let lines = IrqLines::new();
+        let inputs = IrqInputs::new(&lines);
+        IrqLine::new(&lines, 5).pulse(false);
+        assert_eq!(lines.take_rises(0xffff), 0x20);
+        assert_eq!(inputs.take_rises(0xffff), 0x20);
+        assert_eq!((inputs.rises(), inputs.levels()), (0, 0));
+    }
+
+    #[test]
+    fn a_cut_driver_does_not_reach_its_wire() {
+        let lines = IrqLines::new();
+        let cutoff = Cutoff::new();
+        let wire = IrqLine::new(&lines, 0).through(&cutoff);
+        cutoff.set(true);
+        wire.pulse(true);
+        assert_eq!((lines.levels(), lines.rises()), (0, 0));
+        cutoff.set(false);
+        wire.set(true);
+        assert_eq!(lines.rises(), 1);
     }
 }

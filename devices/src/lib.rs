@@ -10,7 +10,8 @@
 //!
 //! The contract:
 //! [`device`], [`bus_error`], [`irq_line`], [`time`], [`dma`], [`snapshot`],
-//! [`host_end`], [`conformance`].
+//! [`host_end`], [`conformance`]; [`pci`] for chips on the PCI bus,
+//! [`apic`] for what travels between APICs.
 //!
 //! The chips, one file each:
 //!
@@ -18,6 +19,14 @@
 //! | --- | --- |
 //! | [`pic`] | the two 8259A interrupt controllers and their ELCR |
 //! | [`pit`] | the 8254 interval timer and system control port B (61h) |
+//! | [`pci`] | configuration space, configuration mechanism 1, BARs, MSI |
+//! | [`host_bridge`] | the 440FX host bridge: memory attributes, SMRAM |
+//! | [`isa_bridge`] | the PIIX3 PCI-to-ISA bridge: interrupt routing |
+//! | [`power_management`] | the PIIX4 power management function and SMBus |
+//! | [`fw_cfg`] | the firmware configuration device |
+//! | [`hpet`] | the high precision event timer |
+//! | [`local_apic`] | a processor's local APIC, xAPIC and x2APIC |
+//! | [`io_apic`] | the 82093AA I/O APIC |
 //! | [`rtc`] | the MC146818 real-time clock with 128 bytes of CMOS memory |
 //! | [`serial`] | a 16550A UART |
 //! | [`i8042`] | the keyboard controller with its keyboard and mouse |
@@ -35,24 +44,33 @@
 //! and reset.
 #![forbid(unsafe_code)]
 
+pub mod apic;
 pub mod bus_error;
 pub mod conformance;
 pub mod device;
 pub mod dma;
 pub mod host_end;
 pub mod irq_line;
+pub mod pci;
 pub mod snapshot;
 pub mod time;
 
 pub mod debug_console;
 pub mod debug_exit;
 pub mod fdc;
+pub mod fw_cfg;
+pub mod host_bridge;
+pub mod hpet;
 pub mod i8042;
 pub mod i8237;
 pub mod ide;
+pub mod io_apic;
+pub mod isa_bridge;
+pub mod local_apic;
 pub mod pic;
 pub mod pit;
 pub mod port92;
+pub mod power_management;
 pub mod power_off;
 pub mod reset_control;
 pub mod rtc;
@@ -60,20 +78,28 @@ pub mod serial;
 pub mod system_control;
 pub mod vga;
 
+pub use apic::{ApicBus, ApicCycle, ApicMessage, ApicQueue};
 pub use bus_error::BusError;
 pub use debug_console::DebugConsole;
 pub use debug_exit::{DebugExit, ExitRequest};
 pub use device::{Context, Device, Registers, Timed};
 pub use dma::{Dma, NoMemory};
 pub use fdc::{Fdc, FloppyFormat, NotAFloppy};
+pub use fw_cfg::{FwCfg, FwCfgError};
+pub use host_bridge::{HostBridge, MemoryLines};
 pub use host_end::{ByteSink, Console, Disk, MemoryConsole, MemoryDisk};
+pub use hpet::Hpet;
 pub use i8042::I8042;
 pub use i8237::{DmaLine, DmaPair, Moved};
 pub use ide::Ide;
-pub use irq_line::{IrqLine, IrqLines};
+pub use io_apic::IoApic;
+pub use irq_line::{Cutoff, IrqInputs, IrqLine, IrqLines};
+pub use isa_bridge::IsaBridge;
+pub use local_apic::{LocalApic, LocalApicModel};
 pub use pic::PicPair;
 pub use pit::Pit;
 pub use port92::Port92;
+pub use power_management::{PowerManagement, PowerManagementWires};
 pub use power_off::{PowerOff, PowerOffRequest};
 pub use reset_control::ResetControl;
 pub use rtc::Rtc;

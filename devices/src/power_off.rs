@@ -28,6 +28,11 @@ impl PowerOffRequest {
         self.requested.load(Ordering::Acquire)
     }
 
+    /// Asks for it.
+    pub(crate) fn request(&self) {
+        self.requested.store(true, Ordering::Release);
+    }
+
     /// Whether it was asked for since the last call.
     #[must_use]
     pub fn take(&self) -> bool {
@@ -112,7 +117,7 @@ impl Registers for PowerOff {
         self.letters += 1;
         if usize::from(self.letters) == WORD.len() {
             self.letters = 0;
-            self.request.requested.store(true, Ordering::Release);
+            self.request.request();
         }
         Ok(())
     }

@@ -3,13 +3,22 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use rax_devices::io_apic;
+use rax_devices::pci::ConfigMechanism;
 use rax_devices::{
-    BusError, ByteSink, Console, Context, DebugConsole, DebugExit, Device, Disk, Dma, ExitRequest,
-    I8042, Ide, IrqLine, IrqLines, PicPair, Pit, Port92, PowerOff, PowerOffRequest, ResetControl,
-    Rtc, Serial, SystemLines, Time,
+    ApicQueue, BusError, ByteSink, Console, Context, Cutoff, DebugConsole, DebugExit, Device, Disk,
+    Dma, ExitRequest, FwCfg, HostBridge, Hpet, I8042, Ide, IoApic, IrqInputs, IrqLine, IrqLines,
+    IsaBridge, LocalApic, LocalApicModel, MemoryLines, PicPair, Pit, Port92, PowerManagement,
+    PowerManagementWires, PowerOff, PowerOffRequest, ResetControl, Rtc, Serial, SystemLines, Time,
 };
 
+use crate::memory_windows::{MemoryWindow, MemoryWindows};
 use crate::ports::{ChipId, Ports, PortsTaken};
+
+mod interrupts;
+mod pci;
+
+use pci::Slot;
 
 /// What is plugged into the board.
 #[derive(Default)]
@@ -22,6 +31,8 @@ pub struct Fittings {
     pub debug_console: Option<Box<dyn ByteSink>>,
     /// The debug-exit port.
     pub debug_exit: Option<u16>,
+    /// What firmware is told, if there is firmware.
+    pub fw_cfg: Option<FwCfg>,
     /// Seconds since 1970, UTC, at power-on.
     pub start_time: i64,
     /// What the random numbers of RDRAND and RDSEED follow from.
@@ -35,22 +46,84 @@ const COM: [(u16, u32); 4] = [(0x3f8, 4), (0x2f8, 3), (0x3e8, 4), (0x2e8, 3)];
 /// The ATA channels: command block, control block and interrupt.
 const ATA: [(u16, u16, u32); 2] = [(0x1f0, 0x3f6, 14), (0x170, 0x376, 15)];
 
+/// The wire of PIRQA; B to D follow. Those below are the ISA interrupts.
+const FIRST_PIRQ: u32 = 16;
+/// The wires of the HPET's own interrupts, which are also I/O APIC inputs.
+const HPET_ROUTES: [(u8, u32); 4] = [(20, 20), (21, 21), (22, 22), (23, 23)];
+/// The wire of SMI#.
+const SMI: u32 = 24;
+/// The interrupt of power management events.
+const SCI: u32 = 9;
+/// APM commands that switch ACPI on and off.
+const ACPI_COMMANDS: (u8, u8) = (0xf1, 0xf0);
+
+/// Where the I/O APIC's registers are.
+pub(crate) const IO_APIC_BASE: u64 = 0xfec0_0000;
+/// Its ID, out of the way of the processors'.
+pub(crate) const IO_APIC_ID: u8 = 15;
+/// Where every processor finds its local APIC.
+pub(crate) const LOCAL_APIC_BASE: u64 = 0xfee0_0000;
+const HPET_BASE: u64 = 0xfed0_0000;
+/// The bootstrap processor's local APIC. Its timer and the time-stamp counter
+/// count nanoseconds.
+const BOOTSTRAP_APIC: LocalApicModel = LocalApicModel {
+    id: 0,
+    is_bootstrap: true,
+    has_x2apic: true,
+    timer_hz: 1_000_000_000,
+    tsc_hz: 1_000_000_000,
+    base: LOCAL_APIC_BASE,
+    physical_bits: 52,
+};
+
+/// The I/O APIC's pin for an ISA interrupt: IRQ 0 comes in at pin 2, because
+/// IRQ 2 is the slave 8259.
+pub(crate) const fn isa_pin(irq: u8) -> Option<u8> {
+    match irq {
+        0 => Some(2),
+        1 | 3..=15 => Some(irq),
+        _ => None,
+    }
+}
+
+/// The I/O APIC's pin, and the wire, for interrupt pin `pin` (0 for INTA) of a
+/// PCI device: successive devices' pins are turned by one, to share evenly.
+pub(crate) const fn pci_pin(device: u8, pin: u8) -> u8 {
+    FIRST_PIRQ as u8 + (device % 4 + 3 + pin % 4) % 4
+}
+
 /// Chips on a board.
 pub struct Board {
     irqs: Arc<IrqLines>,
     pic: PicPair,
+    isa_bridge: IsaBridge,
+    io_apic: IoApic,
+    /// The processors' local APICs, the bootstrap processor's first.
+    apics: Vec<LocalApic>,
+    apic_bus: ApicQueue,
+    smi: IrqInputs,
+    config: ConfigMechanism,
+    slots: Vec<Slot>,
     chips: Vec<Box<dyn Device>>,
     ports: Ports,
+    memory_windows: MemoryWindows,
     /// A20 and reset, which several chips pull.
     pub system: SystemLines,
     /// What the debug-exit port was told.
     pub exit: ExitRequest,
     /// What the power-off port was told.
     pub power_off: PowerOffRequest,
+    /// What the host bridge says of memory.
+    pub memory: MemoryLines,
 }
 
-/// The interrupt controllers, which the processor asks directly.
+/// Chips that the board itself speaks to.
 const PIC: ChipId = ChipId(usize::MAX);
+const ISA_BRIDGE: ChipId = ChipId(usize::MAX - 1);
+const IO_APIC: ChipId = ChipId(usize::MAX - 2);
+const CONFIG_ADDRESS: ChipId = ChipId(usize::MAX - 3);
+/// The window to configuration space, which is no chip.
+const CONFIG_DATA: ChipId = ChipId(usize::MAX - 4);
 
 impl Board {
     /// A standard PC.
@@ -58,23 +131,24 @@ impl Board {
     /// # Errors
     /// When two chips claim the same port.
     pub fn pc(fittings: Fittings) -> Result<Self, PortsTaken> {
-        let irqs = IrqLines::new();
-        let mut board = Self {
-            pic: PicPair::new(Arc::clone(&irqs)),
-            irqs,
-            chips: Vec::new(),
-            ports: Ports::default(),
-            system: SystemLines::new(),
-            exit: ExitRequest::new(),
-            power_off: PowerOffRequest::default(),
-        };
-        board.ports.map(0x20..=0x21, PIC, 0)?;
-        board.ports.map(0xa0..=0xa1, PIC, 2)?;
-        board.ports.map(0x4d0..=0x4d1, PIC, 4)?;
+        let mut board = Self::bare();
+        board.place_interrupt_controllers()?;
+        board.place_pci()?;
 
-        let pit = board.add(Pit::new(board.irq(0)));
+        // With its legacy route on, the HPET has these two's interrupts.
+        let replaced = Cutoff::new();
+        let pit = board.add(Pit::new(board.irq(0).through(&replaced)));
         board.map(0x40..=0x43, pit, 0)?;
         board.map(0x61..=0x61, pit, 4)?;
+        let mut rtc = Rtc::new(board.irq(8).through(&replaced), fittings.start_time);
+        for (index, value) in fittings.cmos {
+            rtc.set_cmos(index, value);
+        }
+        let rtc = board.add(rtc);
+        board.map(0x70..=0x71, rtc, 0)?;
+        let legacy = [board.irq(0), board.irq(8)];
+        let hpet = board.add(Hpet::new(&board.irqs, &HPET_ROUTES, legacy, replaced));
+        board.map_memory(HPET_BASE, 0x400, hpet);
 
         let keyboard = board.add(I8042::new(
             board.irq(1),
@@ -88,13 +162,6 @@ impl Board {
         let reset = board.add(ResetControl::new(board.system.clone()));
         board.map(0xcf9..=0xcf9, reset, 0)?;
 
-        let mut rtc = Rtc::new(board.irq(8), fittings.start_time);
-        for (index, value) in fittings.cmos {
-            rtc.set_cmos(index, value);
-        }
-        let rtc = board.add(rtc);
-        board.map(0x70..=0x71, rtc, 0)?;
-
         for (console, (port, irq)) in fittings.serial.into_iter().zip(COM) {
             let serial = board.add(Serial::new(board.irq(irq), console));
             board.map(port..=port + 7, serial, 0)?;
@@ -106,6 +173,11 @@ impl Board {
             board.map(control..=control, ide, 8)?; // two windows.
         }
 
+        if let Some(fw_cfg) = fittings.fw_cfg {
+            let fw_cfg = board.add(fw_cfg);
+            board.map(0x510..=0x511, fw_cfg, 0)?;
+            board.map(0x514..=0x51b, fw_cfg, 4)?;
+        }
         if let Some(sink) = fittings.debug_console {
             let debug = board.add(DebugConsole::new(sink));
             board.map(0x402..=0x402, debug, 0)?;
@@ -117,7 +189,68 @@ impl Board {
         }
         let power = board.add(PowerOff::new(board.power_off.clone()));
         board.map(0x8900..=0x8900, power, 0)?;
+        board.reset();
         Ok(board)
+    }
+
+    /// A board with wires and the chips that it speaks to itself.
+    fn bare() -> Self {
+        let irqs = IrqLines::new();
+        let apic_bus = ApicQueue::new();
+        let mut pins = [None; io_apic::PINS];
+        for irq in 0..16 {
+            if let Some(pin) = isa_pin(irq) {
+                pins[usize::from(pin)] = Some(u32::from(irq));
+            }
+        }
+        for wire in FIRST_PIRQ..SMI {
+            pins[wire as usize] = Some(wire);
+        }
+        let isa = std::array::from_fn(|irq| IrqLine::new(&irqs, irq as u32));
+        Self {
+            pic: PicPair::new(Arc::clone(&irqs)),
+            isa_bridge: IsaBridge::new(Arc::clone(&irqs), FIRST_PIRQ, isa),
+            io_apic: IoApic::new(&irqs, pins, Box::new(apic_bus.clone())),
+            apics: vec![LocalApic::new(BOOTSTRAP_APIC, Box::new(apic_bus.clone()))],
+            apic_bus,
+            smi: IrqInputs::new(&irqs),
+            irqs,
+            config: ConfigMechanism::new(),
+            slots: Vec::new(),
+            chips: Vec::new(),
+            ports: Ports::default(),
+            memory_windows: MemoryWindows::default(),
+            system: SystemLines::new(),
+            exit: ExitRequest::new(),
+            power_off: PowerOffRequest::default(),
+            memory: MemoryLines::new(),
+        }
+    }
+
+    fn place_interrupt_controllers(&mut self) -> Result<(), PortsTaken> {
+        self.map(0x20..=0x21, PIC, 0)?;
+        self.map(0xa0..=0xa1, PIC, 2)?;
+        self.map(0x4d0..=0x4d1, PIC, 4)?;
+        self.map_memory(IO_APIC_BASE, 0x1000, IO_APIC);
+        Ok(())
+    }
+
+    /// The 440FX and what is on its PCI bus.
+    fn place_pci(&mut self) -> Result<(), PortsTaken> {
+        self.map(0xcf8..=0xcf8, CONFIG_ADDRESS, 0)?; // Double words only,
+        self.map(0xcfc..=0xcff, CONFIG_DATA, 4)?; // so CF9h is free.
+        let host_bridge = self.add(HostBridge::new(self.memory.clone()));
+        self.plug(0, 0, host_bridge);
+        self.plug(1, 0, ISA_BRIDGE);
+        let wires = PowerManagementWires {
+            sci: self.irq(SCI),
+            smi: self.irq(SMI),
+            power_off: self.power_off.clone(),
+        };
+        let power = PowerManagement::new(wires, Vec::new(), Some(ACPI_COMMANDS));
+        let power = self.add(power);
+        self.plug(1, 3, power);
+        self.map(0xb2..=0xb3, power, 0x50)
     }
 
     fn irq(&self, number: u32) -> IrqLine {
@@ -138,32 +271,37 @@ impl Board {
         self.ports.map(range, chip, first_register)
     }
 
+    fn map_memory(&mut self, start: u64, bytes: u64, chip: ChipId) {
+        self.memory_windows.map(MemoryWindow {
+            start,
+            bytes,
+            chip,
+            first_register: 0,
+        });
+    }
+
     fn chip(&mut self, id: ChipId) -> Option<&mut dyn Device> {
-        if id == PIC {
-            return Some(&mut self.pic);
-        }
-        match self.chips.get_mut(id.0) {
-            Some(chip) => Some(&mut **chip),
-            None => None,
+        match id {
+            PIC => Some(&mut self.pic),
+            ISA_BRIDGE => Some(&mut self.isa_bridge),
+            IO_APIC => Some(&mut self.io_apic),
+            CONFIG_ADDRESS => Some(&mut self.config),
+            ChipId(number) => match self.chips.get_mut(number) {
+                Some(chip) => Some(&mut **chip),
+                None => None,
+            },
         }
     }
 
     /// Puts every chip in its power-on state.
     pub fn reset(&mut self) {
-        self.pic.reset();
         for chip in &mut self.chips {
             chip.reset();
         }
-    }
-
-    /// The level of the processor's INTR pin.
-    pub fn interrupt_pending(&mut self) -> bool {
-        self.pic.interrupt_pending()
-    }
-
-    /// The vector of the interrupt that is now being serviced.
-    pub fn acknowledge_interrupt(&mut self) -> u8 {
-        self.pic.acknowledge()
+        self.config.reset();
+        // Last: what the others did to their wires on the way is no interrupt.
+        self.reset_interrupts();
+        self.map_windows();
     }
 
     /// Whether the guest asked for a reset, the end of the run, or to be switched off.
@@ -174,9 +312,15 @@ impl Board {
 
     /// When a chip next changes something the guest can see.
     pub fn next_deadline(&mut self) -> Option<Time> {
-        let timed =
-            |chip: &mut Box<dyn Device>| chip.timed().and_then(|timed| timed.next_deadline());
-        self.chips.iter_mut().filter_map(timed).min()
+        let chips = self
+            .chips
+            .iter_mut()
+            .map(|chip| &mut **chip as &mut dyn Device);
+        let apics = self.apics.iter_mut().map(|apic| apic as &mut dyn Device);
+        chips
+            .chain(apics)
+            .filter_map(|chip| chip.timed()?.next_deadline())
+            .min()
     }
 
     /// Brings every chip up to `now`.
@@ -187,6 +331,8 @@ impl Board {
                 timed.advance(&mut cx);
             }
         }
+        self.advance_apics(&mut cx);
+        self.settle();
     }
 
     /// The guest reads consecutive ports.
@@ -198,6 +344,9 @@ impl Board {
                 board.port_read(port, &mut bytes[n..=n], now, cx.memory);
             });
         };
+        if id == CONFIG_DATA {
+            return self.config_read(register, bytes, &mut cx);
+        }
         let whole = self.chip(id).map(|chip| {
             if let Some(timed) = chip.timed() {
                 timed.advance(&mut cx);
@@ -228,6 +377,9 @@ impl Board {
                 board.port_write(port, &bytes[n..=n], now, cx.memory);
             });
         };
+        if id == CONFIG_DATA {
+            return self.config_write(register, bytes, &mut cx);
+        }
         let whole = self.chip(id).map(|chip| {
             if let Some(timed) = chip.timed() {
                 timed.advance(&mut cx);
@@ -261,3 +413,6 @@ impl Board {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

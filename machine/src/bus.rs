@@ -4,18 +4,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
-use rax_cpu::Platform;
-use rax_devices::{Dma, Time};
+use rax_cpu::{LocalApicView, Platform};
+use rax_devices::{ApicBus, ApicCycle, ApicMessage, ApicQueue, Dma, Time};
 use rax_mmu::{MmioSpace, PhysicalAddress, PhysicalMemory};
 
 use crate::board::Board;
 use crate::clock::Clock;
+use crate::memory_map::Shadow;
 
 /// The board with its clock and memory.
 pub(crate) struct Bus {
     pub(crate) board: Board,
     pub(crate) clock: Clock,
     memory: BusMaster,
+    /// The RAM that the host bridge shows or hides.
+    shadow: Shadow,
     /// Where random numbers come from. The seed is all that it has of the host, so a
     /// run repeats with the same seed.
     random: ChaCha20Rng,
@@ -27,29 +30,45 @@ pub(crate) struct Bus {
     pub(crate) attention: bool,
 }
 
-/// Guest memory as a bus master sees it.
-struct BusMaster(Arc<PhysicalMemory>);
+/// Guest memory as a bus master sees it, where some writes are interrupts.
+struct BusMaster {
+    memory: Arc<PhysicalMemory>,
+    apic_bus: ApicQueue,
+}
 
 impl Dma for BusMaster {
     fn read(&mut self, address: u64, bytes: &mut [u8]) {
-        if let Err(error) = self.0.ram_read(PhysicalAddress(address), bytes) {
+        if let Err(error) = self.memory.ram_read(PhysicalAddress(address), bytes) {
             log::debug!("DMA read: {error}");
         }
     }
 
     fn write(&mut self, address: u64, bytes: &[u8]) {
-        if let Err(error) = self.0.ram_write(PhysicalAddress(address), bytes) {
+        if let &[a, b, c, d] = bytes
+            && let Some(message) = ApicMessage::from_msi(address, u32::from_le_bytes([a, b, c, d]))
+        {
+            self.apic_bus.send(ApicCycle::Interrupt(message));
+            return;
+        }
+        if let Err(error) = self.memory.ram_write(PhysicalAddress(address), bytes) {
             log::debug!("DMA write: {error}");
         }
     }
 }
 
 impl Bus {
-    pub(crate) fn new(board: Board, memory: Arc<PhysicalMemory>, seed: [u8; 32]) -> Self {
+    pub(crate) fn new(
+        board: Board,
+        memory: Arc<PhysicalMemory>,
+        shadow: Shadow,
+        seed: [u8; 32],
+    ) -> Self {
+        let apic_bus = board.apic_bus();
         Self {
             board,
             clock: Clock::default(),
-            memory: BusMaster(memory),
+            memory: BusMaster { memory, apic_bus },
+            shadow,
             random: ChaCha20Rng::from_seed(seed),
             instructions: 0,
             slice_deadline: None,
@@ -67,10 +86,18 @@ impl Bus {
 
     /// After chips may have acted: A20, and whatever else concerns the machine.
     fn follow_lines(&mut self) {
-        self.memory.0.set_a20(self.board.system.a20());
+        let memory = &self.memory.memory;
+        memory.set_a20(self.board.system.a20());
+        if self.board.memory.take_change()
+            && let Err(error) = self.shadow.apply(memory, &self.board.memory)
+        {
+            log::error!("the memory below 1 MiB cannot be mapped: {error}");
+        }
+        self.attention |= self.board.has_signals();
     }
 
     fn after_write(&mut self) {
+        self.board.settle();
         self.follow_lines();
         let deadline = self.board.next_deadline();
         let earlier = match (deadline, self.slice_deadline) {
@@ -102,12 +129,19 @@ pub(crate) fn lock(bus: &Mutex<Bus>) -> MutexGuard<'_, Bus> {
 
 impl MmioSpace for Pins {
     fn mmio_read(&mut self, address: PhysicalAddress, bytes: &mut [u8]) {
-        log::trace!("read of {address:x?}, where nothing is");
-        bytes.fill(0xff);
+        let bus = &mut *self.bus();
+        let now = bus.now();
+        bus.board
+            .memory_read(address.0, bytes, now, &mut bus.memory);
+        bus.after_write();
     }
 
-    fn mmio_write(&mut self, address: PhysicalAddress, _bytes: &[u8]) {
-        log::trace!("write to {address:x?}, where nothing is");
+    fn mmio_write(&mut self, address: PhysicalAddress, bytes: &[u8]) {
+        let bus = &mut *self.bus();
+        let now = bus.now();
+        bus.board
+            .memory_write(address.0, bytes, now, &mut bus.memory);
+        bus.after_write();
     }
 }
 
@@ -149,5 +183,36 @@ impl Platform for Pins {
 
     fn wants_attention(&self) -> bool {
         self.bus().attention
+    }
+
+    fn local_apic(&self) -> Option<LocalApicView> {
+        let (base, id) = self.bus().board.local_apic()?;
+        Some(LocalApicView { base, id })
+    }
+
+    fn read_apic_msr(&mut self, register: u32) -> Option<u64> {
+        let bus = &mut *self.bus();
+        let now = bus.now();
+        let value = bus.board.read_apic_msr(register, now, &mut bus.memory);
+        bus.after_write();
+        value
+    }
+
+    fn write_apic_msr(&mut self, register: u32, value: u64) -> bool {
+        let bus = &mut *self.bus();
+        let now = bus.now();
+        let taken = bus
+            .board
+            .write_apic_msr(register, value, now, &mut bus.memory);
+        bus.after_write();
+        taken
+    }
+
+    fn task_priority(&mut self) -> Option<u8> {
+        self.bus().board.task_priority()
+    }
+
+    fn set_task_priority(&mut self, priority: u8) {
+        self.bus().board.set_task_priority(priority);
     }
 }

@@ -5,6 +5,7 @@
 
 mod args;
 mod values;
+mod verify;
 
 use std::ffi::OsString;
 use std::ops::Range;
@@ -17,6 +18,8 @@ use rax_jit::passes::Selection;
 
 use crate::host::Access;
 
+pub use verify::{VerifyExtent, VerifyOptions};
+
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
@@ -24,6 +27,8 @@ pub enum Command {
     Run(Box<RunOptions>),
     /// `rax jit-dump`
     JitDump(DumpOptions),
+    /// `rax verify`
+    Verify(Box<VerifyOptions>),
 }
 
 /// Nothing to do but to say something and stop.
@@ -170,16 +175,25 @@ where
                 .default_value(default_model)
         })
     });
+    // The command whose help a mistake points to.
+    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    let name = match words.get(1).and_then(|word| word.to_str()) {
+        Some("verify") => "rax verify",
+        Some("jit-dump") => "rax jit-dump",
+        _ => "rax run",
+    };
     let matches = command
         .try_get_matches_from(words)
-        .map_err(|error| stop(&error))?;
-    let arguments = args::Arguments::from_arg_matches(&matches).map_err(|error| stop(&error))?;
+        .map_err(|error| stop(&error, name))?;
+    let arguments =
+        args::Arguments::from_arg_matches(&matches).map_err(|error| stop(&error, name))?;
     match arguments.command {
         args::Subcommand::Run(run) => {
             let options = run.into_options(cpu_models)?;
             Ok(Command::Run(Box::new(options)))
         }
         args::Subcommand::JitDump(dump) => Ok(Command::JitDump(dump.into_options()?)),
+        args::Subcommand::Verify(verify) => Ok(Command::Verify(Box::new(verify.into_options()))),
     }
 }
 
@@ -194,7 +208,7 @@ impl Stop {
 }
 
 /// What clap says, with its mistakes in one line.
-fn stop(error: &clap::Error) -> Stop {
+fn stop(error: &clap::Error, command: &str) -> Stop {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop {
             text: error.to_string(),
@@ -215,7 +229,7 @@ fn stop(error: &clap::Error) -> Stop {
                 .collect();
             let line = lines.join(" ");
             Stop::usage(format_args!(
-                "{}; see 'rax run --help'",
+                "{}; see '{command} --help'",
                 line.strip_prefix("error: ").unwrap_or(&line)
             ))
         }

@@ -13,9 +13,12 @@ pub mod jit_dump;
 pub mod load;
 mod machine;
 pub mod memory_map;
+mod memory_windows;
+pub mod mp_table;
 pub mod ports;
 pub mod run;
 pub mod stats;
+pub mod verify;
 pub mod watch;
 
 pub use board::{Board, Fittings};

@@ -10,7 +10,8 @@ use rax_mmu::{HostRamError, MapError, Mmu, NotRam, PhysicalAddress, PhysicalMemo
 use crate::board::{Board, Fittings};
 use crate::bus::{Bus, Pins};
 use crate::load::{BootImage, Descriptors, Start};
-use crate::memory_map;
+use crate::memory_map::{self, Shadow};
+use crate::mp_table::{Processor, mp_tables};
 use crate::ports::PortsTaken;
 
 /// What a machine is made of.
@@ -86,13 +87,16 @@ impl Machine {
         })?;
         let memory = Arc::new(memory);
         memory_map::map_ram(&memory, ram)?;
+        let mut rom_bytes = 0;
         if let Boot::Rom(image) = &boot {
             memory_map::map_rom(&memory, image)?;
+            rom_bytes = image.len() as u64;
         }
+        let shadow = Shadow::new(&memory, rom_bytes)?;
         fittings.cmos.extend(memory_map::cmos(ram));
         let seed = fittings.seed;
         let board = Board::pc(fittings)?;
-        let bus = Bus::new(board, Arc::clone(&memory), seed);
+        let bus = Bus::new(board, Arc::clone(&memory), shadow, seed);
         let bus = Arc::new(Mutex::new(bus));
         let pins = Box::new(Pins(Arc::clone(&bus)));
         let cpu = Cpu::new(model, Mmu::new(Arc::clone(&memory)), pins);
@@ -145,6 +149,16 @@ impl Machine {
                 .load_image(PhysicalAddress(chunk.address), &chunk.bytes)?;
         }
         // What firmware would have done before a loader runs.
+        let [signature, _, _, features] = self.cpu.cpuid(1, 0);
+        let bootstrap = Processor {
+            apic_id: 0,
+            is_bootstrap: true,
+            signature,
+            features,
+        };
+        let tables = mp_tables(memory_map::EBDA as u32, &[bootstrap]);
+        let place = PhysicalAddress(memory_map::EBDA);
+        self.memory.load_image(place, &tables)?;
         self.cpu.init_memory_types(memory_map::LOW_LIMIT);
         match image.start {
             Start::ResetVector => {}

@@ -14,6 +14,7 @@ use rax_machine::host::{
     StdioConsole, entropy, file_console, file_sink, handle_signals, message, read_stdin,
 };
 use rax_machine::load::{self, BootRequest, InputFile, LoadError, Module, Role};
+use rax_machine::verify::{VerifyError, verify};
 use rax_machine::watch::Trace;
 use rax_machine::{
     Boot, BuildError, Config, End, Fittings, Machine, Pace, jit_dump, memory_map, stats,
@@ -34,6 +35,8 @@ enum Failure {
     Build(#[from] BuildError),
     #[error("--engine lockstep needs three times the guest's memory; try a smaller --memory")]
     Lockstep(#[source] HostRamError),
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     #[error("cannot write the trace to '{path}'; check the path after --trace")]
     Trace {
         path: String,
@@ -46,6 +49,7 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Host(error) => error.exit_code(),
+            Self::Verify(error) => error.exit_code(),
             Self::Load(_) | Self::Build(_) | Self::Lockstep(_) | Self::Trace { .. } => 2,
         }
     }
@@ -61,9 +65,8 @@ fn main() -> ExitCode {
     // The last model has everything; it is the default, which is named first.
     let mut models: Vec<_> = Model::names().collect();
     models.reverse();
-    let options = match cli::parse(&models) {
-        Ok(Command::Run(options)) => options,
-        Ok(Command::JitDump(options)) => return show(&options),
+    let command = match cli::parse(&models) {
+        Ok(command) => command,
         Err(stop) => {
             use std::io::Write;
             let text = stop.text.trim_end();
@@ -76,7 +79,18 @@ fn main() -> ExitCode {
             return ExitCode::from(stop.code);
         }
     };
-    match run(&options) {
+    let result = match &command {
+        Command::Run(options) => run(options),
+        Command::JitDump(options) => return show(options),
+        Command::Verify(options) => {
+            if std::env::var_os("RUST_LOG").is_none() {
+                // Undefined opcodes are what it is about, and no news.
+                log::set_max_level(log::LevelFilter::Error);
+            }
+            verify(options).map_err(Failure::from)
+        }
+    };
+    match result {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             message(&chain(&failure));
@@ -197,10 +211,11 @@ fn set_engine(options: &RunOptions, machine: &mut Machine) -> Result<Verdict, Fa
                 ));
             }
             let reference: MakeEngine = Box::new(|cpu| Box::new(Interpreter::new(cpu)));
-            let tested: MakeEngine = Box::new(|cpu| match Jit::new(cpu, rax_jit::Options::default()) {
-                Ok(jit) => Box::new(jit),
-                Err(_) => Box::new(Interpreter::new(cpu)),
-            });
+            let tested: MakeEngine =
+                Box::new(|cpu| match Jit::new(cpu, rax_jit::Options::default()) {
+                    Ok(jit) => Box::new(jit),
+                    Err(_) => Box::new(Interpreter::new(cpu)),
+                });
             let slice = options.lockstep_slice;
             let lockstep = Lockstep::new(&mut machine.cpu, [reference, tested], slice)
                 .map_err(Failure::Lockstep)?;

@@ -1,25 +1,28 @@
 //! Where RAM and ROM lie in a PC's physical address space.
 
-use rax_mmu::{MapError, PhysicalAddress, PhysicalMemory};
+use rax_devices::MemoryLines;
+use rax_mmu::{MapError, PhysicalAddress, PhysicalMemory, RamBlock};
 
 use crate::load::{MemoryKind, MemoryRange};
 
 /// End of conventional memory.
 const CONVENTIONAL_END: u64 = 0xa_0000;
 /// What firmware keeps at its end for itself (the extended BIOS data area).
-const EBDA: u64 = 0x9_fc00;
+pub(crate) const EBDA: u64 = 0x9_fc00;
 /// Where extended memory begins.
 const EXTENDED: u64 = 0x10_0000;
 /// RAM below 4 GiB ends here at the latest: devices live above.
 pub(crate) const LOW_LIMIT: u64 = 0xc000_0000;
 const FOUR_GIB: u64 = 1 << 32;
+/// System management memory, at the end of conventional memory.
+const SMRAM_BYTES: u64 = 0x2_0000;
 /// The largest ROM that also appears below 1 MiB.
 const ROM_WINDOW: u64 = 0x2_0000;
 
 /// How much address space to reserve for `ram` bytes of RAM and a ROM.
 #[must_use]
 pub fn reservation(ram: u64) -> u64 {
-    ram + EXTENDED
+    ram + EXTENDED + (EXTENDED - CONVENTIONAL_END)
 }
 
 /// Puts `ram` bytes of RAM where a PC has it.
@@ -52,6 +55,59 @@ pub fn map_rom(memory: &PhysicalMemory, image: &[u8]) -> Result<(), MapError> {
         window,
         true,
     )
+}
+
+/// The RAM between conventional and extended memory, which the host bridge
+/// shows or hides: under the ROM, and for system management mode.
+#[derive(Debug)]
+pub struct Shadow {
+    /// From the end of conventional memory to 1 MiB.
+    ram: RamBlock,
+    /// Bytes of ROM that appear below 1 MiB.
+    rom_bytes: u64,
+}
+
+impl Shadow {
+    /// Sets the RAM apart; `rom_bytes` is the size of the firmware image.
+    ///
+    /// # Errors
+    /// When the reservation is too small.
+    pub fn new(memory: &PhysicalMemory, rom_bytes: u64) -> Result<Self, MapError> {
+        Ok(Self {
+            ram: memory.allocate_block(EXTENDED - CONVENTIONAL_END)?,
+            rom_bytes: rom_bytes.min(ROM_WINDOW),
+        })
+    }
+
+    /// Maps what the host bridge says. RAM that can be written but not read
+    /// is not mapped: the map has no such thing, and writes to it are lost.
+    ///
+    /// # Errors
+    /// When a range is no range of pages, which the host bridge's are.
+    pub fn apply(&self, memory: &PhysicalMemory, lines: &MemoryLines) -> Result<(), MapError> {
+        let part = |start: u64, bytes: u64| {
+            let offset = start - CONVENTIONAL_END;
+            offset..offset + bytes
+        };
+        for segment in lines.segments() {
+            let (start, bytes) = (PhysicalAddress(segment.start), segment.bytes);
+            if segment.reads_ram {
+                let range = part(segment.start, bytes);
+                memory.map_block(start, self.ram, range, !segment.writes_ram)?;
+            } else if segment.start >= EXTENDED - self.rom_bytes {
+                let high = PhysicalAddress(FOUR_GIB - EXTENDED + segment.start);
+                memory.alias(high, start, bytes, true)?;
+            } else {
+                memory.unmap(start, bytes)?;
+            }
+        }
+        let smram = PhysicalAddress(CONVENTIONAL_END);
+        if lines.smram().open {
+            memory.map_block(smram, self.ram, 0..SMRAM_BYTES, false)
+        } else {
+            memory.unmap(smram, SMRAM_BYTES)
+        }
+    }
 }
 
 /// What a loader may use, as a BIOS would tell it.

@@ -28,6 +28,8 @@ pub struct Ports {
     windows: Vec<Window>,
     /// One more than the window of each port; zero where nobody answers.
     table: Vec<u8>,
+    /// Windows that the guest can move; a fixed one hides them.
+    moving: Vec<Window>,
 }
 
 impl Default for Ports {
@@ -35,6 +37,7 @@ impl Default for Ports {
         Self {
             windows: Vec::new(),
             table: vec![0; 1 << 16],
+            moving: Vec::new(),
         }
     }
 }
@@ -67,11 +70,32 @@ impl Ports {
         Ok(())
     }
 
+    /// Says anew where the windows are that the guest can move.
+    pub fn set_moving(
+        &mut self,
+        windows: impl IntoIterator<Item = (RangeInclusive<u16>, ChipId, u64)>,
+    ) {
+        self.moving.clear();
+        let windows = windows.into_iter();
+        self.moving
+            .extend(windows.map(|(range, chip, first_register)| Window {
+                start: *range.start(),
+                end: *range.end(),
+                chip,
+                first_register,
+            }));
+    }
+
     /// The chip and register at a port, and how many ports of its window are left.
     #[must_use]
     pub fn find(&self, port: u16) -> Option<(ChipId, u64, usize)> {
-        let number = self.table[usize::from(port)].checked_sub(1)?;
-        let window = self.windows.get(usize::from(number))?;
+        let window = match self.table[usize::from(port)].checked_sub(1) {
+            Some(number) => self.windows.get(usize::from(number))?,
+            None => self
+                .moving
+                .iter()
+                .find(|window| (window.start..=window.end).contains(&port))?,
+        };
         let offset = port - window.start;
         let left = usize::from(window.end - port) + 1;
         Some((window.chip, window.first_register + u64::from(offset), left))
@@ -92,5 +116,16 @@ mod tests {
         assert_eq!(ports.find(0x61), None);
         ports.map(0xfffc..=0xffff, ChipId(3), 8).unwrap();
         assert_eq!(ports.find(0xfffe), Some((ChipId(3), 10, 2)));
+    }
+
+    #[test]
+    fn windows_move_and_hide_no_fixed_chip() {
+        let mut ports = Ports::default();
+        ports.map(0x60..=0x60, ChipId(1), 0).unwrap();
+        ports.set_moving([(0x40..=0x7f, ChipId(2), 0x10)]);
+        assert_eq!(ports.find(0x60), Some((ChipId(1), 0, 1)));
+        assert_eq!(ports.find(0x61), Some((ChipId(2), 0x31, 0x1f)));
+        ports.set_moving([]);
+        assert_eq!(ports.find(0x61), None);
     }
 }

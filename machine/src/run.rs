@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rax_cpu::Stop;
-use rax_devices::Time;
+use rax_devices::{ResetKind, Time};
 
 use crate::bus::lock;
 use crate::cli::ClockSource;
@@ -120,10 +120,19 @@ impl Machine {
         let (status, power_off, reset) = {
             let mut bus = lock(&self.bus);
             bus.attention = false;
-            if !bus.board.has_request() {
+            let board = &mut bus.board;
+            if board.has_signals() {
+                let signals = board.take_signals();
+                if signals.nmi {
+                    self.cpu.assert_nmi();
+                }
+                if signals.init {
+                    board.system.request_reset(ResetKind::Processor);
+                }
+            }
+            if !board.has_request() {
                 return None;
             }
-            let board = &mut bus.board;
             let reset = board.system.take_reset_request();
             (board.exit.take(), board.power_off.take(), reset)
         };

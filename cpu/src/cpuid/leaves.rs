@@ -14,6 +14,8 @@ const BRAND: &[u8; 48] =
 const LIMIT_LEAVES: u64 = 1 << 22;
 const MONITOR_ENABLED: u64 = 1 << 18;
 const NX_DISABLED: u64 = 1 << 34;
+/// IA32_APIC_BASE: the local APIC is enabled.
+const APIC_ENABLED: u64 = 1 << 11;
 
 fn text(bytes: &[u8], at: usize) -> u32 {
     let mut four = [0; 4];
@@ -60,7 +62,8 @@ impl Cpu {
                 } else {
                     0
                 };
-                [kind.signature, flush_line, 0, 0]
+                let id = self.platform.local_apic().map_or(0, |apic| apic.id << 24);
+                [kind.signature, id | flush_line, 0, 0]
             }
             2 | 4 if self.model.is_amd() => [0; 4],
             // Old: TLBs and caches by descriptors. New: "ask leaf 4".
@@ -70,6 +73,7 @@ impl Cpu {
             5 if self.model.supports(Feature::Monitor) => [64, 64, 0, 0],
             // The greatest subleaf.
             7 if subleaf == 0 => [u32::from(self.model.supports(Feature::AvxVnni)), 0, 0, 0],
+            0xb if self.model.supports(Feature::X2apic) => self.topology(subleaf),
             0xd if self.model.supports(Feature::Xsave) => self.extended_state(subleaf),
             0x15 => self.clock(),
             0x16 => {
@@ -110,6 +114,7 @@ impl Cpu {
         let misc_enable = self.state.msrs.misc_enable;
         match leaf {
             1 => {
+                self.apic_features(registers);
                 if cr4.contains(Cr4::OSXSAVE) {
                     registers[2] |= 1 << 27;
                 }
@@ -130,6 +135,29 @@ impl Cpu {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The APIC shows while it is enabled, and what it can do while it exists.
+    fn apic_features(&self, registers: &mut [u32; 4]) {
+        let apic = self.platform.local_apic();
+        if apic.is_none_or(|apic| apic.base & APIC_ENABLED == 0) {
+            registers[3] &= !(1 << 9);
+        }
+        if apic.is_none() {
+            registers[2] &= !(1 << 21 | 1 << 24);
+        }
+    }
+
+    /// Leaf 0Bh: one thread in one core, and the x2APIC ID.
+    fn topology(&self, subleaf: u32) -> [u32; 4] {
+        let Some(apic) = self.platform.local_apic() else {
+            return [0; 4];
+        };
+        let level = subleaf & 0xff;
+        match subleaf {
+            0 | 1 => [0, 1, (subleaf + 1) << 8 | level, apic.id],
+            _ => [0, 0, level, apic.id],
         }
     }
 

@@ -210,6 +210,8 @@ fn what_is_announced_is_implemented() {
         F::SSSE3,
         F::SSE4_1,
         F::SSE4_2,
+        F::AVX,
+        F::AVX2,
         F::AES,
         F::PCLMULQDQ,
         F::SHA,

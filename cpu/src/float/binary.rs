@@ -349,7 +349,28 @@ impl Env {
     ///
     /// The order is that of the manual's formula: SRC1, SRC3, SRC2 for the 132 forms, SRC2, SRC1, SRC3 for 213, and
     /// SRC2, SRC3, SRC1 for 231 (settled on hardware).
+    #[inline]
     pub fn fused<F: Format>(
+        &mut self,
+        operands: [F::Bits; 3],
+        negate_product: bool,
+        negate_c: bool,
+    ) -> F::Bits {
+        let [a, b, c] = operands;
+        let signed =
+            |bits: F::Bits, negate: bool| F::from_u64(F::to_u64(bits) ^ with_sign::<F>(negate, 0));
+        if self.is_fast()
+            && let answer = F::fast_fused(signed(a, negate_product), b, signed(c, negate_c))
+            && let Some(bits) = self.take::<F>(answer)
+        {
+            return bits;
+        }
+        self.soft_fused::<F>(operands, negate_product, negate_c)
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn soft_fused<F: Format>(
         &mut self,
         [a, b, c]: [F::Bits; 3],
         negate_product: bool,

@@ -55,6 +55,11 @@ pub trait Fast: Copy + Debug + 'static {
     fn fast_sqrt(_a: Self::Bits, _inexact_known: bool) -> Option<(Self::Bits, bool)> {
         None
     }
+    /// `a * b + c` with one rounding, if the host can say.
+    #[inline]
+    fn fast_fused(_a: Self::Bits, _b: Self::Bits, _c: Self::Bits) -> Option<(Self::Bits, bool)> {
+        None
+    }
 }
 
 impl Fast for F16 {
@@ -142,6 +147,11 @@ macro_rules! host_arithmetic {
                 } else {
                     None
                 }
+            }
+
+            #[inline]
+            fn fast_fused(a: $bits, b: $bits, c: $bits) -> Option<($bits, bool)> {
+                super::fused::$inexact(a, b, c)
             }
 
             #[inline]

@@ -379,7 +379,7 @@ fn xadd<V: Verbs, W: Width, D: Slot, S: Slot>(v: &mut V, insn: &Insn) -> Result<
     Ok(())
 }
 
-/// The destination is written in any case, if only with what it held.
+/// A destination in memory is written in any case, if only with what it held.
 #[inline(always)]
 fn cmpxchg<V: Verbs, W: Width, D: Slot, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
     let (old, spot) = v.modify::<W>(D::of(insn))?;
@@ -387,8 +387,16 @@ fn cmpxchg<V: Verbs, W: Width, D: Slot, S: Slot>(v: &mut V, insn: &Insn) -> Resu
     let accumulator = v.gpr::<W>(Gpr::Rax);
     let difference = v.sub::<W>(accumulator, old);
     let is_equal = v.is_zero::<W>(difference);
-    let new = v.select::<W>(is_equal, source, old);
-    v.commit::<W>(spot, new);
+    if W::BITS == 32 && !D::IS_MEMORY {
+        // A register that is not replaced is not written: its upper half stays.
+        let whole = v.gpr::<Qword>(insn.registers[0]);
+        let source = v.zero_extend::<W, Qword>(source);
+        let new = v.select::<Qword>(is_equal, source, whole);
+        v.set_gpr::<Qword>(insn.registers[0], new);
+    } else {
+        let new = v.select::<W>(is_equal, source, old);
+        v.commit::<W>(spot, new);
+    }
     // AH is not the accumulator.
     let is_destination =
         !D::IS_MEMORY && insn.registers[0] == Gpr::Rax && !insn.flags.contains(InsnFlags::HIGH0);

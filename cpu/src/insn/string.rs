@@ -14,7 +14,7 @@ use rax_mmu::LinearAddress;
 use super::{Insn, InsnFlags, Row, helper};
 use crate::Cpu;
 use crate::exception::Exit;
-use crate::flags::mask;
+use crate::flags::{LazyFlags, mask};
 use crate::mode::Mode;
 use crate::rflags::Rflags;
 use crate::segment::SegmentRegister;
@@ -73,6 +73,11 @@ pub(super) fn repeat(
         return once(cpu, insn, 1).map(|_| ());
     }
     let mut left = cpu.state.gpr(Gpr::Rcx) & mask(u32::from(insn.address_bits));
+    if insn.address_bits == 32 && !is_fast(insn) {
+        // Even if there is nothing to do, or the first iteration faults; Intel's
+        // processors do it so.
+        set_index(cpu, insn, Gpr::Rcx, left);
+    }
     if left == 0 {
         return Ok(());
     }
@@ -91,6 +96,36 @@ pub(super) fn repeat(
         }
         if budget == 0 || again == Again::Pause {
             return Err(interrupt(cpu));
+        }
+    }
+}
+
+/// MOVS and STOS, which processors do in bulk.
+const fn is_fast(insn: &Insn) -> bool {
+    use iced_x86::Code as C;
+    matches!(
+        insn.code,
+        C::Movsb_m8_m8
+            | C::Movsw_m16_m16
+            | C::Movsd_m32_m32
+            | C::Movsq_m64_m64
+            | C::Stosb_m8_AL
+            | C::Stosw_m16_AX
+            | C::Stosd_m32_EAX
+            | C::Stosq_m64_RAX
+    )
+}
+
+/// What repeated MOVS and STOS do when there is nothing to do, MOVS also when the first
+/// iteration faults: with 32-bit addresses Intel's processors clear the upper
+/// halves of what they would have changed.
+#[inline(always)]
+fn touch(cpu: &mut Cpu, insn: &Insn, most: u32, registers: &[Gpr]) {
+    let is_repeated = insn.flags.intersects(InsnFlags::REP | InsnFlags::REPNE);
+    if is_repeated && insn.address_bits == 32 && cpu.state.gpr(Gpr::Rcx) as u32 <= most {
+        for &register in registers {
+            let value = cpu.state.gpr(register);
+            set_index(cpu, insn, register, value);
         }
     }
 }
@@ -206,6 +241,7 @@ fn store_destination<W: Width>(cpu: &mut Cpu, insn: &Insn, value: W::Bits) -> Re
 }
 
 fn movs<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
+    touch(cpu, insn, u32::MAX, &[Gpr::Rcx, Gpr::Rsi, Gpr::Rdi]);
     repeat(cpu, insn, |cpu, insn, most| {
         if let Some(done) = bulk::copy::<W>(cpu, insn, most) {
             return Ok((done, Again::GoOn));
@@ -220,6 +256,7 @@ fn movs<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
 
 fn stos<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let value = cpu.gpr::<W>(Gpr::Rax);
+    touch(cpu, insn, 0, &[Gpr::Rcx, Gpr::Rdi]);
     repeat(cpu, insn, |cpu, insn, most| {
         if let Some(done) = bulk::fill::<W>(cpu, insn, most, value) {
             return Ok((done, Again::GoOn));
@@ -252,29 +289,46 @@ fn compare<W: Width>(cpu: &mut Cpu, insn: &Insn, a: W::Bits, b: W::Bits) -> Agai
     }
 }
 
+/// A fault in a later iteration finds the flags that the instruction began with, the
+/// other registers as the iteration before left them (SDM 2B, REP). So the flags are
+/// not to be changed when it only pauses, unless somebody looks at each iteration.
+#[inline(always)]
+fn restore_flags(cpu: &mut Cpu, flags: LazyFlags, result: Result<(), Exit>) -> Result<(), Exit> {
+    let is_stepped = cpu.mode.contains(Mode::SINGLE);
+    if matches!(result, Err(exit) if exit == Exit::Exception || !is_stepped) {
+        cpu.state.flags = flags;
+    }
+    result
+}
+
 /// CMPS: the source operand minus the one in ES.
 fn cmps<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
-    repeat(cpu, insn, |cpu, insn, most| {
+    let flags = cpu.state.flags;
+    let result = repeat(cpu, insn, |cpu, insn, most| {
         if let Some((done, a, b)) = bulk::compare::<W>(cpu, insn, most) {
             return Ok((done, compare::<W>(cpu, insn, a, b)));
         }
-        let a = load_source::<W>(cpu, insn)?;
+        // The manual does not say which comes first; Intel's processors fault on ES.
         let b = load_destination::<W>(cpu, insn)?;
+        let a = load_source::<W>(cpu, insn)?;
         step_source::<W>(cpu, insn, 1);
         step_destination::<W>(cpu, insn, 1);
         Ok((1, compare::<W>(cpu, insn, a, b)))
-    })
+    });
+    restore_flags(cpu, flags, result)
 }
 
 /// SCAS: the accumulator minus the operand in ES.
 fn scas<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let a = cpu.gpr::<W>(Gpr::Rax);
-    repeat(cpu, insn, |cpu, insn, most| {
+    let flags = cpu.state.flags;
+    let result = repeat(cpu, insn, |cpu, insn, most| {
         if let Some((done, b)) = bulk::scan::<W>(cpu, insn, most, a) {
             return Ok((done, compare::<W>(cpu, insn, a, b)));
         }
         let b = load_destination::<W>(cpu, insn)?;
         step_destination::<W>(cpu, insn, 1);
         Ok((1, compare::<W>(cpu, insn, a, b)))
-    })
+    });
+    restore_flags(cpu, flags, result)
 }

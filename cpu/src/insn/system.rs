@@ -157,7 +157,7 @@ fn from_control<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
         2 => cpu.state.cr2,
         3 => cpu.state.cr3,
         4 => cpu.state.cr4,
-        8 => cpu.state.cr8,
+        8 => cpu.read_cr8(),
         _ => return Err(undefined(cpu)),
     };
     let value = cpu.constant::<W>(value);

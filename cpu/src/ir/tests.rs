@@ -42,6 +42,8 @@ const OUT_OF_REACH: &[Code] = &[
     // Branches with an operand-size prefix in 64-bit mode, which Intel's processors ignore.
     Code::Loopne_rel8_16_RCX, Code::Loope_rel8_16_RCX, Code::Loop_rel8_16_RCX,
     Code::Jrcxz_rel8_16,
+    // What AMD's models alone have.
+    Code::Movntss_m32_xmm, Code::Movntsd_m64_xmm,
     // Hints, which decode as the reserved NOPs they are.
     Code::Nop_rm16, Code::Nop_rm32, Code::Nop_rm64, Code::Endbr32, Code::Endbr64,
     Code::Prefetch_m8, Code::Prefetchw_m8, Code::Prefetchwt1_m8,

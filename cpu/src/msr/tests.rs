@@ -1,3 +1,5 @@
+mod apic;
+
 use crate::Exception;
 use crate::control::testing::{cpu, cpu64, run};
 use crate::state::Gpr;
@@ -126,4 +128,24 @@ fn firmware_types_leave_devices_uncached() {
     assert_eq!(read(&mut cpu, 0x200), Some(0xc000_0000));
     assert_eq!(read(&mut cpu, 0x201), Some(0xff_c000_0800));
     assert_eq!(read(&mut cpu, 0x259), Some(0));
+}
+
+#[test]
+fn amd_registers_are_amds() {
+    let mut phenom = cpu("phenom");
+    assert!(matches!(
+        phenom.plain_msr(0xc001_0015),
+        super::Outcome::Done(0x0100_0000)
+    ));
+    for register in [0xc001_0010, 0xc001_0015, 0xc001_001f, 0xc001_0055] {
+        assert!(matches!(
+            phenom.write_plain_msr(register, 0),
+            super::Outcome::Done(())
+        ));
+        assert!(matches!(
+            cpu("max").plain_msr(register),
+            super::Outcome::Unknown
+        ));
+    }
+    assert!(matches!(phenom.plain_msr(0x1a0), super::Outcome::Unknown));
 }

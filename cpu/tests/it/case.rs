@@ -290,6 +290,16 @@ impl Picture {
             (vector.0[0], vector.0[1]) = (all as u64, (all >> 64) as u64);
             return Ok(());
         }
+        if let Some(n) = numbered(name, "ymm") {
+            let (high, low) = value.split_at(value.len().saturating_sub(32));
+            let vector = self.state.vectors.get_mut(n).ok_or("no such register")?;
+            for (half, digits) in vector.0.as_chunks_mut::<2>().0.iter_mut().zip([low, high]) {
+                let digits = if digits.is_empty() { "0" } else { digits };
+                let bits = u128::from_str_radix(digits, 16).map_err(|e| format!("{value}: {e}"))?;
+                *half = [bits as u64, (bits >> 64) as u64];
+            }
+            return Ok(());
+        }
         let bits = number(value)?;
         if let Some(flag) = flag(name) {
             let mut flags = self.state.rflags();

@@ -103,6 +103,33 @@ fn an_instruction_that_needs_a_missing_page_faults_there() {
     }
 }
 
+/// Fifteen bytes are no reason to call an undefined opcode too long.
+#[test]
+fn fifteen_bytes_are_undefined_and_sixteen_too_long() {
+    let undefined = Err(Exception::InvalidOpcode);
+    let too_long = Err(Exception::GeneralProtection(0));
+    for (prefixes, opcode, expected) in [
+        (14, &[0x90][..], Ok(())),
+        (15, &[0x90], too_long),
+        (14, &[0x06], undefined),
+        (15, &[0x06], too_long),
+        (13, &[0x0f, 0x04], undefined),
+        (13, &[0x0f, 0x0b], undefined),
+        (14, &[0x0f, 0x0b], too_long),
+        (12, &[0x48, 0x89, 0xc0], Ok(())),
+        (13, &[0x48, 0x89, 0xc0], too_long),
+        (10, &[0x81, 0x04, 0x25], too_long),
+    ] {
+        let mut code = vec![0x2e; prefixes];
+        code.extend_from_slice(opcode);
+        code.resize(40, 0x11);
+        for rip in [0x2000, 0x2000 - 7] {
+            let mut bench = Bench::new(Bits::Long64, rip, &code);
+            assert_eq!(bench.step(1), expected, "{prefixes} {opcode:x?} at {rip:x}");
+        }
+    }
+}
+
 #[test]
 fn an_instruction_that_ends_with_its_page_needs_no_other() {
     let code = [0xb8, 0x78, 0x56, 0x34, 0x12];

@@ -19,9 +19,14 @@ use super::registers::Registers;
 
 const PAGE: u64 = 0x1000;
 /// The one page of data: those beside it are missing.
-const DATA: u64 = 0x2000;
+pub(crate) const DATA: u64 = 0x2000;
 const TABLES: u64 = 0x8000;
 const CODE: u64 = 0x1_0000;
+
+/// Another place for code, from which nothing has been run, or not for long.
+pub(crate) const fn next_place(place: u64) -> u64 {
+    if place < 0xf_f000 { place + 16 } else { CODE }
+}
 
 /// Three pages of the host, the outer ones out of bounds.
 struct Pages(*mut u8);
@@ -56,14 +61,14 @@ impl Pages {
 }
 
 /// A processor of ours with the same pages.
-struct Guest {
+pub(crate) struct Guest {
     cpu: Box<Cpu>,
     interpreter: Interpreter,
-    code: u64,
+    pub(crate) code: u64,
 }
 
 impl Guest {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut cpu = bare(Bits::Long64, 0x10_0000).expect("a host has a megabyte");
         let memory = cpu.mmu.memory();
         let set = |at: u64, entry: u64| {
@@ -90,16 +95,25 @@ impl Guest {
         }
     }
 
-    fn load(&mut self, at: u64, bytes: &[u8]) {
+    /// To privilege level 3, with CR0.AM.
+    pub(crate) fn make_user(&mut self) {
+        self.cpu.state.cpl = 3;
+        self.cpu.state.cr0 |= 1 << 18;
+    }
+
+    pub(crate) fn load(&mut self, at: u64, bytes: &[u8]) {
         let memory = self.cpu.mmu.memory();
         let done = memory.load_image(PhysicalAddress(at), bytes);
         done.expect("all of it is RAM");
     }
 
-    fn run(&mut self, start: &Registers, offset: u64) -> (Registers, Option<Fault>) {
+    pub(crate) fn run(&mut self, start: &Registers, offset: u64) -> (Registers, Option<Fault>) {
         let state = &mut self.cpu.state;
         for (register, [low, high]) in state.vectors.iter_mut().zip(start.vectors) {
             register.0 = [low, low >> 64, high, high >> 64].map(|part| part as u64);
+        }
+        for (register, value) in state.fpu.registers.iter_mut().zip(start.mm) {
+            register.significand = value;
         }
         state.mxcsr = start.mxcsr;
         state.set_gpr(Gpr::Rax, start.rax);
@@ -110,11 +124,14 @@ impl Guest {
         }
         state.set_rflags(Rflags::from_bits_retain(start.flags));
         state.rip = self.code;
+        self.cpu.update_mode();
         let fault = match self.interpreter.execute_one(&mut self.cpu) {
             Ok(()) => None,
             Err(Exception::PageFault(fault)) => Some((libc::SIGSEGV, fault.address.0)),
             Err(Exception::GeneralProtection(0)) => Some((libc::SIGSEGV, 0)),
             Err(Exception::SimdFloatingPoint) => Some((libc::SIGFPE, 0)),
+            Err(Exception::InvalidOpcode) => Some((libc::SIGILL, 0)),
+            Err(Exception::AlignmentCheck) => Some((libc::SIGBUS, 0)),
             Err(other) => panic!("{other:?} from {start:x?}"),
         };
         let state = &self.cpu.state;

@@ -73,6 +73,8 @@ const BEFORE: &[u8] = &[
 const AFTER: &[u8] = &[
     0x9c,                                     // pushfq
     0x41, 0x8f, 0x40, 40,                     // pop qword [r8 + 40]
+    0x6a, 0x02,                               // push 2
+    0x9d,                                     // popfq
     0x41, 0x0f, 0xae, 0x58, 48,               // stmxcsr [r8 + 48]
     0x41, 0x0f, 0xae, 0x50, 52,               // ldmxcsr [r8 + 52]
     0xc4, 0xc1, 0x7c, 0x11, 0x80, 96, 0, 0, 0,  // vmovups [r8 + 96], ymm0
@@ -216,5 +218,7 @@ extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, machine: *mut c_
     let address = unsafe { info.si_addr() };
     context.signal = signal as u64;
     context.address = address as u64;
+    // What follows need not be aligned.
+    registers[libc::REG_EFL as usize] &= !(1 << 18);
     registers[libc::REG_RIP as usize] = context.resume as i64;
 }

@@ -20,13 +20,27 @@ fn record() {
         let mut features = code.cpuid_features().iter();
         features.any(|feature| names.split(',').any(|name| name == format!("{feature:?}")))
     };
-    for encoding in encodings() {
-        let is_odd = loads_mxcsr(encoding.code) || encoding.code == Code::Emms;
+    let encodings = encodings();
+    for encoding in &encodings {
+        let changes_all = matches!(
+            encoding.code,
+            Code::Emms | Code::VEX_Vzeroupper | Code::VEX_Vzeroall
+        );
+        let is_odd = loads_mxcsr(encoding.code) || changes_all;
         if is_odd || is_approximate(encoding.code) || !wanted(encoding.code) {
             continue;
         }
+        // VEX repeats most of what SSE has: once is enough.
+        let is_twin = |other: &Encoding| other.code == encoding.code && !other.in_memory;
+        if is_vex(encoding.code) && encoding.in_memory && encodings.iter().any(is_twin) {
+            continue;
+        }
         let mut random = Random::new(encoding.code as u64 + 1000);
-        let cases = if encoding.has_immediate { 8 } else { 2 };
+        let cases = match (is_vex(encoding.code), encoding.has_immediate) {
+            (false, true) => 8,
+            (false, false) | (true, true) => 2,
+            (true, false) => 1,
+        };
         for _ in 0..cases {
             let mut encoding = encoding.clone();
             if let Some(last) = encoding.bytes.last_mut().filter(|_| encoding.has_immediate) {
@@ -66,7 +80,8 @@ fn simplified(host: &Host, start: &Registers, is_vex: bool) -> Registers {
         |registers| registers.flags = 0,
     ];
     let mut simple = *start;
-    for zero in zeros {
+    // With VEX the destination's old value has to go.
+    for zero in zeros.into_iter().skip(usize::from(is_vex)) {
         let mut simpler = simple;
         zero(&mut simpler);
         if effect(&simpler) == wanted {
@@ -87,6 +102,11 @@ fn takes_lengths(code: Code) -> bool {
         M::Vpcmpestrm64,
     ];
     explicit.contains(&code.mnemonic()) || with_vex.contains(&code.mnemonic())
+}
+
+/// The string comparisons.
+fn takes_text(code: Code) -> bool {
+    takes_lengths(code) || matches!(code.mnemonic(), Mnemonic::Vpcmpistri | Mnemonic::Vpcmpistrm)
 }
 
 /// Encoded with VEX.
@@ -117,7 +137,14 @@ fn line(encoding: &Encoding, start: &Registers, end: &Registers) -> String {
     };
     // What is named here has a value of its own in every vector.
     if uses(Register::is_vector_register) {
-        for n in 0..if is_vex { 4 } else { 2 } {
+        let named = |n: usize| {
+            let mut registers = (0..instruction.op_count())
+                .map(|operand| instruction.op_register(operand))
+                .chain([instruction.memory_index()]);
+            registers.any(|register| register.is_vector_register() && register.number() == n)
+        };
+        let makes_mask = is_vex && takes_text(encoding.code) && !makes_index(encoding.code);
+        for n in (0..4).filter(|&n| named(n) || (n == 0 && makes_mask) || (n < 2 && !is_vex)) {
             let (name, value) = vector(n, start, is_vex);
             let _ = write!(text, " {name}={value}");
         }
@@ -133,6 +160,9 @@ fn line(encoding: &Encoding, start: &Registers, end: &Registers) -> String {
     if uses(Register::is_gpr) {
         name("rax", start.rax.into());
         name("rcx", start.rcx.into());
+        if is_vex {
+            name("rdx", start.rdx.into());
+        }
     }
     if takes_lengths(encoding.code) {
         name("rax", start.rax.into());
@@ -195,6 +225,7 @@ fn describe(text: &mut String, end: &Registers, start: &Registers, is_vex: bool)
     }
     name("rax", end.rax.into(), start.rax.into());
     name("rcx", end.rcx.into(), start.rcx.into());
+    name("rdx", end.rdx.into(), start.rdx.into());
     name("mxcsr", end.mxcsr.into(), start.mxcsr.into());
     if end.memory != start.memory {
         let _ = write!(text, " [2000]={}", memory(end, is_vex));

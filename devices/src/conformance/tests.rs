@@ -7,11 +7,13 @@ use proptest::prelude::*;
 
 use super::{Access, Action, check, check_replay};
 use crate::device::Device;
-use crate::irq_line::{IrqLine, IrqLines};
+use crate::irq_line::{Cutoff, IrqLine, IrqLines};
+use crate::pci::ConfigMechanism;
 use crate::system_control::SystemLines;
 use crate::{
-    DebugConsole, DebugExit, ExitRequest, I8042, Ide, MemoryConsole, MemoryDisk, PicPair, Pit,
-    Port92, ResetControl, Rtc, Serial,
+    ApicQueue, DebugConsole, DebugExit, ExitRequest, FwCfg, HostBridge, Hpet, I8042, Ide, IoApic,
+    IsaBridge, LocalApic, LocalApicModel, MemoryConsole, MemoryDisk, MemoryLines, PicPair, Pit,
+    Port92, PowerManagement, PowerManagementWires, PowerOffRequest, ResetControl, Rtc, Serial,
 };
 
 fn access() -> impl Strategy<Value = Access> {
@@ -22,15 +24,25 @@ fn access() -> impl Strategy<Value = Access> {
         1 => 0u64..1 << 55,
         1 => Just(u64::MAX / 8),
     ];
-    let register = prop_oneof![16 => 0u64..10, 1 => any::<u64>()];
-    let width = prop_oneof![16 => Just(1usize), 2 => Just(2), 2 => Just(4), 1 => 0usize..1100];
-    let action = (width, any::<bool>()).prop_flat_map(|(width, is_write)| {
+    let register = prop_oneof![
+        16 => 0u64..10,
+        4 => 0u64..0x100,
+        4 => (0u64..0x100).prop_map(|index| index * 16),
+        1 => any::<u64>()
+    ];
+    let width = prop_oneof![16 => Just(1usize), 2 => Just(2), 4 => Just(4), 1 => 0usize..1100];
+    let register_action = (width, any::<bool>()).prop_flat_map(|(width, is_write)| {
         if is_write {
             vec(any::<u8>(), width).prop_map(Action::Write).boxed()
         } else {
             Just(Action::Read(width)).boxed()
         }
     });
+    let action = prop_oneof![
+        8 => register_action,
+        1 => Just(Action::ConfigRead),
+        1 => vec(any::<u8>(), 1..=4).prop_map(Action::ConfigWrite),
+    ];
     (after_ns, register, action).prop_map(|(after_ns, register, action)| Access {
         after_ns,
         register,
@@ -54,11 +66,67 @@ fn typed() -> MemoryConsole {
     console
 }
 
+fn fw_cfg() -> FwCfg {
+    let mut device = FwCfg::new();
+    device.add_file("fixed", vec![1; 100]).unwrap();
+    device.add_writable_file("changing", vec![2; 100]).unwrap();
+    device
+}
+
+/// The chips on the PCI bus.
+fn pci_chips() -> Vec<(Box<dyn Device>, bool)> {
+    let (lines, wire) = wire();
+    let outputs = std::array::from_fn(|irq| IrqLine::new(&lines, irq as u32));
+    let wires = PowerManagementWires {
+        sci: wire.clone(),
+        smi: wire,
+        power_off: PowerOffRequest::default(),
+    };
+    vec![
+        (Box::new(ConfigMechanism::new()), true),
+        (Box::new(fw_cfg()), true),
+        (Box::new(HostBridge::new(MemoryLines::new())), true),
+        (Box::new(IsaBridge::new(lines, 16, outputs)), true),
+        (
+            Box::new(PowerManagement::new(wires, Vec::new(), None)),
+            true,
+        ),
+    ]
+}
+
+/// APICs in each mode, and the HPET.
+fn apics() -> Vec<(Box<dyn Device>, bool)> {
+    let model = LocalApicModel {
+        id: 0,
+        is_bootstrap: true,
+        has_x2apic: true,
+        timer_hz: 1_000_000_000,
+        tsc_hz: 1_000_000_000,
+        base: 0xfee0_0000,
+        physical_bits: 40,
+    };
+    let queue = ApicQueue::new();
+    let apic = || LocalApic::new(model, Box::new(queue.clone()));
+    let mut wired = apic();
+    wired.enter_virtual_wire_mode();
+    let pins = std::array::from_fn(|pin| Some(pin as u32));
+    let lines = IrqLines::new();
+    let legacy = [IrqLine::new(&lines, 0), IrqLine::new(&lines, 8)];
+    let hpet = Hpet::new(&lines, &[(20, 20), (23, 23)], legacy, Cutoff::new());
+    let io_apic = IoApic::new(&IrqLines::new(), pins, Box::new(queue.clone()));
+    vec![
+        (Box::new(apic()), true),
+        (Box::new(wired), true),
+        (Box::new(io_apic), true),
+        (Box::new(hpet), true),
+    ]
+}
+
 /// One of each, and whether its answers come from its own state alone.
 fn chips() -> Vec<(Box<dyn Device>, bool)> {
     let (lines, wire) = wire();
     let system = SystemLines::new();
-    vec![
+    let mut chips: Vec<(Box<dyn Device>, bool)> = vec![
         (Box::new(PicPair::new(lines)), true),
         (Box::new(Pit::new(wire.clone())), true),
         (Box::new(Rtc::new(wire.clone(), 1_700_000_000)), true),
@@ -83,7 +151,10 @@ fn chips() -> Vec<(Box<dyn Device>, bool)> {
         (Box::new(ResetControl::new(system)), true),
         (Box::new(DebugExit::new(ExitRequest::new())), true),
         (Box::new(DebugConsole::new(Box::new(typed()))), true),
-    ]
+    ];
+    chips.extend(pci_chips());
+    chips.extend(apics());
+    chips
 }
 
 proptest! {

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rax_cpu::Platform;
+use rax_cpu::{LocalApicView, Platform};
 use rax_mmu::{MmioSpace, PhysicalAddress, PhysicalMemory, Writes};
 
 /// What the processor sees of its surroundings without reaching for them.
@@ -14,6 +14,7 @@ use rax_mmu::{MmioSpace, PhysicalAddress, PhysicalMemory, Writes};
 pub(super) struct Levels {
     interrupt: bool,
     attention: bool,
+    local_apic: Option<LocalApicView>,
 }
 
 impl Levels {
@@ -21,6 +22,7 @@ impl Levels {
         Self {
             interrupt: platform.interrupt_pending(),
             attention: platform.wants_attention(),
+            local_apic: platform.local_apic(),
         }
     }
 }
@@ -35,6 +37,10 @@ enum Access {
     Acknowledge(u8),
     Clock(u64),
     Random(u64),
+    ApicMsrRead(u32, Option<u64>),
+    ApicMsrWrite(u32, u64, bool),
+    TaskPriority(Option<u8>),
+    SetTaskPriority(u8),
 }
 
 #[derive(Clone, Debug)]
@@ -198,6 +204,33 @@ impl Platform for Recorder {
         bits
     }
 
+    fn local_apic(&self) -> Option<LocalApicView> {
+        self.pins.local_apic()
+    }
+
+    fn read_apic_msr(&mut self, register: u32) -> Option<u64> {
+        let value = self.pins.read_apic_msr(register);
+        self.note(Access::ApicMsrRead(register, value));
+        value
+    }
+
+    fn write_apic_msr(&mut self, register: u32, value: u64) -> bool {
+        let is_taken = self.pins.write_apic_msr(register, value);
+        self.note(Access::ApicMsrWrite(register, value, is_taken));
+        is_taken
+    }
+
+    fn task_priority(&mut self) -> Option<u8> {
+        let priority = self.pins.task_priority();
+        self.note(Access::TaskPriority(priority));
+        priority
+    }
+
+    fn set_task_priority(&mut self, priority: u8) {
+        self.pins.set_task_priority(priority);
+        self.note(Access::SetTaskPriority(priority));
+    }
+
     fn wants_attention(&self) -> bool {
         self.pins.wants_attention() || lock(&self.tape).maps()
     }
@@ -341,6 +374,55 @@ impl Platform for Player {
             Access::Random(bits) => bits,
             _ => 0,
         }
+    }
+
+    fn local_apic(&self) -> Option<LocalApicView> {
+        lock(&self.tape).levels().local_apic
+    }
+
+    fn read_apic_msr(&mut self, register: u32) -> Option<u64> {
+        let access = Access::ApicMsrRead(register, None);
+        let answered = self.next(access, |access, recorded| {
+            if let (Access::ApicMsrRead(_, value), Access::ApicMsrRead(_, answer)) =
+                (access, recorded)
+            {
+                *value = *answer;
+            }
+        });
+        match answered {
+            Access::ApicMsrRead(_, value) => value,
+            _ => None,
+        }
+    }
+
+    fn write_apic_msr(&mut self, register: u32, value: u64) -> bool {
+        let access = Access::ApicMsrWrite(register, value, false);
+        let answered = self.next(access, |access, recorded| {
+            if let (Access::ApicMsrWrite(_, _, is_taken), Access::ApicMsrWrite(_, _, answer)) =
+                (access, recorded)
+            {
+                *is_taken = *answer;
+            }
+        });
+        matches!(answered, Access::ApicMsrWrite(_, _, true))
+    }
+
+    fn task_priority(&mut self) -> Option<u8> {
+        let answered = self.next(Access::TaskPriority(None), |access, recorded| {
+            if let (Access::TaskPriority(priority), Access::TaskPriority(answer)) =
+                (access, recorded)
+            {
+                *priority = *answer;
+            }
+        });
+        match answered {
+            Access::TaskPriority(priority) => priority,
+            _ => None,
+        }
+    }
+
+    fn set_task_priority(&mut self, priority: u8) {
+        self.next(Access::SetTaskPriority(priority), |_, _| ());
     }
 
     fn wants_attention(&self) -> bool {

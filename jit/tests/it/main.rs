@@ -1,3 +1,4 @@
 //! Compiled code against the interpreter.
+#![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod programs;

@@ -8,6 +8,7 @@ use rax_jit::lockstep::SLICE;
 use rax_jit::passes::Selection;
 
 use super::values;
+use super::verify::VerifyArguments;
 use super::{
     ClockSource, DiskOption, DumpOptions, DumpSource, Engine, RunOptions, SerialOption, Stop,
 };
@@ -39,6 +40,8 @@ pub(super) enum Subcommand {
     Run(Box<RunArguments>),
     /// Show what the compiler makes of guest code
     JitDump(DumpArguments),
+    /// Hold rax's processor against this host's
+    Verify(Box<VerifyArguments>),
 }
 
 #[derive(Debug, Args)]

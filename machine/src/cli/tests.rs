@@ -10,7 +10,7 @@ fn run(words: &str) -> RunOptions {
         .chain(words.split(' ').filter(|word| !word.is_empty()));
     match parse_from(words, MODELS).expect("is understood") {
         Command::Run(options) => *options,
-        other @ Command::JitDump(_) => panic!("{other:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -136,7 +136,7 @@ fn help_lists_the_exit_codes_and_has_examples() {
 fn code_to_dump_comes_from_digits_or_a_file() {
     let dump = |words: &[&str]| match parse_from(["rax", "jit-dump"].iter().chain(words), MODELS) {
         Ok(Command::JitDump(options)) => Ok(options),
-        Ok(other @ Command::Run(_)) => panic!("{other:?}"),
+        Ok(other) => panic!("{other:?}"),
         Err(stop) => Err(stop.text),
     };
     let options = dump(&["--hex", "90c3", "--bits", "32", "--address", "0x10"]).unwrap();

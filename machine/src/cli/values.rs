@@ -43,6 +43,10 @@ pub(super) enum ValueError {
     Address,
     #[error("give 16, 32 or 64")]
     Bits,
+    #[error("give a whole number, such as 7 or 0x1234")]
+    Number,
+    #[error("give a time above 0, such as 30s, 10m or 2h")]
+    Time,
 }
 
 /// `512M`, `4G`, `640K`, or `512` for MiB.
@@ -184,6 +188,34 @@ pub(super) fn count(text: &str) -> Result<u64, ValueError> {
         Err(ValueError::Count)
     } else {
         Ok(count)
+    }
+}
+
+/// A whole number, zero too; `0x` makes it hexadecimal.
+pub(super) fn number(text: &str) -> Result<u64, ValueError> {
+    let digits = text.replace('_', "");
+    let number = match digits.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => digits.parse(),
+    };
+    number.map_err(|_| ValueError::Number)
+}
+
+/// A time with its unit: `30s`, `10m`, `2h`; seconds without one.
+pub(super) fn time(text: &str) -> Result<Duration, ValueError> {
+    let (digits, unit) = match text.strip_suffix(['s', 'm', 'h']) {
+        Some(digits) => (digits, text.chars().last()),
+        None => (text, None),
+    };
+    let seconds = match unit {
+        Some('m') => 60.0,
+        Some('h') => 3600.0,
+        _ => 1.0,
+    };
+    let count: f64 = digits.parse().map_err(|_| ValueError::Time)?;
+    match Duration::try_from_secs_f64(count * seconds) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => Err(ValueError::Time),
     }
 }
 

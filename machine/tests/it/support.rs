@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rax_cpu::Model;
-use rax_devices::{Disk, MemoryConsole};
+use rax_devices::{Disk, FwCfg, MemoryConsole};
 use rax_machine::cli::ClockSource;
 use rax_machine::host::Inbox;
 use rax_machine::{Boot, Config, End, Fittings, Machine, Pace, Watcher};
@@ -31,13 +31,30 @@ pub(crate) struct Bench {
 impl Bench {
     /// Virtual time, the debug-exit port at F4h, one serial line.
     pub(crate) fn new(boot: Boot, ram: u64, disks: Vec<Box<dyn Disk>>) -> Self {
+        let fittings = Fittings {
+            disks,
+            ..Fittings::default()
+        };
+        Self::with(boot, ram, fittings)
+    }
+
+    /// The same with what firmware reads, and `log` for what it says.
+    pub(crate) fn with_firmware(boot: Boot, ram: u64, log: &MemoryConsole, fw_cfg: FwCfg) -> Self {
+        let fittings = Fittings {
+            debug_console: Some(Box::new(log.clone())),
+            fw_cfg: Some(fw_cfg),
+            ..Fittings::default()
+        };
+        Self::with(boot, ram, fittings)
+    }
+
+    fn with(boot: Boot, ram: u64, fittings: Fittings) -> Self {
         let console = MemoryConsole::new();
         let fittings = Fittings {
             serial: vec![Box::new(console.clone())],
-            disks,
             debug_exit: Some(0xf4),
             start_time: 1_704_067_200,
-            ..Fittings::default()
+            ..fittings
         };
         let model = Model::default();
         let machine = Machine::new(Config {

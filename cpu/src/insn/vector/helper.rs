@@ -40,6 +40,8 @@ pub(in crate::insn) fn maskmov(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let is_mmx = insn.code == iced_x86::Code::Maskmovq_rDI_mm_mm;
     let (data, mask_bytes, count) = if is_mmx {
         cpu.begin::<M64>()?;
+        // Before a fault of the store; Intel's processors do it so.
+        cpu.finish::<M64>();
         let data = cpu.vector::<M64>(insn.number(1));
         let mask_bytes = cpu.vector::<M64>(insn.number(2));
         (u128::from(data), u128::from(mask_bytes), 8)
@@ -51,17 +53,18 @@ pub(in crate::insn) fn maskmov(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     cpu.note_position(insn);
     let start = cpu.raw_effective_address(insn);
     let place = |n: usize| start.wrapping_add(n as u64) & mask(u32::from(insn.address_bits));
+    // Eight bytes at a time are looked at (so a Xeon, 6, 207).
+    let first = cpu.segmented_address(insn.segment, place(0), 1, true)?;
+    cpu.check_alignment(first, 8)?;
     let chosen = || (0..count).filter(|&n| mask_bytes[n] & 0x80 != 0);
-    for n in chosen() {
+    // Intel's processors look at all bytes, chosen or not; the manual leaves it open.
+    for n in 0..count {
         let address = cpu.segmented_address(insn.segment, place(n), 1, true)?;
         cpu.probe_write(insn.segment, address, 1)?;
     }
     for n in chosen() {
         let address = cpu.segmented_address(insn.segment, place(n), 1, true)?;
         cpu.store_linear(insn, insn.segment, address, data[n])?;
-    }
-    if is_mmx {
-        cpu.finish::<M64>();
     }
     Ok(())
 }

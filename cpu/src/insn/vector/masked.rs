@@ -39,8 +39,20 @@ fn place<W: Width>(
     cpu.address_of(insn, effective, W::BYTES, write)
 }
 
+/// Reads one lane, which is never misaligned.
+///
+/// # Errors
+/// When the access faults.
+fn load<W: Width>(cpu: &mut Cpu, insn: &Insn, address: LinearAddress) -> Result<u64, Exit> {
+    if let Some(value) = cpu.mmu.load::<W::Bits>(cpu.view, address) {
+        return Ok(value.widen());
+    }
+    let mut bytes = [0; 8];
+    cpu.read_linear(insn.segment, address, &mut bytes[..W::BYTES as usize])?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
 /// VMASKMOVPS and its kin from memory: lanes not wanted become zero, and are not looked at.
-/// No lane is ever misaligned.
 pub(in crate::insn) fn masked_load<L: VectorWidth, W: Width>(
     cpu: &mut Cpu,
     insn: &Insn,
@@ -50,15 +62,7 @@ pub(in crate::insn) fn masked_load<L: VectorWidth, W: Width>(
     let mut result = L::Bits::default();
     for lane in (0..L::BITS / W::BITS).filter(|&lane| is_wanted::<W>(mask, lane)) {
         let address = place::<W>(cpu, insn, lane, false)?;
-        let value = match cpu.mmu.load::<W::Bits>(cpu.view, address) {
-            Some(value) => value.widen(),
-            None => {
-                let mut bytes = [0; 8];
-                cpu.read_linear(insn.segment, address, &mut bytes[..W::BYTES as usize])?;
-                u64::from_le_bytes(bytes)
-            }
-        };
-        result = result.insert(W::BITS, lane, value);
+        result = result.insert(W::BITS, lane, load::<W>(cpu, insn, address)?);
     }
     cpu.set_vector::<L>(insn.number(0), result);
     Ok(())
@@ -104,6 +108,7 @@ pub(in crate::insn) fn gather<L: VectorWidth, I: Width, W: Width, const COUNT: u
     cpu: &mut Cpu,
     insn: &Insn,
 ) -> Result<(), Exit> {
+    cpu.note_position(insn);
     let index = cpu.vector::<Y256>(insn.index as usize);
     let mut mask = cpu.vector::<Y256>(insn.number(2));
     let mut result = cpu.vector::<Y256>(insn.number(0));
@@ -156,6 +161,5 @@ fn gathered<I: Width, W: Width>(
         .wrapping_add(index << insn.scale)
         .wrapping_add(insn.displacement as u64);
     let address = cpu.address_of(insn, effective, W::BYTES, false)?;
-    let value = cpu.load_linear::<W::Bits>(insn, insn.segment, address)?;
-    Ok(value.widen())
+    load::<W>(cpu, insn, address)
 }

@@ -171,12 +171,11 @@ impl Evaluation<'_> {
                 let (vector, value) = (self.lanes::<L>(vector), self.get(value));
                 vector.insert(bits, u32::from(index), value)
             }
-            _ => self.calculated::<L>(step)?,
+            _ => self.numbers::<L>(step)?,
         })
     }
 
-    /// The steps that calculate with floating-point numbers.
-    fn calculated<L: VectorWidth>(&mut self, step: VectorStep) -> Result<L::Bits, Exit> {
+    fn numbers<L: VectorWidth>(&mut self, step: VectorStep) -> Result<L::Bits, Exit> {
         let two = |a, b| (self.lanes::<L>(a), self.lanes::<L>(b));
         Ok(match step {
             VectorStep::Float(op, shape, a, b) => {

@@ -316,6 +316,14 @@ impl Emit<'_> {
         if self.position + 3 != range.end {
             return None;
         }
+        // One LEA, or else the sum is made step by step, and its operands are read between.
+        let insn = self.insn();
+        let is_at_hand = |register| {
+            matches!(register, Gpr::Zero | Gpr::BlockRip) || super::abi::pinned(register).is_some()
+        };
+        if !is_at_hand(insn.base) || !is_at_hand(insn.index) {
+            return None;
+        }
         let [(first, width), (second, _)] = [1, 2].map(|n| self.block.ops[self.position + n]);
         match (first, second) {
             (Op::ZeroExtend(cut), Op::WriteGpr(register, false, value))

@@ -1,0 +1,561 @@
+//! The power management function of the PIIX4, which ACPI is made of.
+//!
+//! Intel 82371AB (PIIX4) datasheet (290562), chapter 7 and 11.6. Registers 0
+//! to 3Fh are the power management block (at PMBASE), 40h to 4Fh the SMBus
+//! host controller (at SMBBASE), 50h and 51h the APM control and status ports
+//! by which software asks for an SMI.
+//!
+//! Three decisions. There is no system management code in a machine that
+//! boots without firmware, or whose processor lacks that mode. So the board may
+//! name the two commands by which ACPI is switched on and off; the chip then
+//! does what that code would, and looks as if the code were there.
+//! Suspend to RAM is not announced and does nothing; the lighter sleep states
+//! wake at once. The end-of-SMI bit is kept but does not hold back an SMI.
+
+use bitflags::bitflags;
+use serde::{Deserialize, Serialize};
+
+use crate::bus_error::BusError;
+use crate::device::{Context, Device, Registers, Timed, read_bank};
+use crate::irq_line::IrqLine;
+use crate::pci::{Command, ConfigSpace, Identity, Pin, Space, Status};
+use crate::pci::{PciFunction, SavedConfigV1, Window};
+use crate::power_off::PowerOffRequest;
+use crate::snapshot::{RestoreError, State};
+use crate::time::Time;
+
+mod smbus;
+
+pub use smbus::Eeprom;
+use smbus::{SavedSmbusV1, Smbus};
+
+/// The power management timer's clock.
+pub const TIMER_HZ: u32 = 3_579_545;
+/// The timer's width.
+const TIMER_BITS: u32 = 24;
+
+/// Configuration registers.
+mod offset {
+    /// Base of the power management block.
+    pub(super) const PMBA: u8 = 0x40;
+    /// Device activity B, which has the APM enable.
+    pub(super) const DEVACTB: u8 = 0x58;
+    /// Miscellaneous: bit 0 opens the block.
+    pub(super) const PMREGMISC: u8 = 0x80;
+    /// Base of the SMBus controller.
+    pub(super) const SMBBA: u8 = 0x90;
+    /// SMBus host configuration: bit 0 opens it.
+    pub(super) const SMBHSTCFG: u8 = 0xd2;
+}
+/// In DEVACTB: a write to the APM control port asks for an SMI.
+const APMC_EN: u32 = 1 << 25;
+
+/// Registers of the power management block.
+mod at {
+    pub(super) const PMSTS: usize = 0x00;
+    pub(super) const PMEN: usize = 0x02;
+    pub(super) const PMCNTRL: usize = 0x04;
+    pub(super) const PMTMR: usize = 0x08;
+    pub(super) const GPSTS: usize = 0x0c;
+    pub(super) const GPEN: usize = 0x0e;
+    pub(super) const PCNTRL: usize = 0x10;
+    pub(super) const GLBSTS: usize = 0x18;
+    pub(super) const DEVSTS: usize = 0x1c;
+    pub(super) const GLBEN: usize = 0x20;
+    pub(super) const GLBCTL: usize = 0x28;
+    pub(super) const DEVCTL: usize = 0x2c;
+    pub(super) const GPIREG: usize = 0x30;
+    pub(super) const GPOREG: usize = 0x34;
+}
+/// Bytes of the power management block.
+const BLOCK: usize = 0x40;
+const SMBUS_REGISTERS: u64 = 0x40;
+const APM_REGISTERS: u64 = 0x50;
+
+bitflags! {
+    /// PMSTS, and PMEN where both have the bit.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    struct Pm: u16 {
+        /// The timer's highest bit has changed.
+        const TMROF = 1 << 0;
+        /// Firmware has released the global lock.
+        const GBL = 1 << 5;
+        /// The power button was pressed.
+        const PWRBTN = 1 << 8;
+        /// The clock's alarm has gone off.
+        const RTC = 1 << 10;
+        /// The system has woken up; status only.
+        const RSM = 1 << 15;
+    }
+
+    /// PMCNTRL.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    struct Control: u16 {
+        /// Power management events interrupt.
+        const SCI_EN = 1 << 0;
+        /// Asks firmware for the global lock.
+        const GBL_RLS = 1 << 2;
+        /// Which sleep state.
+        const SUS_TYP = 7 << 10;
+        /// Go there.
+        const SUS_EN = 1 << 13;
+    }
+
+    /// GLBSTS.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    struct Global: u16 {
+        /// `GBL_RLS` was written.
+        const BIOS_STS = 1 << 0;
+        /// The APM control port was written.
+        const APM_STS = 1 << 5;
+        const ALL = 0x0de1;
+    }
+
+    /// GLBCTL.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    struct GlobalControl: u32 {
+        /// SMIs are generated.
+        const SMI_EN = 1 << 0;
+        /// Releases the global lock: sets `GBL` in the status.
+        const BIOS_RLS = 1 << 1;
+    }
+}
+/// GLBEN: an SMI when the system asks for the global lock.
+const BIOS_EN: u16 = 1 << 1;
+/// General purpose events: lid, ring, USB, GPI1 and thermal.
+const GENERAL_EVENTS: u16 = 0x0f01;
+
+/// The writable bits of the block: register and mask, low byte first.
+const WRITABLE: &[(usize, &[u8])] = &[
+    (at::PMEN, &[0x21, 0x05]),
+    (at::PMCNTRL, &[0x03, 0x1c]),
+    (at::GPEN, &[0x01, 0x0f]),
+    (at::PCNTRL, &[0xff, 0x3e, 0x00, 0x00]),
+    (at::GLBEN, &[0xff, 0xff]),
+    (at::GLBCTL, &[0x05, 0xff, 0x01, 0x07]),
+    (at::DEVCTL, &[0xff; 4]),
+    (at::GPOREG, &[0xff; 4]),
+];
+/// The bits of the block that writing ones clears.
+const CLEARED_BY_ONES: &[(usize, &[u8])] = &[
+    (at::PMSTS, &[0x21, 0x85]),
+    (at::GPSTS, &[0x01, 0x0f]),
+    (at::GLBSTS, &[0xe1, 0x0d]),
+    (at::DEVSTS, &[0xff; 4]),
+];
+/// Values after reset that are not zero.
+const RESET: &[(usize, &[u8])] = &[
+    (at::GPIREG, &[0xff; 3]),
+    (at::GPOREG, &[0xff, 0xbf, 0xff, 0x7f]),
+];
+
+/// What the function is connected to.
+#[derive(Clone, Debug)]
+pub struct PowerManagementWires {
+    /// The system control interrupt, a level.
+    pub sci: IrqLine,
+    /// SMI#; each request is an edge.
+    pub smi: IrqLine,
+    /// Where a switched-off machine is announced.
+    pub power_off: PowerOffRequest,
+}
+
+/// The power management function.
+#[derive(Debug)]
+pub struct PowerManagement {
+    wires: PowerManagementWires,
+    /// APM commands that switch ACPI on and off, if no firmware does it.
+    acpi_commands: Option<(u8, u8)>,
+    config: ConfigSpace,
+    block: [u8; BLOCK],
+    smbus: Smbus,
+    /// APMC and APMS.
+    apm: [u8; 2],
+    /// The timer, without wrapping round.
+    ticks: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedV1 {
+    config: SavedConfigV1,
+    block: Vec<u8>,
+    smbus: SavedSmbusV1,
+    apm: [u8; 2],
+    ticks: u64,
+}
+
+impl PowerManagement {
+    /// A function with these wires, and memory modules' descriptions on its
+    /// SMBus. `acpi_commands` are the APM commands that switch ACPI on and
+    /// off where no system management code does that.
+    #[must_use]
+    pub fn new(
+        wires: PowerManagementWires,
+        eeproms: Vec<Eeprom>,
+        acpi_commands: Option<(u8, u8)>,
+    ) -> Self {
+        let mut chip = Self {
+            wires,
+            acpi_commands,
+            config: config(),
+            block: [0; BLOCK],
+            smbus: Smbus::new(eeproms),
+            apm: [0; 2],
+            ticks: 0,
+        };
+        chip.reset();
+        chip
+    }
+
+    /// The user presses the power button.
+    pub fn press_power_button(&mut self) {
+        self.raise(Pm::PWRBTN);
+    }
+
+    /// The clock's alarm goes off.
+    pub fn raise_alarm(&mut self) {
+        self.raise(Pm::RTC);
+    }
+
+    /// A general purpose event, by its bit in GPSTS.
+    pub fn raise_general_event(&mut self, bit: u8) {
+        let status = self.word(at::GPSTS) | (1 << (bit & 15) & GENERAL_EVENTS);
+        self.set_word(at::GPSTS, status);
+        self.drive_sci(IrqLine::set);
+    }
+
+    /// What firmware leaves behind: ACPI on, the block at `base`.
+    pub fn set_up(&mut self, base: u16) {
+        let base = base & 0xffc0;
+        self.config.write(offset::PMBA, &base.to_le_bytes());
+        self.config.write(offset::PMREGMISC, &[1]);
+        self.set_acpi(true);
+    }
+
+    fn set_acpi(&mut self, on: bool) {
+        let mut control = self.control();
+        control.set(Control::SCI_EN, on);
+        self.set_word(at::PMCNTRL, control.bits());
+        self.drive_sci(IrqLine::set);
+    }
+
+    fn raise(&mut self, event: Pm) {
+        let status = self.word(at::PMSTS) | event.bits();
+        self.set_word(at::PMSTS, status);
+        self.drive_sci(IrqLine::set);
+    }
+
+    const fn word(&self, at: usize) -> u16 {
+        u16::from_le_bytes([self.block[at], self.block[at + 1]])
+    }
+
+    const fn set_word(&mut self, at: usize, value: u16) {
+        [self.block[at], self.block[at + 1]] = value.to_le_bytes();
+    }
+
+    const fn control(&self) -> Control {
+        Control::from_bits_truncate(self.word(at::PMCNTRL))
+    }
+
+    fn drive_sci(&self, drive: fn(&IrqLine, bool)) {
+        let events = self.word(at::PMSTS) & self.word(at::PMEN);
+        let general = self.word(at::GPSTS) & self.word(at::GPEN);
+        let pending = Pm::from_bits_truncate(events).intersects(Pm::all() - Pm::RSM);
+        let high = self.control().contains(Control::SCI_EN) && (pending || general != 0);
+        drive(&self.wires.sci, high);
+    }
+
+    /// Asks for an SMI because of `cause`, if SMIs are on at all.
+    fn request_smi(&mut self, cause: Global) {
+        let status = self.word(at::GLBSTS) | cause.bits();
+        self.set_word(at::GLBSTS, status);
+        let control = u32::from(self.word(at::GLBCTL));
+        if GlobalControl::from_bits_truncate(control).contains(GlobalControl::SMI_EN) {
+            self.wires.smi.pulse(false);
+        }
+    }
+
+    fn write_block(&mut self, start: usize, bytes: &[u8]) -> Result<(), BusError> {
+        if start + bytes.len() > BLOCK {
+            return Err(BusError::NoRegister(start as u64));
+        }
+        let (writable, cleared) = (mask_of(WRITABLE), mask_of(CLEARED_BY_ONES));
+        for (at, &value) in (start..).zip(bytes) {
+            let kept = self.block[at] & !writable[at] & !(value & cleared[at]);
+            self.block[at] = kept | (value & writable[at]);
+        }
+        let written = |at: usize| match at.checked_sub(start) {
+            Some(index) => bytes.get(index).copied().unwrap_or(0),
+            None => 0,
+        };
+        let control = u16::from_le_bytes([written(at::PMCNTRL), written(at::PMCNTRL + 1)]);
+        let control = Control::from_bits_truncate(control);
+        if control.contains(Control::GBL_RLS) {
+            self.ask_for_global_lock();
+        }
+        if control.contains(Control::SUS_EN) {
+            self.sleep();
+        }
+        let global = GlobalControl::from_bits_truncate(u32::from(written(at::GLBCTL)));
+        if global.contains(GlobalControl::BIOS_RLS) {
+            self.raise(Pm::GBL);
+        }
+        self.drive_sci(IrqLine::set);
+        Ok(())
+    }
+
+    fn ask_for_global_lock(&mut self) {
+        if self.word(at::GLBEN) & BIOS_EN != 0 {
+            self.request_smi(Global::BIOS_STS);
+        } else {
+            let status = self.word(at::GLBSTS) | Global::BIOS_STS.bits();
+            self.set_word(at::GLBSTS, status);
+        }
+    }
+
+    /// Enters the sleep state of `SUS_TYP`.
+    fn sleep(&mut self) {
+        match (self.control() & Control::SUS_TYP).bits() >> 10 {
+            0 => self.wires.power_off.request(),
+            // Powered-on suspend, with and without context: wakes at once.
+            2..=4 => self.raise(Pm::RSM),
+            _ => {}
+        }
+    }
+
+    fn write_apm(&mut self, register: u64, value: u8) -> Result<(), BusError> {
+        match register {
+            0 => {
+                self.apm[0] = value;
+                match self.acpi_commands {
+                    Some((on, _)) if value == on => self.set_acpi(true),
+                    Some((_, off)) if value == off => self.set_acpi(false),
+                    _ => {}
+                }
+                if self.config.register(offset::DEVACTB) & APMC_EN != 0 {
+                    self.request_smi(Global::APM_STS);
+                }
+                Ok(())
+            }
+            1 => {
+                self.apm[1] = value;
+                Ok(())
+            }
+            _ => Err(BusError::NoRegister(APM_REGISTERS + register)),
+        }
+    }
+}
+
+/// The configuration space: registers beside the header as the datasheet has
+/// them. Those that only steer idle timers are kept and do nothing.
+fn config() -> ConfigSpace {
+    let identity = Identity {
+        vendor_id: 0x8086,
+        device_id: 0x7113,
+        revision_id: 0x03,
+        class_code: 0x06_8000,
+        subsystem: (0x1af4, 0x1100),
+        interrupt_pin: Some(Pin::IntA),
+        is_multifunction: false,
+    };
+    ConfigSpace::device(&identity)
+        .with_command(Command::empty(), Command::IO_SPACE)
+        .with_status(Status::FAST_BACK_TO_BACK | Status::DEVSEL_MEDIUM)
+        .with_register(offset::PMBA, &[1, 0, 0, 0], &[0xc0, 0xff])
+        .with_register(0x44, &[0; 0x3c], &[0xff; 0x3c]) // CNTA to DEVRESJ
+        .with_register(offset::PMREGMISC, &[0], &[1])
+        .with_register(offset::SMBBA, &[1, 0, 0, 0], &[0xf0, 0xff])
+        .with_register(offset::SMBHSTCFG, &[0; 5], &[0x0f, 0xff, 0xff, 0xff, 0])
+}
+
+/// A table of masks, spread over the block.
+fn mask_of(table: &[(usize, &[u8])]) -> [u8; BLOCK] {
+    let mut masks = [0; BLOCK];
+    for &(start, bytes) in table {
+        masks[start..start + bytes.len()].copy_from_slice(bytes);
+    }
+    masks
+}
+
+/// How far the timer has counted at `now`.
+fn ticks_at(now: Time) -> u64 {
+    let ticks = u128::from(now.0) * u128::from(TIMER_HZ) / 1_000_000_000;
+    u64::try_from(ticks).unwrap_or(u64::MAX)
+}
+
+/// The first nanosecond at which the timer has counted to `ticks`.
+fn time_of(ticks: u64) -> Time {
+    let ns = (u128::from(ticks) * 1_000_000_000).div_ceil(u128::from(TIMER_HZ));
+    Time(u64::try_from(ns).unwrap_or(u64::MAX))
+}
+
+impl PciFunction for PowerManagement {
+    fn config(&mut self) -> &mut ConfigSpace {
+        &mut self.config
+    }
+
+    fn windows(&mut self) -> Vec<Window> {
+        let base = |at: u8, mask: u32| u64::from(self.config.register(at) & mask);
+        let is_open = |at: u8| self.config.register(at) & 1 != 0;
+        let block = Window {
+            space: Space::Io,
+            start: base(offset::PMBA, 0xffc0),
+            bytes: BLOCK as u64,
+            first_register: 0,
+        };
+        let smbus = Window {
+            space: Space::Io,
+            start: base(offset::SMBBA, 0xfff0),
+            bytes: 16,
+            first_register: SMBUS_REGISTERS,
+        };
+        let io = self.config.command().contains(Command::IO_SPACE);
+        let block_open = is_open(offset::PMREGMISC) && block.start != 0;
+        let smbus_open = io && is_open(offset::SMBHSTCFG) && smbus.start != 0;
+        let windows = [block_open.then_some(block), smbus_open.then_some(smbus)];
+        windows.into_iter().flatten().collect()
+    }
+}
+
+impl Device for PowerManagement {
+    fn name(&self) -> &'static str {
+        "power-management"
+    }
+
+    fn reset(&mut self) {
+        self.config.reset();
+        if self.acpi_commands.is_some() {
+            // Firmware that finds this bit set takes system management mode
+            // for set up, and leaves it alone.
+            self.config.write(offset::DEVACTB, &APMC_EN.to_le_bytes());
+        }
+        self.block = mask_of(RESET);
+        self.smbus.reset();
+        self.apm = [0; 2];
+        self.drive_sci(IrqLine::set);
+    }
+
+    fn save(&self) -> State {
+        let Self {
+            wires: _,
+            acpi_commands: _,
+            config,
+            block,
+            smbus,
+            apm,
+            ticks,
+        } = self;
+        let saved = SavedV1 {
+            config: config.save(),
+            block: block.to_vec(),
+            smbus: smbus.save(),
+            apm: *apm,
+            ticks: *ticks,
+        };
+        State::encode(1, &saved)
+    }
+
+    fn restore(&mut self, state: State) -> Result<(), RestoreError> {
+        let saved: SavedV1 = state.decode(self.name(), 1)?;
+        let impossible = |what| RestoreError::Impossible {
+            device: "power-management",
+            what,
+        };
+        let config = ConfigSpace::unpack(&saved.config, self.name())?;
+        let block = <[u8; BLOCK]>::try_from(saved.block.as_slice())
+            .map_err(|_| impossible("the block has 64 bytes"))?;
+        self.smbus
+            .restore(saved.smbus)
+            .map_err(|()| impossible("a block transfer has 32 bytes"))?;
+        self.config.restore(config);
+        self.block = block;
+        self.apm = saved.apm;
+        self.ticks = saved.ticks;
+        self.drive_sci(IrqLine::restore);
+        Ok(())
+    }
+
+    fn registers(&mut self) -> Option<&mut dyn Registers> {
+        Some(self)
+    }
+
+    fn timed(&mut self) -> Option<&mut dyn Timed> {
+        Some(self)
+    }
+
+    fn pci(&mut self) -> Option<&mut dyn PciFunction> {
+        Some(self)
+    }
+}
+
+impl Registers for PowerManagement {
+    fn read(
+        &mut self,
+        register: u64,
+        bytes: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Result<(), BusError> {
+        match register {
+            0..SMBUS_REGISTERS => {
+                let mut block = self.block;
+                let timer = ticks_at(cx.now) as u32 & ((1 << TIMER_BITS) - 1);
+                block[at::PMTMR..at::PMTMR + 4].copy_from_slice(&timer.to_le_bytes());
+                read_bank(register, bytes, &block)
+            }
+            SMBUS_REGISTERS..APM_REGISTERS => match bytes {
+                [byte] => {
+                    *byte = self.smbus.read((register - SMBUS_REGISTERS) as u8);
+                    Ok(())
+                }
+                _ => Err(BusError::BadWidth {
+                    register,
+                    bytes: bytes.len(),
+                }),
+            },
+            _ => read_bank(register - APM_REGISTERS, bytes, &self.apm),
+        }
+    }
+
+    fn write(
+        &mut self,
+        register: u64,
+        bytes: &[u8],
+        _cx: &mut Context<'_>,
+    ) -> Result<(), BusError> {
+        match (register, bytes) {
+            (0..SMBUS_REGISTERS, _) => self.write_block(register as usize, bytes),
+            (SMBUS_REGISTERS..APM_REGISTERS, &[value]) => {
+                self.smbus.write((register - SMBUS_REGISTERS) as u8, value);
+                Ok(())
+            }
+            (APM_REGISTERS.., &[value]) => self.write_apm(register - APM_REGISTERS, value),
+            _ => Err(BusError::BadWidth {
+                register,
+                bytes: bytes.len(),
+            }),
+        }
+    }
+}
+
+impl Timed for PowerManagement {
+    /// The timer's next overflow, if that would interrupt.
+    fn next_deadline(&self) -> Option<Time> {
+        let enabled = self.word(at::PMEN) & !self.word(at::PMSTS);
+        let interrupts = self.control().contains(Control::SCI_EN)
+            && Pm::from_bits_truncate(enabled).contains(Pm::TMROF);
+        let half = 1 << (TIMER_BITS - 1);
+        interrupts.then(|| time_of((self.ticks / half + 1).saturating_mul(half)))
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>) {
+        let ticks = ticks_at(cx.now);
+        // The status is set whenever the highest bit changes.
+        if ticks >> (TIMER_BITS - 1) != self.ticks >> (TIMER_BITS - 1) {
+            self.raise(Pm::TMROF);
+        }
+        self.ticks = ticks;
+    }
+}
+
+#[cfg(test)]
+mod tests;

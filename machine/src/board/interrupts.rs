@@ -1,0 +1,164 @@
+//! The interrupt path: wires to controllers, controllers to the processor.
+//!
+//! ```text
+//! PIRQA..D ── ISA bridge ──┐                       ┌── LINT0 ── local APIC ── processor
+//! ISA wires ───────────────┴── 8259s ── INTR ──────┘                │
+//!     └──────────────────────── I/O APIC ── messages ───────────────┘
+//! ```
+
+use rax_devices::apic::{ApicCycle, deliver};
+use rax_devices::local_apic::{Acknowledged, Lint, Signals};
+use rax_devices::{ApicQueue, Context, Device, Dma, LocalApic, Time};
+
+use super::{Board, IO_APIC_ID, SMI};
+
+/// IA32_TSC_DEADLINE.
+const TSC_DEADLINE: u32 = 0x6e0;
+/// IA32_APIC_BASE.
+const APIC_BASE: u32 = 0x1b;
+/// The x2APIC's registers.
+const X2APIC: std::ops::RangeInclusive<u32> = 0x800..=0x8ff;
+
+impl Board {
+    /// Lets what the chips did reach the processor's local APIC.
+    pub(crate) fn settle(&mut self) {
+        self.isa_bridge.sample();
+        let external = self.pic.interrupt_pending();
+        if let Some(bootstrap) = self.apics.first_mut() {
+            bootstrap.set_lint(Lint::Lint0, external);
+        }
+        self.io_apic.sample();
+        while let Some(cycle) = self.apic_bus.take() {
+            match cycle {
+                ApicCycle::Interrupt(message) => {
+                    if !deliver(&message, &mut self.apics) {
+                        log::trace!("nobody takes {message:?}");
+                    }
+                }
+                ApicCycle::EndOfInterrupt(vector) => self.io_apic.end_of_interrupt(vector),
+            }
+        }
+        if self.smi.take_rises(1 << SMI) != 0 {
+            log::debug!("an SMI was asked for; this processor has none");
+        }
+    }
+
+    /// The level of the processor's interrupt request.
+    pub fn interrupt_pending(&mut self) -> bool {
+        self.settle();
+        match self.apics.first() {
+            Some(apic) => apic.interrupt_pending(),
+            None => self.pic.interrupt_pending(),
+        }
+    }
+
+    /// The vector of the interrupt that is now being serviced.
+    pub fn acknowledge_interrupt(&mut self) -> u8 {
+        match self.apics.first_mut().map(LocalApic::acknowledge) {
+            Some(Acknowledged::Vector(vector)) => vector,
+            Some(Acknowledged::External) | None => self.pic.acknowledge(),
+        }
+    }
+
+    /// The bus that the APICs are on, for messages from elsewhere.
+    pub(crate) fn apic_bus(&self) -> ApicQueue {
+        self.apic_bus.clone()
+    }
+
+    /// Whether a local APIC has more to say than ordinary interrupts.
+    #[must_use]
+    pub fn has_signals(&self) -> bool {
+        self.apics.iter().any(LocalApic::has_signals)
+    }
+
+    /// What the bootstrap processor's local APIC says.
+    pub fn take_signals(&mut self) -> Signals {
+        let bootstrap = self.apics.first_mut();
+        bootstrap.map_or_else(Signals::default, LocalApic::take_signals)
+    }
+
+    /// IA32_APIC_BASE and ID of the processor's local APIC.
+    pub(crate) fn local_apic(&self) -> Option<(u64, u32)> {
+        let apic = self.apics.first()?;
+        Some((apic.apic_base(), apic.id()))
+    }
+
+    /// RDMSR of a register of the local APIC.
+    pub(crate) fn read_apic_msr(
+        &mut self,
+        register: u32,
+        now: Time,
+        memory: &mut dyn Dma,
+    ) -> Option<u64> {
+        self.advance_apics(&mut Context { now, memory });
+        let apic = self.apics.first_mut()?;
+        match register {
+            TSC_DEADLINE => Some(apic.tsc_deadline()),
+            APIC_BASE => Some(apic.apic_base()),
+            _ if X2APIC.contains(&register) => apic.read_msr(register - X2APIC.start()).ok(),
+            _ => None,
+        }
+    }
+
+    /// WRMSR of a register of the local APIC; false if it does not take that.
+    pub(crate) fn write_apic_msr(
+        &mut self,
+        register: u32,
+        value: u64,
+        now: Time,
+        memory: &mut dyn Dma,
+    ) -> bool {
+        self.advance_apics(&mut Context { now, memory });
+        let Some(apic) = self.apics.first_mut() else {
+            return false;
+        };
+        match register {
+            TSC_DEADLINE => {
+                apic.set_tsc_deadline(value);
+                true
+            }
+            APIC_BASE => apic.set_apic_base(value).is_ok(),
+            _ if X2APIC.contains(&register) => {
+                apic.write_msr(register - X2APIC.start(), value).is_ok()
+            }
+            _ => false,
+        }
+    }
+
+    /// The task priority, as CR8 shows it.
+    pub(crate) fn task_priority(&self) -> Option<u8> {
+        Some(self.apics.first()?.task_priority())
+    }
+
+    /// A write to CR8.
+    pub(crate) fn set_task_priority(&mut self, priority: u8) {
+        if let Some(apic) = self.apics.first_mut() {
+            apic.set_task_priority(priority);
+        }
+    }
+
+    pub(super) fn advance_apics(&mut self, cx: &mut Context<'_>) {
+        for apic in &mut self.apics {
+            if let Some(timed) = apic.timed() {
+                timed.advance(cx);
+            }
+        }
+    }
+
+    /// Interrupt controllers as after power-on. The bootstrap processor's
+    /// local APIC is in virtual wire mode, as firmware leaves it: programs that
+    /// know no APIC find the 8259s at the processor.
+    pub(super) fn reset_interrupts(&mut self) {
+        self.pic.reset();
+        self.isa_bridge.reset();
+        self.io_apic.reset();
+        self.io_apic.set_id(IO_APIC_ID);
+        for apic in &mut self.apics {
+            apic.reset();
+        }
+        self.apic_bus.clear();
+        if let Some(bootstrap) = self.apics.first_mut() {
+            bootstrap.enter_virtual_wire_mode();
+        }
+    }
+}

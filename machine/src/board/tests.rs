@@ -1,0 +1,180 @@
+//! The wiring: interrupts from a wire to the processor, PCI windows that move.
+
+use rax_devices::pci::Pin;
+use rax_devices::{NoMemory, Time};
+
+use super::{Board, Fittings, IO_APIC_BASE, LOCAL_APIC_BASE};
+
+fn board() -> Board {
+    Board::pc(Fittings::default()).unwrap()
+}
+
+impl Board {
+    fn out(&mut self, port: u16, bytes: &[u8]) {
+        self.port_write(port, bytes, Time(1), &mut NoMemory);
+    }
+
+    fn inb(&mut self, port: u16) -> u8 {
+        let mut byte = [0];
+        self.port_read(port, &mut byte, Time(1), &mut NoMemory);
+        byte[0]
+    }
+
+    fn poke(&mut self, address: u64, value: u32) {
+        self.memory_write(address, &value.to_le_bytes(), Time(1), &mut NoMemory);
+    }
+
+    fn peek(&mut self, address: u64) -> u32 {
+        let mut bytes = [0; 4];
+        self.memory_read(address, &mut bytes, Time(1), &mut NoMemory);
+        u32::from_le_bytes(bytes)
+    }
+
+    /// Writes configuration space of `device`.`function` by bytes.
+    fn configure(&mut self, device: u32, function: u32, register: u32, bytes: &[u8]) {
+        let target = 0x8000_0000 | device << 11 | function << 8 | (register & 0xfc);
+        self.out(0xcf8, &target.to_le_bytes());
+        for (port, &byte) in (0xcfc + (register & 3) as u16..).zip(bytes) {
+            self.out(port, &[byte]);
+        }
+    }
+
+    fn identity(&mut self, device: u32, function: u32) -> u32 {
+        let target = 0x8000_0000 | device << 11 | function << 8;
+        self.out(0xcf8, &target.to_le_bytes());
+        let mut bytes = [0; 4];
+        self.port_read(0xcfc, &mut bytes, Time(1), &mut NoMemory);
+        u32::from_le_bytes(bytes)
+    }
+
+    /// The 8259s as a PC's firmware leaves them, everything unmasked.
+    fn initialize_pics(&mut self) {
+        for (port, words) in [(0x20, [8, 4, 1]), (0xa0, [0x70, 2, 1])] {
+            self.out(port, &[0x11]);
+            for word in words {
+                self.out(port + 1, &[word]);
+            }
+            self.out(port + 1, &[0]);
+        }
+    }
+
+    /// An entry of the I/O APIC's table, for local APIC 0.
+    fn redirect(&mut self, pin: u32, low: u32) {
+        self.poke(IO_APIC_BASE, 0x10 + 2 * pin);
+        self.poke(IO_APIC_BASE + 0x10, low);
+    }
+}
+
+#[test]
+fn an_isa_interrupt_comes_through_the_8259s_and_lint0() {
+    let mut board = board();
+    board.initialize_pics();
+    assert!(!board.interrupt_pending());
+    board.irq(4).set(true);
+    assert!(board.interrupt_pending());
+    assert_eq!(board.acknowledge_interrupt(), 0xc);
+    assert!(!board.interrupt_pending());
+}
+
+#[test]
+fn the_timer_comes_through_the_io_apic_at_pin_2() {
+    let mut board = board();
+    board.redirect(2, 0x31);
+    board.irq(0).pulse(false);
+    assert!(board.interrupt_pending());
+    assert_eq!(board.acknowledge_interrupt(), 0x31);
+    board.poke(LOCAL_APIC_BASE + 0xb0, 0);
+    assert!(!board.interrupt_pending());
+}
+
+#[test]
+fn a_pci_interrupt_is_a_level_at_the_io_apic_until_its_end() {
+    let mut board = board();
+    // Device 1 INTA is PIRQA, pin 16.
+    let wire = board.pci_interrupt(1, Pin::IntA);
+    board.redirect(16, 0xa041);
+    wire.set(true);
+    assert!(board.interrupt_pending());
+    assert_eq!(board.acknowledge_interrupt(), 0x41);
+    assert!(!board.interrupt_pending());
+    board.poke(LOCAL_APIC_BASE + 0xb0, 0);
+    assert!(board.interrupt_pending(), "still asserted");
+    assert_eq!(board.acknowledge_interrupt(), 0x41);
+    wire.set(false);
+    board.poke(LOCAL_APIC_BASE + 0xb0, 0);
+    assert!(!board.interrupt_pending());
+}
+
+#[test]
+fn a_pci_interrupt_is_routed_to_the_8259s() {
+    let mut board = board();
+    board.initialize_pics();
+    board.out(0x4d1, &[0x08]); // IRQ 11 is a level.
+    board.configure(1, 0, 0x61, &[11]); // PIRQB
+    let wire = board.pci_interrupt(2, Pin::IntA);
+    wire.set(true);
+    assert!(board.interrupt_pending());
+    assert_eq!(board.acknowledge_interrupt(), 0x73);
+    board.out(0xa0, &[0x20]);
+    board.out(0x20, &[0x20]);
+    assert!(board.interrupt_pending(), "still asserted");
+    wire.set(false);
+    assert!(!board.interrupt_pending());
+}
+
+#[test]
+fn the_functions_are_where_firmware_looks_for_them() {
+    let mut board = board();
+    assert_eq!(board.identity(0, 0), 0x1237_8086);
+    assert_eq!(board.identity(1, 0), 0x7000_8086);
+    assert_eq!(board.identity(1, 3), 0x7113_8086);
+    assert_eq!(board.identity(1, 2), 0xffff_ffff);
+    assert_eq!(board.identity(9, 0), 0xffff_ffff);
+}
+
+#[test]
+fn the_power_management_block_moves_and_switches_off() {
+    let mut board = board();
+    board.configure(1, 3, 0x40, &[0x00, 0x06]);
+    board.configure(1, 3, 0x80, &[1]);
+    assert_ne!(board.inb(0x608), 0xff);
+    board.configure(1, 3, 0x40, &[0x00, 0xb0]);
+    assert_eq!(board.inb(0x604), 0xff);
+    assert!(!board.has_request());
+    board.out(0xb004, &[0x00, 0x20]);
+    assert!(board.power_off.take());
+    board.reset();
+    assert_eq!(board.inb(0xb004), 0xff, "a reset closes it");
+}
+
+#[test]
+fn reset_control_lies_within_the_configuration_address() {
+    let mut board = board();
+    board.identity(0, 0);
+    board.out(0xcf9, &[2]);
+    board.out(0xcf9, &[6]);
+    assert!(board.system.take_reset_request().is_some());
+}
+
+#[test]
+fn the_local_apic_moves_with_its_base_and_leaves_for_x2apic() {
+    let mut board = board();
+    assert_eq!(board.peek(LOCAL_APIC_BASE + 0x30), 0x0005_0014);
+    let moved = 0xfd00_0000;
+    assert!(board.write_apic_msr(0x1b, moved | 0x900, Time(1), &mut NoMemory));
+    assert_eq!(board.peek(LOCAL_APIC_BASE + 0x30), 0xffff_ffff);
+    assert_eq!(board.peek(moved + 0x30), 0x0005_0014);
+    assert!(board.write_apic_msr(0x1b, moved | 0xd00, Time(1), &mut NoMemory));
+    assert_eq!(board.peek(moved + 0x30), 0xffff_ffff);
+    let version = board.read_apic_msr(0x803, Time(1), &mut NoMemory);
+    assert_eq!(version, Some(0x0005_0014));
+}
+
+#[test]
+fn the_hpet_answers_in_halves_and_wholes() {
+    let mut board = board();
+    let mut whole = [0; 8];
+    board.memory_read(0xfed0_0000, &mut whole, Time(1), &mut NoMemory);
+    assert_eq!(u64::from_le_bytes(whole), 10_000_000 << 32 | 0x8086_a201);
+    assert_eq!(board.peek(0xfed0_0004), 10_000_000);
+}

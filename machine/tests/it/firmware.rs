@@ -1,0 +1,49 @@
+//! The distribution's SeaBIOS runs on the chipset: PCI set up, memory under
+//! the ROM opened, timers, keyboard, and a boot that finds nothing to boot.
+//!
+//! It is found where the package `seabios` puts it, or at `RAX_SEABIOS`;
+//! without it this test says so and passes.
+
+use std::io::Write;
+
+use rax_devices::{FwCfg, MemoryConsole};
+use rax_machine::{Boot, End};
+
+use crate::support::Bench;
+
+const RAM: u64 = 64 << 20;
+const INSTRUCTIONS: u64 = 1_000_000_000;
+
+fn seabios() -> Option<Vec<u8>> {
+    let path = std::env::var_os("RAX_SEABIOS");
+    let path = path.unwrap_or_else(|| "/usr/share/seabios/bios-256k.bin".into());
+    let image = std::fs::read(&path).ok();
+    if image.is_none() {
+        let path = path.display();
+        let _ = writeln!(std::io::stderr(), "\nSKIPPED: no '{path}'\n");
+    }
+    image
+}
+
+#[test]
+fn seabios_sets_the_chipset_up_and_looks_for_a_disk() {
+    let Some(image) = seabios() else { return };
+    let log = MemoryConsole::new();
+    let mut bench = Bench::with_firmware(Boot::Rom(image), RAM, &log, FwCfg::new());
+    let end = bench.run(INSTRUCTIONS);
+    let log = String::from_utf8_lossy(&log.output()).into_owned();
+    // It waits a minute of guest time, then resets.
+    assert!(matches!(end, End::Reset), "{end:?}\n{log}");
+    for line in [
+        "Found QEMU fw_cfg",
+        "QEMU fw_cfg DMA interface supported",
+        "Found 3 PCI devices",
+        "PIIX3/PIIX4 init: elcr=00 0c",
+        "Using pmtimer",
+        "Found 1 cpu(s)",
+        "PS2 keyboard initialized",
+        "No bootable device.",
+    ] {
+        assert!(log.contains(line), "no '{line}':\n{log}");
+    }
+}
