@@ -10,6 +10,9 @@ pub(crate) mod x64;
 /// What compiled code says when it was left with RIP in place.
 pub(crate) const NO_EXIT: u64 = u32::MAX as u64;
 
+/// What it says when the unit at RIP must be interpreted this time.
+pub(crate) const INTERPRET: u64 = NO_EXIT - 1;
+
 /// A way out of a unit to an address known when it is compiled.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ExitSite {

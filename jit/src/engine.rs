@@ -6,7 +6,7 @@ use rax_cpu::interp::{Attended, BlockId, Dropped};
 use rax_cpu::mode::Mode;
 use rax_cpu::{Cpu, Engine, Interpreter, Stop, ir};
 
-use crate::backend::{Backend, NO_EXIT};
+use crate::backend::{Backend, INTERPRET, NO_EXIT};
 use crate::block::Unit;
 use crate::code_cache::CodeCache;
 use crate::link::CodeId;
@@ -46,6 +46,8 @@ pub struct Jit {
     /// How often each block ran interpreted, by its number.
     heat: Vec<u16>,
     statistics: Statistics,
+    /// Compiled code wants the next block interpreted.
+    interpret_next: bool,
 }
 
 /// Modes in which every instruction is looked at, or that are too rare to be compiled.
@@ -67,6 +69,7 @@ impl Jit {
             options,
             heat: Vec::new(),
             statistics: Statistics::default(),
+            interpret_next: false,
         })
     }
 
@@ -99,6 +102,9 @@ impl Jit {
 
     /// The code of a block at RIP, compiled if it is warm.
     fn code(&mut self, cpu: &Cpu, block: BlockId) -> Option<CodeId> {
+        if std::mem::take(&mut self.interpret_next) {
+            return None;
+        }
         if let Some(id) = self.cache.find(block, cpu.state.rip) {
             return Some(id);
         }
@@ -156,6 +162,10 @@ impl Jit {
         cpu.leave_compiled();
         let exit = cpu.cells.exit;
         if exit == NO_EXIT {
+            return None;
+        }
+        if exit == INTERPRET {
+            self.interpret_next = true;
             return None;
         }
         let link = exit as usize;

@@ -11,7 +11,7 @@ mod meaning;
 mod transcendental;
 mod unit;
 
-use super::{Insn, Mem, Row, Unit, helper, row};
+use super::{Insn, Mem, Row, Unit, helper, row, row_push};
 use crate::flags::Condition;
 use crate::float::Constant;
 use crate::verbs::{Bound, Parameter};
@@ -29,30 +29,30 @@ macro_rules! x87 {
     };
 }
 
-/// A row whose meaning is given a constant and slots.
+/// A row whose meaning is given a constant; `row` is the macro that makes it.
 macro_rules! bound {
-    ($code:ident, $meaning:ident, $type:ty = $value:expr $(, $slot:ty)*) => {{
+    ($row:ident, $code:ident, $meaning:ident, $type:ty = $value:expr) => {{
         #[derive(Clone, Copy)]
         struct Given;
         impl Parameter for Given {}
         impl Bound<$type> for Given {
             const VALUE: $type = $value;
         }
-        row!($code, $meaning, Given $(, $slot)*).needs(Unit::X87)
+        $row!($code, $meaning, Given).needs(Unit::X87)
     }};
 }
 
 /// A row that works on registers alone.
 macro_rules! work {
     ($code:ident, $op:expr) => {
-        bound!($code, work, fn(&Insn) -> X87Op = $op)
+        bound!(row, $code, work, fn(&Insn) -> X87Op = $op)
     };
 }
 
-/// A row that takes an operand from memory.
+/// A row that takes an operand from memory: a device may be hit, as by one that stores.
 macro_rules! take {
     ($code:ident, $($op:tt)+) => {
-        bound!($code, take, X87Take = X87Take::$($op)+, Mem)
+        bound!(row_push, $code, take, X87Take = X87Take::$($op)+)
     };
 }
 
@@ -60,10 +60,10 @@ macro_rules! take {
 macro_rules! put {
     ($code:ident, $format:ident, $pops:expr) => {
         bound!(
+            row_push,
             $code,
             put,
-            (X87Format, bool) = (X87Format::$format, $pops),
-            Mem
+            (X87Format, bool) = (X87Format::$format, $pops)
         )
     };
 }
@@ -71,14 +71,14 @@ macro_rules! put {
 /// A row that compares into the flags: whether quiet NaNs signal, whether to pop.
 macro_rules! order {
     ($code:ident, $signals:expr, $pops:expr) => {
-        bound!($code, order, (bool, bool) = ($signals, $pops))
+        bound!(row, $code, order, (bool, bool) = ($signals, $pops))
     };
 }
 
 /// A row that moves if a condition holds.
 macro_rules! move_if {
     ($code:ident, $condition:ident) => {
-        bound!($code, move_if, Condition = Condition::$condition)
+        bound!(row, $code, move_if, Condition = Condition::$condition)
     };
 }
 

@@ -17,6 +17,7 @@ mod flags;
 mod memory;
 mod plan;
 mod values;
+mod x87;
 
 use rax_cpu::insn::Insn;
 use rax_cpu::ir::{self, Name, Op};
@@ -30,6 +31,7 @@ use branch::Ending;
 use flags::{HostFlags, Pending};
 use plan::Plan;
 use values::Loc;
+use x87::Noted;
 
 /// The compiler for x86-64 hosts.
 #[derive(Debug)]
@@ -120,7 +122,10 @@ enum Detour {
         index: u32,
         back: usize,
         with_flags: bool,
+        noted: Noted,
     },
+    /// Gets the x87 registers, and comes back.
+    EnterX87 { back: usize },
     /// Puts the budget back and leaves at the unit's start.
     Exhausted,
     /// Leaves; T0 holds RIP.
@@ -160,6 +165,8 @@ struct Emit<'a> {
     /// What is known of the cells for flags.
     pending: Pending,
     ending: Ending,
+    /// What is yet to be written of the x87 unit's pointers.
+    noted: Noted,
     emitted: Emitted,
 }
 
@@ -191,6 +198,7 @@ impl<'a> Emit<'a> {
             host_flags: HostFlags::Unknown,
             pending: Pending::Unknown,
             ending: Ending::FallThrough,
+            noted: Noted::default(),
             emitted: Emitted::default(),
         }
     }
@@ -206,6 +214,7 @@ impl<'a> Emit<'a> {
     /// Emits everything.
     fn unit(&mut self) -> Result<(), Stuck> {
         let count = self.unit.insns.len() as i32;
+        self.enter_x87();
         self.asm.alu_imm(Alu::Sub, 64, BUDGET, count);
         let exhausted = self.asm.branch_ahead(cc::S);
         self.cold.push(Cold {
@@ -220,6 +229,7 @@ impl<'a> Emit<'a> {
                 self.instruction(index)?;
             }
         }
+        self.write_noted(self.noted);
         self.end()?;
         self.emit_cold();
         Ok(())
@@ -227,6 +237,7 @@ impl<'a> Emit<'a> {
 
     fn instruction(&mut self, index: usize) -> Result<(), Stuck> {
         let range = self.plan.range(index);
+        let noted = self.noted;
         self.prepare_flags(range.clone());
         for position in range {
             self.position = position;
@@ -250,6 +261,7 @@ impl<'a> Emit<'a> {
                     index: self.index,
                     back: self.asm.here(),
                     with_flags,
+                    noted,
                 },
             });
         }
@@ -259,7 +271,10 @@ impl<'a> Emit<'a> {
     /// Leaves an instruction to the interpreter.
     fn carry_out(&mut self) {
         self.emitted.carried_out += 1;
+        let noted = std::mem::take(&mut self.noted);
+        self.write_noted(noted);
         self.call_interpreter(self.index, false);
+        self.enter_x87_again(self.index);
         self.forget_registers();
         self.host_flags = HostFlags::Unknown;
         self.pending = Pending::Settled;
@@ -269,6 +284,9 @@ impl<'a> Emit<'a> {
     }
 
     fn call_interpreter(&mut self, index: u32, with_flags: bool) {
+        if self.touches_x87(index) {
+            self.asm.call(self.backend.routines.save_x87);
+        }
         self.asm.constant(
             abi::T0,
             std::ptr::from_ref(self.unit).expose_provenance() as u64,
@@ -329,7 +347,8 @@ impl<'a> Emit<'a> {
             Op::CheckTarget(target) => self.check_target(target),
             Op::Jump(target) => self.jump(target),
             Op::Branch(condition) => self.branch(condition, bits),
-            Op::Vector(_) | Op::X87(_) | Op::Call(_) => self.stuck(),
+            Op::X87(step) => self.x87(step, bits),
+            Op::Vector(_) | Op::Call(_) => self.stuck(),
         }
     }
 
@@ -344,8 +363,13 @@ impl<'a> Emit<'a> {
                     index,
                     back,
                     with_flags,
+                    noted,
                 } => {
+                    self.write_noted(noted);
                     self.call_interpreter(index, with_flags);
+                    if self.enter_x87_again(index) && with_flags {
+                        self.asm.call(self.backend.routines.settle);
+                    }
                     let jump = self.asm.jump_ahead();
                     self.asm.bind_to(jump, back);
                 }
@@ -359,6 +383,11 @@ impl<'a> Emit<'a> {
                 Detour::Computed => {
                     self.asm.store(64, abi::RIP, abi::T0);
                     self.leave(super::NO_EXIT);
+                }
+                Detour::EnterX87 { back } => {
+                    self.emit_enter_x87();
+                    let jump = self.asm.jump_ahead();
+                    self.asm.bind_to(jump, back);
                 }
                 Detour::Settle { back } => {
                     self.asm.call(self.backend.routines.settle);

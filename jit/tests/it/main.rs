@@ -2,3 +2,4 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod programs;
+mod x87;

@@ -3,7 +3,7 @@
 use crate::flags::Condition;
 use crate::insn::Insn;
 use crate::state::Gpr;
-use crate::verbs::{Bound, Operand, Parameter, Word, X87Verbs};
+use crate::verbs::{Bound, Slot, Word, X87Verbs};
 use crate::x87::{X87Format, X87Op, X87Take};
 
 /// What works on registers alone: the operation, given the instruction.
@@ -20,10 +20,7 @@ pub(super) fn work<V: X87Verbs, O: Bound<fn(&Insn) -> X87Op>>(
 
 /// What takes an operand from memory.
 #[inline(always)]
-pub(super) fn take<V: X87Verbs, O: Bound<X87Take>, M: Parameter>(
-    v: &mut V,
-    insn: &Insn,
-) -> Result<(), V::Fault> {
+pub(super) fn take<V: X87Verbs, O: Bound<X87Take>>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
     v.wait()?;
     v.take(insn, O::VALUE)?;
     v.note(insn);
@@ -32,7 +29,7 @@ pub(super) fn take<V: X87Verbs, O: Bound<X87Take>, M: Parameter>(
 
 /// FST, FSTP, FIST, FISTP, FISTTP and FBSTP to memory: the format, and whether to pop.
 #[inline(always)]
-pub(super) fn put<V: X87Verbs, O: Bound<(X87Format, bool)>, M: Parameter>(
+pub(super) fn put<V: X87Verbs, O: Bound<(X87Format, bool)>>(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
@@ -71,25 +68,25 @@ pub(super) fn move_if<V: X87Verbs, O: Bound<Condition>>(
 
 /// FLDCW.
 #[inline(always)]
-pub(super) fn fldcw<V: X87Verbs, M: Parameter>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
+pub(super) fn fldcw<V: X87Verbs, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
     v.wait()?;
-    let value = v.read::<Word>(Operand::Memory(insn))?;
+    let value = v.read::<Word>(S::of(insn))?;
     v.set_x87_control(value);
     Ok(())
 }
 
 /// FNSTCW.
 #[inline(always)]
-pub(super) fn fnstcw<V: X87Verbs, M: Parameter>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
+pub(super) fn fnstcw<V: X87Verbs, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
     let control = v.x87_control();
-    v.write::<Word>(Operand::Memory(insn), control)
+    v.write::<Word>(S::of(insn), control)
 }
 
 /// FNSTSW to memory.
 #[inline(always)]
-pub(super) fn fnstsw<V: X87Verbs, M: Parameter>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
+pub(super) fn fnstsw<V: X87Verbs, S: Slot>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
     let status = v.x87_status();
-    v.write::<Word>(Operand::Memory(insn), status)
+    v.write::<Word>(S::of(insn), status)
 }
 
 /// FNSTSW AX.

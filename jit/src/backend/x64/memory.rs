@@ -93,7 +93,7 @@ impl Emit<'_> {
     }
 
     /// The linear address of the memory operand in T0.
-    fn linear(&mut self, address: Name) -> Result<(), Stuck> {
+    pub(super) fn linear(&mut self, address: Name) -> Result<(), Stuck> {
         let Loc::Address(extra) = self.loc(address) else {
             return self.stuck();
         };
@@ -112,7 +112,7 @@ impl Emit<'_> {
     }
 
     /// Turns the linear address in T0 into T0 + T1, the host's.
-    fn probe(&mut self, bytes: u32, write: bool) -> Mem {
+    pub(super) fn probe(&mut self, bytes: u32, write: bool) -> Mem {
         if self.backend.features.bmi2 {
             self.asm.rorx(T1, T0, 7);
         } else {
