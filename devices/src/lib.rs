@@ -32,7 +32,8 @@
 //! | [`i8042`] | the keyboard controller with its keyboard and mouse |
 //! | [`fdc`] | the 82077AA floppy disk controller with its drives |
 //! | [`i8237`] | the two 8237A DMA controllers and their page registers |
-//! | [`ide`] | one ATA channel on the ISA bus, PIO |
+//! | [`ide`] | one ATA channel on the ISA bus, PIO; disks and CD-ROM drives |
+//! | [`piix_ide`] | the PIIX3 IDE controller: two ATA channels with bus masters |
 //! | [`port92`] | system control port A: fast A20 and fast reset |
 //! | [`reset_control`] | the reset control register (CF9h) |
 //! | [`power_off`] | the register by which a guest without ACPI switches the machine off |
@@ -68,6 +69,7 @@ pub mod io_apic;
 pub mod isa_bridge;
 pub mod local_apic;
 pub mod pic;
+pub mod piix_ide;
 pub mod pit;
 pub mod port92;
 pub mod power_management;
@@ -91,12 +93,13 @@ pub use host_end::{ByteSink, Console, Disk, MemoryConsole, MemoryDisk};
 pub use hpet::Hpet;
 pub use i8042::I8042;
 pub use i8237::{DmaLine, DmaPair, Moved};
-pub use ide::Ide;
+pub use ide::{CdRom, Disc, Ide, IdeDrive};
 pub use io_apic::IoApic;
 pub use irq_line::{Cutoff, IrqInputs, IrqLine, IrqLines};
 pub use isa_bridge::IsaBridge;
 pub use local_apic::{LocalApic, LocalApicModel};
 pub use pic::PicPair;
+pub use piix_ide::PiixIde;
 pub use pit::Pit;
 pub use port92::Port92;
 pub use power_management::{PowerManagement, PowerManagementWires};

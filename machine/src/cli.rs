@@ -18,7 +18,7 @@ use rax_jit::passes::Selection;
 
 use crate::host::Access;
 
-pub use verify::{VerifyExtent, VerifyOptions};
+pub use verify::{VerifyEngine, VerifyExtent, VerifyOptions};
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]

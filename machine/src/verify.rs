@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rax_cpu::Cpu;
+use rax_cpu::{Cpu, Engine, Evaluator};
 use rax_verify::record::{Header, Recorder, Recording, RecordingError};
 use rax_verify::undefined::Vendor;
 use rax_verify::{
@@ -14,7 +14,7 @@ use rax_verify::{
     SetupError, Subject, absent, form, forms, report,
 };
 
-use crate::cli::{Engine, VerifyExtent, VerifyOptions};
+use crate::cli::{VerifyEngine, VerifyExtent, VerifyOptions};
 
 /// Why nothing could be compared.
 #[derive(Debug, thiserror::Error)]
@@ -140,10 +140,14 @@ fn meant(options: &VerifyOptions) -> Result<Vec<&'static Form>, VerifyError> {
     Ok(forms)
 }
 
-fn subject(engine: Engine) -> Result<Guest, VerifyError> {
+fn subject(engine: VerifyEngine) -> Result<Guest, VerifyError> {
     match engine {
-        Engine::Interp => Ok(Guest::interpreter()?),
-        Engine::Jit => {
+        VerifyEngine::Interp => Ok(Guest::interpreter()?),
+        VerifyEngine::Ir => {
+            let evaluator = |cpu: &Cpu| -> Box<dyn Engine> { Box::new(Evaluator::new(cpu)) };
+            Ok(Guest::new("evaluator", evaluator)?)
+        }
+        VerifyEngine::Jit => {
             // Each case runs once; it is the compiler that is asked.
             let options = rax_jit::Options {
                 threshold: 0,

@@ -11,9 +11,10 @@ use crate::irq_line::{Cutoff, IrqLine, IrqLines};
 use crate::pci::ConfigMechanism;
 use crate::system_control::SystemLines;
 use crate::{
-    ApicQueue, DebugConsole, DebugExit, ExitRequest, FwCfg, HostBridge, Hpet, I8042, Ide, IoApic,
-    IsaBridge, LocalApic, LocalApicModel, MemoryConsole, MemoryDisk, MemoryLines, PicPair, Pit,
-    Port92, PowerManagement, PowerManagementWires, PowerOffRequest, ResetControl, Rtc, Serial,
+    ApicQueue, DebugConsole, DebugExit, Disc, ExitRequest, FwCfg, HostBridge, Hpet, I8042, Ide,
+    IdeDrive, IoApic, IsaBridge, LocalApic, LocalApicModel, MemoryConsole, MemoryDisk, MemoryLines,
+    PicPair, PiixIde, Pit, Port92, PowerManagement, PowerManagementWires, PowerOffRequest,
+    ResetControl, Rtc, Serial,
 };
 
 fn access() -> impl Strategy<Value = Access> {
@@ -26,6 +27,7 @@ fn access() -> impl Strategy<Value = Access> {
     ];
     let register = prop_oneof![
         16 => 0u64..10,
+        2 => 0x10u64..0x30,
         4 => 0u64..0x100,
         4 => (0u64..0x100).prop_map(|index| index * 16),
         1 => any::<u64>()
@@ -94,6 +96,28 @@ fn pci_chips() -> Vec<(Box<dyn Device>, bool)> {
     ]
 }
 
+/// ATA channels, alone and in pairs, with a disk, a CD, both, or nothing. What
+/// is written to a disk stays there when the drive's state is taken back.
+fn drives() -> Vec<(Box<dyn Device>, bool)> {
+    let (_, wire) = wire();
+    let hard_disk = || Some(IdeDrive::disk(Box::new(disk())));
+    let fixed_disk = || Some(IdeDrive::disk(Box::new(disk().read_only())));
+    let empty = || Some(IdeDrive::cd_rom(None));
+    let cd = || Some(IdeDrive::cd_rom(Some(Disc::new(Box::new(disk())))));
+    let ide = |drives| Box::new(Ide::with_drives(wire.clone(), drives));
+    let pair = |drives| Box::new(PiixIde::new([wire.clone(), wire.clone()], drives));
+    vec![
+        (Box::new(Ide::new(wire.clone(), None)), true),
+        (ide([hard_disk(), None]), false),
+        (ide([fixed_disk(), cd()]), true),
+        (ide([None, cd()]), true),
+        (ide([empty(), fixed_disk()]), true),
+        (pair([[None, None], [None, None]]), true),
+        (pair([[fixed_disk(), cd()], [cd(), None]]), true),
+        (pair([[hard_disk(), empty()], [cd(), hard_disk()]]), false),
+    ]
+}
+
 /// APICs in each mode, and the HPET.
 fn apics() -> Vec<(Box<dyn Device>, bool)> {
     let model = LocalApicModel {
@@ -138,15 +162,6 @@ fn chips() -> Vec<(Box<dyn Device>, bool)> {
             Box::new(I8042::new(wire.clone(), wire.clone(), system.clone())),
             true,
         ),
-        (
-            Box::new(Ide::new(wire.clone(), Some(Box::new(disk())))),
-            false,
-        ),
-        (
-            Box::new(Ide::new(wire.clone(), Some(Box::new(disk().read_only())))),
-            true,
-        ),
-        (Box::new(Ide::new(wire, None)), true),
         (Box::new(Port92::new(system.clone())), true),
         (Box::new(ResetControl::new(system)), true),
         (Box::new(DebugExit::new(ExitRequest::new())), true),
@@ -154,6 +169,7 @@ fn chips() -> Vec<(Box<dyn Device>, bool)> {
     ];
     chips.extend(pci_chips());
     chips.extend(apics());
+    chips.extend(drives());
     chips
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::Ide;
+use super::{Ide, IdeDrive};
 use crate::conformance::Probe;
 use crate::host_end::{Disk, MemoryDisk};
 use crate::irq_line::{IrqLine, IrqLines};
@@ -134,6 +134,12 @@ fn writing_reaches_the_disk_and_flush_its_flush() {
     command_ext(&mut probe, 0xea, 0, 0);
     assert_eq!(probe.read(STATUS), 0x50);
     assert_eq!(disk.flushes(), 2);
+    // With the write cache off, a write is one too.
+    probe.write(ERROR, 0x82);
+    command(&mut probe, 0xef, 0, 0);
+    command(&mut probe, 0x30, 9, 2);
+    probe.write_bytes(DATA, &[0; 1024]).unwrap();
+    assert_eq!((probe.read(STATUS), disk.flushes()), (0x50, 3));
 }
 
 #[test]
@@ -356,4 +362,71 @@ fn host_errors_are_the_disks_errors() {
     command(&mut probe, 0x40, 7, 1);
     assert_eq!((probe.read(STATUS), probe.read(ERROR)), (0x51, 0x40));
     assert_eq!(identify(&mut probe)[100..104], [0, 0, 1 << 8, 0]);
+}
+
+#[test]
+fn smart_says_that_the_disk_is_well() {
+    let (mut ide, _) = channel(&disk());
+    let mut probe = Probe::new(&mut ide);
+    let key = 0x00c2_4f00;
+    let smart = |probe: &mut Probe<'_>, subcommand: u8| {
+        probe.write(ERROR, subcommand);
+        command(probe, 0xb0, key, 1);
+        probe.read(STATUS)
+    };
+    assert_eq!(smart(&mut probe, 0xda), 0x50);
+    assert_eq!((probe.read(LBA_MID), probe.read(LBA_HIGH)), (0x4f, 0xc2));
+    assert_eq!(smart(&mut probe, 0xd0), 0x58);
+    let sum = read_data(&mut probe, 512)
+        .iter()
+        .fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+    assert_eq!(sum, 0);
+    assert_eq!(smart(&mut probe, 0xd9), 0x50);
+    assert_eq!(smart(&mut probe, 0xda), 0x51, "switched off");
+    assert_eq!(identify(&mut probe)[85] & 1, 0);
+    assert_eq!(smart(&mut probe, 0xd8), 0x50);
+    assert_eq!(identify(&mut probe)[85] & 1, 1);
+    probe.write(ERROR, 0xda);
+    command(&mut probe, 0xb0, 0, 1);
+    assert_eq!(probe.read(STATUS), 0x51, "without the key");
+}
+
+#[test]
+fn two_disks_share_the_cable() {
+    let (first, second) = (disk(), MemoryDisk::new(vec![0xb5; 64 * 512]));
+    let wire = IrqLine::new(&IrqLines::new(), 14);
+    let drives = [&first, &second].map(|disk| Some(IdeDrive::disk(Box::new(disk.clone()))));
+    let mut ide = Ide::with_drives(wire.clone(), drives);
+    let mut probe = Probe::new(&mut ide);
+    // Both hear the parameters; the selected one obeys and interrupts.
+    command(&mut probe, 0x20, 3 | 0x1000_0000, 1);
+    assert!(wire.level());
+    probe.write(DEVICE, 0xe0);
+    assert!(!wire.level(), "device 0 has nothing to say");
+    assert_eq!((probe.read(STATUS), probe.read(LBA_LOW)), (0x50, 3));
+    probe.write(DEVICE, 0xf0);
+    assert!(wire.level());
+    assert_eq!(probe.read(STATUS), 0x58);
+    assert_eq!(read_data(&mut probe, 512), [0xb5; 512]);
+    // Diagnostics are device 0's to report, and a reset is for both.
+    command(&mut probe, 0x90, 0x1000_0000, 0);
+    assert!(wire.level());
+    assert_eq!((probe.read(DEVICE), probe.read(ERROR)), (0xa0, 1));
+    assert_eq!(probe.read(STATUS), 0x50);
+    probe.write(DEVICE, 0xb0);
+    assert_eq!((probe.read(DEVICE), probe.read(ERROR)), (0xb0, 1));
+    assert_eq!(
+        [COUNT, LBA_LOW, LBA_MID].map(|register| probe.read(register)),
+        [1, 1, 0]
+    );
+    probe.write(CONTROL, 0x04);
+    assert_eq!(probe.read(STATUS), 0x80);
+    probe.write(CONTROL, 0x00);
+    assert_eq!((probe.read(DEVICE), probe.read(STATUS)), (0xa0, 0x50));
+    let serials = [0xa0, 0xb0].map(|device| {
+        probe.write(DEVICE, device);
+        probe.write(STATUS, 0xec);
+        read_data(&mut probe, 512)[20..40].to_vec()
+    });
+    assert_ne!(serials[0], serials[1]);
 }

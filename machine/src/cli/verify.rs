@@ -5,8 +5,19 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Engine;
 use super::values;
+
+/// What is held against the reference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum VerifyEngine {
+    /// The interpreter.
+    #[default]
+    Interp,
+    /// What instructions mean to the compiler, evaluated plainly.
+    Ir,
+    /// Translation to host code.
+    Jit,
+}
 
 /// What `rax verify` is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +29,7 @@ pub struct VerifyOptions {
     /// Where the cases begin.
     pub seed: u64,
     /// What is held against the reference.
-    pub engine: Engine,
+    pub engine: VerifyEngine,
     /// Where the page goes.
     pub report: Option<PathBuf>,
     /// Where the Markdown table goes.
@@ -72,9 +83,9 @@ pub(super) struct VerifyArguments {
         value_enum,
         default_value_t,
         hide_possible_values = true,
-        value_name = "interp|jit"
+        value_name = "interp|ir|jit"
     )]
-    engine: Engine,
+    engine: VerifyEngine,
     /// Write a page of HTML, to be searched
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
