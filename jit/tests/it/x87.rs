@@ -122,7 +122,7 @@ fn memory_operand(random: &mut Random, digit: u8, code: &mut Vec<u8>) {
     // [RBX + disp8], now and then [RSI + disp32], which may cross pages.
     if random.one_in(10) {
         code.push(0x86 | digit << 3);
-        code.extend((random.below(64) as u32).to_le_bytes());
+        code.extend((random.below(96) as i32 - 32).to_le_bytes());
     } else {
         code.extend([0x43 | digit << 3, random.below(8) as u8 * 16]);
     }
