@@ -1,6 +1,7 @@
 //! The reader that acts: meanings carried out at once on the processor's state.
 
 mod vector;
+mod x87;
 
 use rax_mmu::{HostAddress, LinearAddress};
 

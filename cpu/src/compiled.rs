@@ -5,6 +5,8 @@
 //! Before it calls [`Cpu::carry_out`], and before it hands the processor back, all is
 //! in [`crate::CpuState`] again, but for the flags, which [`Cpu::settle_flags`] fetches.
 
+mod x87;
+
 use std::mem::offset_of;
 
 use crate::Cpu;
@@ -18,6 +20,8 @@ use crate::rflags::Rflags;
 use crate::state::{CpuState, Gpr};
 use crate::vector::{FloatWidth, order_flags};
 use crate::verbs::{DoubleShiftOp, Flags, ShiftOp};
+
+pub use x87::{HostX87, X87Place};
 
 /// Cells that compiled code keeps within reach of the state. They lie right before it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -350,6 +354,7 @@ impl Cpu {
     pub fn leave_compiled(&mut self) {
         self.state.instructions = self.limit.wrapping_sub(self.cells.budget as u64);
         self.settle_flags();
+        self.settle_x87();
     }
 
     /// Carries out one instruction of a block that is compiled, whose length is taken off
@@ -361,6 +366,9 @@ impl Cpu {
             return false;
         };
         self.settle_flags();
+        if self.host_x87.place == X87Place::Image as u32 {
+            self.settle_x87();
+        }
         let start = self
             .limit
             .wrapping_sub(self.cells.budget as u64)

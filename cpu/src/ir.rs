@@ -7,12 +7,14 @@ mod print;
 mod shape;
 mod vector;
 mod verify;
+mod x87;
 
 pub use builder::Builder;
 pub use eval::{Evaluated, eval, evaluate};
 pub use op::{Bit, Block, Name, Op, Place};
 pub use vector::VectorStep;
 pub use verify::{Defect, verify};
+pub use x87::X87Step;
 
 use crate::insn::{Insn, Meaning, Table};
 

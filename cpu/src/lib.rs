@@ -32,6 +32,7 @@ mod task;
 pub mod testing;
 pub mod vector;
 pub mod verbs;
+pub mod x87;
 mod xstate;
 
 pub use cpuid::Model;

@@ -3,7 +3,7 @@
 
 use rax_mmu::{Mmu, PhysicalAddress, View};
 
-use crate::compiled::Cells;
+use crate::compiled::{Cells, HostX87};
 use crate::cpuid::Model;
 use crate::exception::{Exception, Exit};
 use crate::insn::Insn;
@@ -47,6 +47,8 @@ pub struct Cpu {
     pub state: CpuState,
     /// Translations and physical memory.
     pub mmu: Mmu,
+    /// Where compiled code keeps the x87 unit.
+    pub host_x87: HostX87,
     /// The world outside.
     pub platform: Box<dyn Platform>,
     /// Which processor this claims to be.
@@ -96,6 +98,7 @@ impl Cpu {
             cells: Cells::default(),
             state: CpuState::reset(model.signature()),
             mmu,
+            host_x87: HostX87::default(),
             platform,
             model,
             mode: Mode::empty(),

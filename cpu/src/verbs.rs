@@ -7,6 +7,7 @@
 mod flags;
 mod op;
 mod vector;
+mod x87;
 
 use rax_mmu::Word as MemoryWord;
 
@@ -18,6 +19,7 @@ use crate::state::Gpr;
 pub use flags::Flags;
 pub use op::{BinaryOp, DoubleShiftOp, ShiftOp, UnaryOp};
 pub use vector::{Bound, M64, V128, VectorVerbs, VectorWidth, X128, Y256};
+pub use x87::X87Verbs;
 
 /// What a row of the instruction table fills in: a width, a slot or a condition.
 pub trait Parameter: Copy + 'static {

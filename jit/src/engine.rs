@@ -48,6 +48,8 @@ pub struct Jit {
     /// Compiled code has asked that the next block be interpreted.
     interpret_once: bool,
     statistics: Statistics,
+    /// Compiled code wants the next block interpreted.
+    interpret_next: bool,
 }
 
 /// Modes in which every instruction is looked at, or that are too rare to be compiled.
@@ -70,6 +72,7 @@ impl Jit {
             heat: Vec::new(),
             interpret_once: false,
             statistics: Statistics::default(),
+            interpret_next: false,
         })
     }
 
@@ -102,6 +105,9 @@ impl Jit {
 
     /// The code of a block at RIP, compiled if it is warm.
     fn code(&mut self, cpu: &Cpu, block: BlockId) -> Option<CodeId> {
+        if std::mem::take(&mut self.interpret_next) {
+            return None;
+        }
         if let Some(id) = self.cache.find(block, cpu.state.rip) {
             return Some(id);
         }
@@ -162,6 +168,10 @@ impl Jit {
             self.interpret_once = true;
         }
         if exit == NO_EXIT || exit == INTERPRET {
+            return None;
+        }
+        if exit == INTERPRET {
+            self.interpret_next = true;
             return None;
         }
         let link = exit as usize;

@@ -35,6 +35,13 @@ extern "sysv64" fn settle(cpu: *mut Cpu) -> u64 {
     2 | cpu.settled_status().bits()
 }
 
+/// Makes the image of the x87 unit; zero if an exception is unmasked.
+extern "sysv64" fn image_x87(cpu: *mut Cpu) -> u64 {
+    // SAFETY: as in `carry_out`.
+    let cpu = unsafe { &mut *cpu };
+    u64::from(cpu.image_x87())
+}
+
 /// Where compiled code finds the helpers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Helpers {
@@ -44,6 +51,8 @@ pub(crate) struct Helpers {
     pub(crate) carry_out_with_flags: u64,
     /// Makes flags valid: processor; gives the flags.
     pub(crate) settle: u64,
+    /// Makes the image of the x87 unit: processor; zero if that must not be.
+    pub(crate) image_x87: u64,
 }
 
 /// The addresses.
@@ -52,5 +61,6 @@ pub(crate) fn addresses() -> Helpers {
         carry_out: carry_out::<false> as *const () as u64,
         carry_out_with_flags: carry_out::<true> as *const () as u64,
         settle: settle as *const () as u64,
+        image_x87: image_x87 as *const () as u64,
     }
 }

@@ -27,13 +27,15 @@ pub(super) const ROWS: &[Row] = &[
         insn,
         Form::Short
     ))
-    .needs(Unit::X87),
+    .needs(Unit::X87)
+    .ends(),
     helper!(Fxrstor64_m512byte, |cpu, insn| fxrstor(
         cpu,
         insn,
         Form::Long
     ))
-    .needs(Unit::X87),
+    .needs(Unit::X87)
+    .ends(),
     helper!(Xgetbv, xgetbv),
     helper!(Xsetbv, xsetbv).ends(),
 ];

@@ -1,24 +1,26 @@
 //! x87 floating point (SDM 1, 5.2 and chapter 8).
 //!
-//! Undocumented encodings that processors execute as aliases have rows of their own.
+//! Undocumented encodings that processors execute as aliases have rows of their own. What
+//! may unmask an exception ends its block, so that compiled code need look at the masks
+//! but once in a block.
 
 mod arith;
-mod compare;
 mod control;
-mod data;
 mod environment;
-mod memory;
+mod meaning;
 mod transcendental;
 mod unit;
 
-use super::{Row, Unit, helper};
-use arith::{Add, Div, DivReversed, Mul, Sub, SubReversed, st0_memory, st0_sti, sti_st0};
-use compare::{fcom, fcom_memory, fcomi, fcompp};
-use data::{load, store, store_sti};
-use memory::{
-    Decimal, Double, Extended, Long, Quad, Short, Single, TruncatedLong, TruncatedQuad,
-    TruncatedShort,
+use super::{Insn, Mem, Row, Unit, helper, row, row_push};
+use crate::flags::Condition;
+use crate::float::Constant;
+use crate::verbs::{Bound, Parameter};
+use crate::x87::X87Op::{
+    Absolute, Copy, Examine, Exchange, Free, Negate, Nothing, PushConstant, PushRegister, Root,
+    Round, Test, Turn,
 };
+use crate::x87::{X87Arithmetic, X87Format, X87Op, X87Take};
+use meaning::{fldcw, fnstcw, fnstsw, fnstsw_ax, move_if, order, put, take, work};
 
 /// A row for an instruction that raises #NM while CR0.EM or CR0.TS is set.
 macro_rules! x87 {
@@ -27,51 +29,258 @@ macro_rules! x87 {
     };
 }
 
+/// A row whose meaning is given a constant; `row` is the macro that makes it.
+macro_rules! bound {
+    ($row:ident, $code:ident, $meaning:ident, $type:ty = $value:expr) => {{
+        #[derive(Clone, Copy)]
+        struct Given;
+        impl Parameter for Given {}
+        impl Bound<$type> for Given {
+            const VALUE: $type = $value;
+        }
+        $row!($code, $meaning, Given).needs(Unit::X87)
+    }};
+}
+
+/// A row that works on registers alone.
+macro_rules! work {
+    ($code:ident, $op:expr) => {
+        bound!(row, $code, work, fn(&Insn) -> X87Op = $op)
+    };
+}
+
+/// A row that takes an operand from memory: a device may be hit, as by one that stores.
+macro_rules! take {
+    ($code:ident, $($op:tt)+) => {
+        bound!(row_push, $code, take, X87Take = X87Take::$($op)+)
+    };
+}
+
+/// A row that leaves a number in memory, and may pop.
+macro_rules! put {
+    ($code:ident, $format:ident, $pops:expr) => {
+        bound!(
+            row_push,
+            $code,
+            put,
+            (X87Format, bool) = (X87Format::$format, $pops)
+        )
+    };
+}
+
+/// A row that compares into the flags: whether quiet NaNs signal, whether to pop.
+macro_rules! order {
+    ($code:ident, $signals:expr, $pops:expr) => {
+        bound!(row, $code, order, (bool, bool) = ($signals, $pops))
+    };
+}
+
+/// A row that moves if a condition holds.
+macro_rules! move_if {
+    ($code:ident, $condition:ident) => {
+        bound!(row, $code, move_if, Condition = Condition::$condition)
+    };
+}
+
+/// `FADD ST(0), ST(i)` and its kin.
+const fn to_top(insn: &Insn, op: X87Arithmetic) -> X87Op {
+    X87Op::Arithmetic {
+        op,
+        to: 0,
+        from: insn.number(1) as u8,
+        pops: false,
+    }
+}
+
+/// `FADD ST(i), ST(0)`, `FADDP ST(i), ST(0)` and their kin.
+const fn from_top(insn: &Insn, op: X87Arithmetic, pops: bool) -> X87Op {
+    X87Op::Arithmetic {
+        op,
+        to: insn.number(0) as u8,
+        from: 0,
+        pops,
+    }
+}
+
+const fn compare(with: usize, quiet_signals: bool, pops: u8) -> X87Op {
+    X87Op::Compare {
+        with: with as u8,
+        quiet_signals,
+        pops,
+    }
+}
+
 pub(super) const ROWS: &[Row] = &[
-    x87!(Fadd_m32fp, st0_memory::<Add, Single>),
-    x87!(Fadd_m64fp, st0_memory::<Add, Double>),
-    x87!(Fiadd_m16int, st0_memory::<Add, Short>),
-    x87!(Fiadd_m32int, st0_memory::<Add, Long>),
-    x87!(Fadd_st0_sti, st0_sti::<Add>),
-    x87!(Fadd_sti_st0, sti_st0::<Add, false>),
-    x87!(Faddp_sti_st0, sti_st0::<Add, true>),
-    x87!(Fmul_m32fp, st0_memory::<Mul, Single>),
-    x87!(Fmul_m64fp, st0_memory::<Mul, Double>),
-    x87!(Fimul_m16int, st0_memory::<Mul, Short>),
-    x87!(Fimul_m32int, st0_memory::<Mul, Long>),
-    x87!(Fmul_st0_sti, st0_sti::<Mul>),
-    x87!(Fmul_sti_st0, sti_st0::<Mul, false>),
-    x87!(Fmulp_sti_st0, sti_st0::<Mul, true>),
-    x87!(Fsub_m32fp, st0_memory::<Sub, Single>),
-    x87!(Fsub_m64fp, st0_memory::<Sub, Double>),
-    x87!(Fisub_m16int, st0_memory::<Sub, Short>),
-    x87!(Fisub_m32int, st0_memory::<Sub, Long>),
-    x87!(Fsub_st0_sti, st0_sti::<Sub>),
-    x87!(Fsub_sti_st0, sti_st0::<Sub, false>),
-    x87!(Fsubp_sti_st0, sti_st0::<Sub, true>),
-    x87!(Fsubr_m32fp, st0_memory::<SubReversed, Single>),
-    x87!(Fsubr_m64fp, st0_memory::<SubReversed, Double>),
-    x87!(Fisubr_m16int, st0_memory::<SubReversed, Short>),
-    x87!(Fisubr_m32int, st0_memory::<SubReversed, Long>),
-    x87!(Fsubr_st0_sti, st0_sti::<SubReversed>),
-    x87!(Fsubr_sti_st0, sti_st0::<SubReversed, false>),
-    x87!(Fsubrp_sti_st0, sti_st0::<SubReversed, true>),
-    x87!(Fdiv_m32fp, st0_memory::<Div, Single>),
-    x87!(Fdiv_m64fp, st0_memory::<Div, Double>),
-    x87!(Fidiv_m16int, st0_memory::<Div, Short>),
-    x87!(Fidiv_m32int, st0_memory::<Div, Long>),
-    x87!(Fdiv_st0_sti, st0_sti::<Div>),
-    x87!(Fdiv_sti_st0, sti_st0::<Div, false>),
-    x87!(Fdivp_sti_st0, sti_st0::<Div, true>),
-    x87!(Fdivr_m32fp, st0_memory::<DivReversed, Single>),
-    x87!(Fdivr_m64fp, st0_memory::<DivReversed, Double>),
-    x87!(Fidivr_m16int, st0_memory::<DivReversed, Short>),
-    x87!(Fidivr_m32int, st0_memory::<DivReversed, Long>),
-    x87!(Fdivr_st0_sti, st0_sti::<DivReversed>),
-    x87!(Fdivr_sti_st0, sti_st0::<DivReversed, false>),
-    x87!(Fdivrp_sti_st0, sti_st0::<DivReversed, true>),
-    x87!(Fsqrt, arith::fsqrt),
-    x87!(Frndint, arith::frndint),
+    take!(
+        Fadd_m32fp,
+        Arithmetic(X87Arithmetic::Add, X87Format::Single)
+    ),
+    take!(
+        Fadd_m64fp,
+        Arithmetic(X87Arithmetic::Add, X87Format::Double)
+    ),
+    take!(
+        Fiadd_m16int,
+        Arithmetic(X87Arithmetic::Add, X87Format::Short)
+    ),
+    take!(
+        Fiadd_m32int,
+        Arithmetic(X87Arithmetic::Add, X87Format::Long)
+    ),
+    work!(Fadd_st0_sti, |insn| to_top(insn, X87Arithmetic::Add)),
+    work!(Fadd_sti_st0, |insn| from_top(
+        insn,
+        X87Arithmetic::Add,
+        false
+    )),
+    work!(Faddp_sti_st0, |insn| from_top(
+        insn,
+        X87Arithmetic::Add,
+        true
+    )),
+    take!(
+        Fmul_m32fp,
+        Arithmetic(X87Arithmetic::Mul, X87Format::Single)
+    ),
+    take!(
+        Fmul_m64fp,
+        Arithmetic(X87Arithmetic::Mul, X87Format::Double)
+    ),
+    take!(
+        Fimul_m16int,
+        Arithmetic(X87Arithmetic::Mul, X87Format::Short)
+    ),
+    take!(
+        Fimul_m32int,
+        Arithmetic(X87Arithmetic::Mul, X87Format::Long)
+    ),
+    work!(Fmul_st0_sti, |insn| to_top(insn, X87Arithmetic::Mul)),
+    work!(Fmul_sti_st0, |insn| from_top(
+        insn,
+        X87Arithmetic::Mul,
+        false
+    )),
+    work!(Fmulp_sti_st0, |insn| from_top(
+        insn,
+        X87Arithmetic::Mul,
+        true
+    )),
+    take!(
+        Fsub_m32fp,
+        Arithmetic(X87Arithmetic::Sub, X87Format::Single)
+    ),
+    take!(
+        Fsub_m64fp,
+        Arithmetic(X87Arithmetic::Sub, X87Format::Double)
+    ),
+    take!(
+        Fisub_m16int,
+        Arithmetic(X87Arithmetic::Sub, X87Format::Short)
+    ),
+    take!(
+        Fisub_m32int,
+        Arithmetic(X87Arithmetic::Sub, X87Format::Long)
+    ),
+    work!(Fsub_st0_sti, |insn| to_top(insn, X87Arithmetic::Sub)),
+    work!(Fsub_sti_st0, |insn| from_top(
+        insn,
+        X87Arithmetic::Sub,
+        false
+    )),
+    work!(Fsubp_sti_st0, |insn| from_top(
+        insn,
+        X87Arithmetic::Sub,
+        true
+    )),
+    take!(
+        Fsubr_m32fp,
+        Arithmetic(X87Arithmetic::SubReversed, X87Format::Single)
+    ),
+    take!(
+        Fsubr_m64fp,
+        Arithmetic(X87Arithmetic::SubReversed, X87Format::Double)
+    ),
+    take!(
+        Fisubr_m16int,
+        Arithmetic(X87Arithmetic::SubReversed, X87Format::Short)
+    ),
+    take!(
+        Fisubr_m32int,
+        Arithmetic(X87Arithmetic::SubReversed, X87Format::Long)
+    ),
+    work!(Fsubr_st0_sti, |insn| to_top(
+        insn,
+        X87Arithmetic::SubReversed
+    )),
+    work!(Fsubr_sti_st0, |insn| from_top(
+        insn,
+        X87Arithmetic::SubReversed,
+        false
+    )),
+    work!(Fsubrp_sti_st0, |insn| from_top(
+        insn,
+        X87Arithmetic::SubReversed,
+        true
+    )),
+    take!(
+        Fdiv_m32fp,
+        Arithmetic(X87Arithmetic::Div, X87Format::Single)
+    ),
+    take!(
+        Fdiv_m64fp,
+        Arithmetic(X87Arithmetic::Div, X87Format::Double)
+    ),
+    take!(
+        Fidiv_m16int,
+        Arithmetic(X87Arithmetic::Div, X87Format::Short)
+    ),
+    take!(
+        Fidiv_m32int,
+        Arithmetic(X87Arithmetic::Div, X87Format::Long)
+    ),
+    work!(Fdiv_st0_sti, |insn| to_top(insn, X87Arithmetic::Div)),
+    work!(Fdiv_sti_st0, |insn| from_top(
+        insn,
+        X87Arithmetic::Div,
+        false
+    )),
+    work!(Fdivp_sti_st0, |insn| from_top(
+        insn,
+        X87Arithmetic::Div,
+        true
+    )),
+    take!(
+        Fdivr_m32fp,
+        Arithmetic(X87Arithmetic::DivReversed, X87Format::Single)
+    ),
+    take!(
+        Fdivr_m64fp,
+        Arithmetic(X87Arithmetic::DivReversed, X87Format::Double)
+    ),
+    take!(
+        Fidivr_m16int,
+        Arithmetic(X87Arithmetic::DivReversed, X87Format::Short)
+    ),
+    take!(
+        Fidivr_m32int,
+        Arithmetic(X87Arithmetic::DivReversed, X87Format::Long)
+    ),
+    work!(Fdivr_st0_sti, |insn| to_top(
+        insn,
+        X87Arithmetic::DivReversed
+    )),
+    work!(Fdivr_sti_st0, |insn| from_top(
+        insn,
+        X87Arithmetic::DivReversed,
+        false
+    )),
+    work!(Fdivrp_sti_st0, |insn| from_top(
+        insn,
+        X87Arithmetic::DivReversed,
+        true
+    )),
+    work!(Fsqrt, |_| Root),
+    work!(Frndint, |_| Round),
     x87!(Fscale, arith::fscale),
     x87!(Fprem, arith::remainder::<false>),
     x87!(Fprem1, arith::remainder::<true>),
@@ -85,98 +294,164 @@ pub(super) const ROWS: &[Row] = &[
     x87!(Fyl2x, transcendental::fyl2x),
     x87!(Fyl2xp1, transcendental::fyl2xp1),
     // Loads and stores.
-    x87!(Fld_m32fp, load::<Single>),
-    x87!(Fld_m64fp, load::<Double>),
-    x87!(Fld_m80fp, load::<Extended>),
-    x87!(Fild_m16int, load::<Short>),
-    x87!(Fild_m32int, load::<Long>),
-    x87!(Fild_m64int, load::<Quad>),
-    x87!(Fbld_m80bcd, load::<Decimal>),
-    x87!(Fld_sti, data::fld_sti),
-    x87!(Fld1, data::fld1),
-    x87!(Fldl2t, data::fldl2t),
-    x87!(Fldl2e, data::fldl2e),
-    x87!(Fldpi, data::fldpi),
-    x87!(Fldlg2, data::fldlg2),
-    x87!(Fldln2, data::fldln2),
-    x87!(Fldz, data::fldz),
-    x87!(Fst_m32fp, store::<Single, false>),
-    x87!(Fst_m64fp, store::<Double, false>),
-    x87!(Fstp_m32fp, store::<Single, true>),
-    x87!(Fstp_m64fp, store::<Double, true>),
-    x87!(Fstp_m80fp, store::<Extended, true>),
-    x87!(Fist_m16int, store::<Short, false>),
-    x87!(Fist_m32int, store::<Long, false>),
-    x87!(Fistp_m16int, store::<Short, true>),
-    x87!(Fistp_m32int, store::<Long, true>),
-    x87!(Fistp_m64int, store::<Quad, true>),
-    x87!(Fisttp_m16int, store::<TruncatedShort, true>),
-    x87!(Fisttp_m32int, store::<TruncatedLong, true>),
-    x87!(Fisttp_m64int, store::<TruncatedQuad, true>),
-    x87!(Fbstp_m80bcd, store::<Decimal, true>),
-    x87!(Fst_sti, store_sti::<false>),
-    x87!(Fstp_sti, store_sti::<true>),
-    x87!(Fstp_sti_DFD0, store_sti::<true>),
-    x87!(Fstp_sti_DFD8, store_sti::<true>),
-    x87!(Fstpnce_sti, data::fstpnce),
-    x87!(Fxch_st0_sti, data::fxch),
-    x87!(Fxch_st0_sti_DDC8, data::fxch),
-    x87!(Fxch_st0_sti_DFC8, data::fxch),
-    x87!(Fchs, data::fchs),
-    x87!(Fabs, data::fabs),
-    x87!(Fcmovb_st0_sti, data::fcmovb),
-    x87!(Fcmove_st0_sti, data::fcmove),
-    x87!(Fcmovbe_st0_sti, data::fcmovbe),
-    x87!(Fcmovu_st0_sti, data::fcmovu),
-    x87!(Fcmovnb_st0_sti, data::fcmovnb),
-    x87!(Fcmovne_st0_sti, data::fcmovne),
-    x87!(Fcmovnbe_st0_sti, data::fcmovnbe),
-    x87!(Fcmovnu_st0_sti, data::fcmovnu),
+    take!(Fld_m32fp, Push(X87Format::Single)),
+    take!(Fld_m64fp, Push(X87Format::Double)),
+    take!(Fld_m80fp, Push(X87Format::Extended)),
+    take!(Fild_m16int, Push(X87Format::Short)),
+    take!(Fild_m32int, Push(X87Format::Long)),
+    take!(Fild_m64int, Push(X87Format::Quad)),
+    take!(Fbld_m80bcd, Push(X87Format::Decimal)),
+    work!(Fld_sti, |insn| PushRegister(insn.number(0) as u8)),
+    work!(Fld1, |_| PushConstant(Constant::One)),
+    work!(Fldl2t, |_| PushConstant(Constant::Log2Of10)),
+    work!(Fldl2e, |_| PushConstant(Constant::Log2OfE)),
+    work!(Fldpi, |_| PushConstant(Constant::Pi)),
+    work!(Fldlg2, |_| PushConstant(Constant::Log10Of2)),
+    work!(Fldln2, |_| PushConstant(Constant::LnOf2)),
+    work!(Fldz, |_| PushConstant(Constant::Zero)),
+    put!(Fst_m32fp, Single, false),
+    put!(Fst_m64fp, Double, false),
+    put!(Fstp_m32fp, Single, true),
+    put!(Fstp_m64fp, Double, true),
+    put!(Fstp_m80fp, Extended, true),
+    put!(Fist_m16int, Short, false),
+    put!(Fist_m32int, Long, false),
+    put!(Fistp_m16int, Short, true),
+    put!(Fistp_m32int, Long, true),
+    put!(Fistp_m64int, Quad, true),
+    put!(Fisttp_m16int, TruncatedShort, true),
+    put!(Fisttp_m32int, TruncatedLong, true),
+    put!(Fisttp_m64int, TruncatedQuad, true),
+    put!(Fbstp_m80bcd, Decimal, true),
+    work!(Fst_sti, |insn| Copy {
+        to: insn.number(0) as u8,
+        pops: false
+    }),
+    work!(Fstp_sti, |insn| Copy {
+        to: insn.number(0) as u8,
+        pops: true
+    }),
+    work!(Fstp_sti_DFD0, |insn| Copy {
+        to: insn.number(0) as u8,
+        pops: true
+    }),
+    work!(Fstp_sti_DFD8, |insn| Copy {
+        to: insn.number(0) as u8,
+        pops: true
+    }),
+    x87!(Fstpnce_sti, control::fstpnce),
+    work!(Fxch_st0_sti, |insn| Exchange(insn.number(1) as u8)),
+    work!(Fxch_st0_sti_DDC8, |insn| Exchange(insn.number(1) as u8)),
+    work!(Fxch_st0_sti_DFC8, |insn| Exchange(insn.number(1) as u8)),
+    work!(Fchs, |_| Negate),
+    work!(Fabs, |_| Absolute),
+    move_if!(Fcmovb_st0_sti, B),
+    move_if!(Fcmove_st0_sti, E),
+    move_if!(Fcmovbe_st0_sti, Be),
+    move_if!(Fcmovu_st0_sti, P),
+    move_if!(Fcmovnb_st0_sti, Ae),
+    move_if!(Fcmovne_st0_sti, Ne),
+    move_if!(Fcmovnbe_st0_sti, A),
+    move_if!(Fcmovnu_st0_sti, Np),
     // Comparisons.
-    x87!(Fcom_m32fp, fcom_memory::<Single, 0>),
-    x87!(Fcom_m64fp, fcom_memory::<Double, 0>),
-    x87!(Fcomp_m32fp, fcom_memory::<Single, 1>),
-    x87!(Fcomp_m64fp, fcom_memory::<Double, 1>),
-    x87!(Ficom_m16int, fcom_memory::<Short, 0>),
-    x87!(Ficom_m32int, fcom_memory::<Long, 0>),
-    x87!(Ficomp_m16int, fcom_memory::<Short, 1>),
-    x87!(Ficomp_m32int, fcom_memory::<Long, 1>),
-    x87!(Fcom_st0_sti, fcom::<true, 0>),
-    x87!(Fcom_st0_sti_DCD0, fcom::<true, 0>),
-    x87!(Fcomp_st0_sti, fcom::<true, 1>),
-    x87!(Fcomp_st0_sti_DCD8, fcom::<true, 1>),
-    x87!(Fcomp_st0_sti_DED0, fcom::<true, 1>),
-    x87!(Fucom_st0_sti, fcom::<false, 0>),
-    x87!(Fucomp_st0_sti, fcom::<false, 1>),
-    x87!(Fcompp, fcompp::<true>),
-    x87!(Fucompp, fcompp::<false>),
-    x87!(Fcomi_st0_sti, fcomi::<true, 0>),
-    x87!(Fcomip_st0_sti, fcomi::<true, 1>),
-    x87!(Fucomi_st0_sti, fcomi::<false, 0>),
-    x87!(Fucomip_st0_sti, fcomi::<false, 1>),
-    x87!(Ftst, compare::ftst),
-    x87!(Fxam, compare::fxam),
+    take!(
+        Fcom_m32fp,
+        Compare {
+            with: X87Format::Single,
+            pops: false
+        }
+    ),
+    take!(
+        Fcom_m64fp,
+        Compare {
+            with: X87Format::Double,
+            pops: false
+        }
+    ),
+    take!(
+        Fcomp_m32fp,
+        Compare {
+            with: X87Format::Single,
+            pops: true
+        }
+    ),
+    take!(
+        Fcomp_m64fp,
+        Compare {
+            with: X87Format::Double,
+            pops: true
+        }
+    ),
+    take!(
+        Ficom_m16int,
+        Compare {
+            with: X87Format::Short,
+            pops: false
+        }
+    ),
+    take!(
+        Ficom_m32int,
+        Compare {
+            with: X87Format::Long,
+            pops: false
+        }
+    ),
+    take!(
+        Ficomp_m16int,
+        Compare {
+            with: X87Format::Short,
+            pops: true
+        }
+    ),
+    take!(
+        Ficomp_m32int,
+        Compare {
+            with: X87Format::Long,
+            pops: true
+        }
+    ),
+    work!(Fcom_st0_sti, |insn| compare(insn.number(1), true, 0)),
+    work!(Fcom_st0_sti_DCD0, |insn| compare(insn.number(1), true, 0)),
+    work!(Fcomp_st0_sti, |insn| compare(insn.number(1), true, 1)),
+    work!(Fcomp_st0_sti_DCD8, |insn| compare(insn.number(1), true, 1)),
+    work!(Fcomp_st0_sti_DED0, |insn| compare(insn.number(1), true, 1)),
+    work!(Fucom_st0_sti, |insn| compare(insn.number(1), false, 0)),
+    work!(Fucomp_st0_sti, |insn| compare(insn.number(1), false, 1)),
+    work!(Fcompp, |_| compare(1, true, 2)),
+    work!(Fucompp, |_| compare(1, false, 2)),
+    order!(Fcomi_st0_sti, true, false),
+    order!(Fcomip_st0_sti, true, true),
+    order!(Fucomi_st0_sti, false, false),
+    order!(Fucomip_st0_sti, false, true),
+    work!(Ftst, |_| Test),
+    work!(Fxam, |_| Examine),
     // Control.
-    x87!(Fnop, control::fnop),
+    work!(Fnop, |_| Nothing),
     x87!(Fneni, control::ignored),
     x87!(Fndisi, control::ignored),
     x87!(Fnsetpm, control::ignored),
     x87!(Fninit, control::fninit),
     x87!(Fnclex, control::fnclex),
-    x87!(Fldcw_m2byte, control::fldcw),
-    x87!(Fnstcw_m2byte, control::fnstcw),
-    x87!(Fnstsw_m2byte, control::fnstsw),
-    x87!(Fnstsw_AX, control::fnstsw_ax),
-    x87!(Fincstp, control::turn::<1>),
-    x87!(Fdecstp, control::turn::<7>),
-    x87!(Ffree_sti, control::ffree::<false>),
-    x87!(Ffreep_sti, control::ffree::<true>),
-    x87!(Fldenv_m14byte, environment::fldenv::<14>),
-    x87!(Fldenv_m28byte, environment::fldenv::<28>),
+    row!(Fldcw_m2byte, fldcw, Mem).needs(Unit::X87).ends(),
+    row!(Fnstcw_m2byte, fnstcw, Mem).needs(Unit::X87),
+    row!(Fnstsw_m2byte, fnstsw, Mem).needs(Unit::X87),
+    row!(Fnstsw_AX, fnstsw_ax).needs(Unit::X87),
+    work!(Fincstp, |_| Turn(1)),
+    work!(Fdecstp, |_| Turn(7)),
+    work!(Ffree_sti, |insn| Free {
+        register: insn.number(0) as u8,
+        pops: false
+    }),
+    work!(Ffreep_sti, |insn| Free {
+        register: insn.number(0) as u8,
+        pops: true
+    }),
+    x87!(Fldenv_m14byte, environment::fldenv::<14>).ends(),
+    x87!(Fldenv_m28byte, environment::fldenv::<28>).ends(),
     x87!(Fnstenv_m14byte, environment::fnstenv::<14>),
     x87!(Fnstenv_m28byte, environment::fnstenv::<28>),
-    x87!(Frstor_m94byte, environment::frstor::<14>),
-    x87!(Frstor_m108byte, environment::frstor::<28>),
+    x87!(Frstor_m94byte, environment::frstor::<14>).ends(),
+    x87!(Frstor_m108byte, environment::frstor::<28>).ends(),
     x87!(Fnsave_m94byte, environment::fnsave::<14>),
     x87!(Fnsave_m108byte, environment::fnsave::<28>),
     // Executed whatever CR0.EM says.

@@ -1,6 +1,7 @@
 //! Records verbs as operations.
 
 mod vector;
+mod x87;
 
 use std::convert::Infallible;
 use std::marker::PhantomData;

@@ -1,6 +1,7 @@
 //! The slow, obvious meaning of the IR: what every back end must agree with.
 
 mod vector;
+mod x87;
 
 use rax_mmu::HostAddress;
 
@@ -96,6 +97,9 @@ impl Evaluation<'_> {
         if let Op::Vector(step) = op {
             return self.vector(step, width, insn);
         }
+        if let Op::X87(step) = op {
+            return Ok([u128::from(self.x87(step, insn)?), 0]);
+        }
         let value = match width {
             8 => self.step::<Byte>(op, insn),
             16 => self.step::<Word16>(op, insn),
@@ -186,7 +190,7 @@ impl Evaluation<'_> {
             | Op::Jump(_)
             | Op::Branch(_)
             | Op::Call(_) => self.control::<W>(op, insn)?,
-            Op::Vector(_) => unreachable!("vector steps go their own way"),
+            Op::Vector(_) | Op::X87(_) => unreachable!("these steps go their own way"),
         })
     }
 

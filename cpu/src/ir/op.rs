@@ -4,6 +4,7 @@
 //! 8, 16, 32 or 64 bits, of vectors 64, 128 or 256; a value is zero above its width.
 
 use super::vector::VectorStep;
+use super::x87::X87Step;
 use crate::flags::Condition;
 use crate::insn::{HelperFn, Insn};
 use crate::segment::SegmentRegister;
@@ -111,6 +112,8 @@ pub enum Op {
     Branch(Bit),
     /// Works on vectors.
     Vector(VectorStep),
+    /// Works on the x87 unit.
+    X87(X87Step),
     /// Calls the interpreter's function, before which all state must be in place.
     Call(HelperFn),
 }

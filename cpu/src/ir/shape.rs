@@ -14,6 +14,9 @@ impl Op {
         if let Self::Vector(step) = self {
             return step.makes_value();
         }
+        if let Self::X87(step) = self {
+            return step.makes_value();
+        }
         !matches!(
             self,
             Self::Begin(_)
@@ -39,6 +42,9 @@ impl Op {
         if let Self::Vector(step) = self {
             return step.can_fault();
         }
+        if let Self::X87(step) = self {
+            return step.can_fault();
+        }
         matches!(
             self,
             Self::Load(_)
@@ -58,6 +64,9 @@ impl Op {
     #[inline]
     pub const fn changes(self) -> bool {
         if let Self::Vector(step) = self {
+            return step.changes();
+        }
+        if let Self::X87(step) = self {
             return step.changes();
         }
         matches!(
@@ -82,10 +91,24 @@ impl Op {
         if let Self::Vector(step) = self {
             return step.writes_memory();
         }
+        if let Self::X87(step) = self {
+            return step.writes_memory();
+        }
         matches!(
             self,
             Self::Store { .. } | Self::Commit { .. } | Self::Push(_)
         )
+    }
+
+    /// Whether it sets all six arithmetic flags by comparing numbers.
+    #[must_use]
+    #[inline]
+    pub const fn orders(self) -> bool {
+        match self {
+            Self::Vector(step) => step.sets_flags(),
+            Self::X87(step) => step.sets_flags(),
+            _ => false,
+        }
     }
 
     /// The operands, with the width each must have (zero for any); `width` is the
@@ -132,6 +155,7 @@ impl Op {
             Self::Branch(condition) => vec![(condition.0, 1)],
             Self::Flags(flags) => flag_operands(flags, width),
             Self::Vector(step) => step.operands(width),
+            Self::X87(step) => step.operands(width),
         }
     }
 
@@ -192,6 +216,7 @@ impl Op {
             Self::Branch(condition) => Self::Branch(Bit(name(condition.0))),
             Self::Flags(flags) => Self::Flags(flags.map(&name, &name)),
             Self::Vector(step) => Self::Vector(step.map_names(name)),
+            Self::X87(step) => Self::X87(step.map_names(name)),
         }
     }
 

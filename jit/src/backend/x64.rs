@@ -18,6 +18,7 @@ mod memory;
 mod plan;
 mod simd;
 mod values;
+mod x87;
 
 use rax_cpu::insn::Insn;
 use rax_cpu::ir::{self, Name, Op};
@@ -31,6 +32,7 @@ use branch::Ending;
 use flags::{HostFlags, Pending};
 use plan::Plan;
 use values::Loc;
+use x87::Noted;
 
 /// The compiler for x86-64 hosts.
 #[derive(Debug)]
@@ -124,11 +126,14 @@ enum Detour {
         back: usize,
         with_flags: bool,
         with_vectors: bool,
+        noted: Noted,
     },
     /// Loads the guest's vectors at the unit's start, and comes back; or leaves.
     LoadVectors { back: usize },
     /// Leaves before an instruction, since the vectors must stay in the state.
     Refused { index: u32 },
+    /// Gets the x87 registers, and comes back.
+    EnterX87 { back: usize },
     /// Puts the budget back and leaves at the unit's start.
     Exhausted,
     /// Leaves; T0 holds RIP.
@@ -168,6 +173,8 @@ struct Emit<'a> {
     /// What is known of the cells for flags.
     pending: Pending,
     ending: Ending,
+    /// What is yet to be written of the x87 unit's pointers.
+    noted: Noted,
     emitted: Emitted,
     vectors: simd::Vectors,
 }
@@ -200,6 +207,7 @@ impl<'a> Emit<'a> {
             host_flags: HostFlags::Unknown,
             pending: Pending::Unknown,
             ending: Ending::FallThrough,
+            noted: Noted::default(),
             emitted: Emitted::default(),
             vectors: simd::Vectors::new(block.ops.len()),
         }
@@ -216,6 +224,7 @@ impl<'a> Emit<'a> {
     /// Emits everything.
     fn unit(&mut self) -> Result<(), Stuck> {
         let count = self.unit.insns.len() as i32;
+        self.enter_x87();
         self.asm.alu_imm(Alu::Sub, 64, BUDGET, count);
         let exhausted = self.asm.branch_ahead(cc::S);
         self.cold.push(Cold {
@@ -233,6 +242,7 @@ impl<'a> Emit<'a> {
                 self.instruction(index)?;
             }
         }
+        self.write_noted(self.noted);
         self.end()?;
         self.emit_cold();
         Ok(())
@@ -243,6 +253,7 @@ impl<'a> Emit<'a> {
         if self.plan.is_vector(index) {
             self.load_vectors_again();
         }
+        let noted = self.noted;
         self.prepare_flags(range.clone());
         for position in range {
             self.position = position;
@@ -268,6 +279,7 @@ impl<'a> Emit<'a> {
                     back: self.asm.here(),
                     with_flags,
                     with_vectors: self.vectors.are_loaded,
+                    noted,
                 },
             });
         }
@@ -277,7 +289,10 @@ impl<'a> Emit<'a> {
     /// Leaves an instruction to the interpreter.
     fn carry_out(&mut self) {
         self.emitted.carried_out += 1;
+        let noted = std::mem::take(&mut self.noted);
+        self.write_noted(noted);
         self.call_interpreter(self.index, false);
+        self.enter_x87_again(self.index);
         self.forget_registers();
         self.vectors.are_loaded = false;
         self.host_flags = HostFlags::Unknown;
@@ -288,6 +303,9 @@ impl<'a> Emit<'a> {
     }
 
     fn call_interpreter(&mut self, index: u32, with_flags: bool) {
+        if self.touches_x87(index) {
+            self.asm.call(self.backend.routines.save_x87);
+        }
         self.asm.constant(
             abi::T0,
             std::ptr::from_ref(self.unit).expose_provenance() as u64,
@@ -353,6 +371,7 @@ impl<'a> Emit<'a> {
             Op::Jump(target) => self.jump(target),
             Op::Branch(condition) => self.branch(condition, bits),
             Op::Vector(step) => self.vector(step, bits),
+            Op::X87(step) => self.x87(step, bits),
             Op::Call(_) => self.stuck(),
         }
     }
@@ -369,10 +388,15 @@ impl<'a> Emit<'a> {
                     back,
                     with_flags,
                     with_vectors,
+                    noted,
                 } => {
+                    self.write_noted(noted);
                     self.call_interpreter(index, with_flags);
+                    let entered = self.enter_x87_again(index);
                     if with_vectors && (index as usize) + 1 < self.unit.insns.len() {
                         self.load_vectors_after(index + 1, with_flags);
+                    } else if entered && with_flags {
+                        self.asm.call(self.backend.routines.settle);
                     }
                     let jump = self.asm.jump_ahead();
                     self.asm.bind_to(jump, back);
@@ -398,6 +422,11 @@ impl<'a> Emit<'a> {
                 Detour::Computed => {
                     self.asm.store(64, abi::RIP, abi::T0);
                     self.leave(NO_EXIT);
+                }
+                Detour::EnterX87 { back } => {
+                    self.emit_enter_x87();
+                    let jump = self.asm.jump_ahead();
+                    self.asm.bind_to(jump, back);
                 }
                 Detour::Settle { back } => {
                     self.asm.call(self.backend.routines.settle);

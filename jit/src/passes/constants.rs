@@ -198,7 +198,7 @@ impl Fold<'_> {
                 self.registers = [None; 16];
                 self.flags = None;
             }
-            Op::Vector(step) if step.sets_flags() => self.flags = None,
+            op if op.orders() => self.flags = None,
             Op::Flags(flags) => self.flags = self.flags_after(flags, width),
             _ => {}
         }

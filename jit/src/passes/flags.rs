@@ -36,7 +36,7 @@ pub fn producer_of(block: &Block, position: usize) -> Option<usize> {
                     return flags.must_write(count).contains(wanted).then_some(before);
                 }
             }
-            Op::Vector(step) if step.sets_flags() => return Some(before),
+            op if op.orders() => return Some(before),
             Op::Call(_) => return None,
             _ => {}
         }

@@ -8,7 +8,7 @@
 //! is needed [`Need::AtExits`]: the back end may leave it out of the main path if
 //! it makes up for it on the way out, by carrying out [`Needs::pending`].
 
-use rax_cpu::ir::{Block, Name, Op};
+use rax_cpu::ir::{Block, Name, Op, X87Step};
 use rax_cpu::rflags::Rflags;
 use rax_cpu::state::Gpr;
 
@@ -153,7 +153,7 @@ fn touches(block: &Block, op: Op, width: u32) -> Touch {
     };
     match op {
         Op::Call(_) => Touch::Everything,
-        Op::Vector(step) if step.sets_flags() => Touch::Settled(FLAGS),
+        op if op.orders() => Touch::Settled(FLAGS),
         Op::Flags(flags) => {
             let count = flags.count().and_then(|name| constant(block, name));
             of(FLAGS, flags.must_write(count) == Rflags::STATUS)
@@ -274,7 +274,7 @@ impl Walk<'_> {
                 wanted.at_exits &= !written;
                 need
             }
-            Op::Vector(step) if step.sets_flags() => {
+            op if op.orders() => {
                 self.flags.always = Rflags::empty();
                 self.flags.at_exits = Rflags::empty();
                 Need::Always
@@ -291,7 +291,7 @@ impl Walk<'_> {
         match op {
             Op::Begin(_) => {}
             Op::ReadGpr(register, is_high) => self.read(register, bytes(width, is_high, false)),
-            Op::RawAddress => {
+            Op::RawAddress | Op::X87(X87Step::Note) => {
                 let insn = &self.block.insns[self.number];
                 self.read(insn.base, ALL_BYTES);
                 self.read(insn.index, ALL_BYTES);

@@ -3,3 +3,4 @@
 
 mod programs;
 mod vectors;
+mod x87;

@@ -3,11 +3,10 @@
 
 use crate::Cpu;
 use crate::exception::Exit;
-use crate::flags::mask;
 use crate::fpu::Fpu;
 use crate::insn::Insn;
 use crate::rflags::Cr0;
-use crate::segment::SegmentRegister;
+use crate::verbs::X87Verbs;
 
 impl Cpu {
     /// The level of the FERR# pin: an unmasked x87 exception is pending, and CR0.NE says
@@ -28,27 +27,10 @@ pub(super) fn wait(cpu: &mut Cpu) -> Result<(), Exit> {
 }
 
 /// Notes which non-control instruction this is, once nothing can fault any more.
-///
-/// Processors since the Pentium 4 keep the opcode, and those whose CPUID says so the
-/// operand's address, only of instructions that raise an unmasked exception; this one,
-/// as the earlier ones, keeps them always.
 #[inline]
-pub(super) fn note<'a>(cpu: &'a mut Cpu, insn: &Insn) -> &'a mut Fpu {
-    let ip = cpu.ip_of(insn);
-    let cs = cpu.state.segment(SegmentRegister::Cs).selector;
-    let operand = insn.has_memory().then(|| {
-        let offset = cpu.raw_effective_address(insn) & mask(u32::from(insn.address_bits));
-        (cpu.state.segment(insn.segment).selector, offset)
-    });
-    let fpu = &mut cpu.state.fpu;
-    fpu.last_ip = ip;
-    fpu.last_cs = cs;
-    fpu.last_opcode = insn.immediate as u16 & 0x7ff;
-    if let Some((ds, dp)) = operand {
-        fpu.last_ds = ds;
-        fpu.last_dp = dp;
-    }
-    fpu
+fn note<'a>(cpu: &'a mut Cpu, insn: &Insn) -> &'a mut Fpu {
+    X87Verbs::note(cpu, insn);
+    &mut cpu.state.fpu
 }
 
 /// Waits, then notes: how a non-control instruction without memory operand begins.

@@ -14,8 +14,9 @@ use std::mem::offset_of;
 
 use rax_cpu::Cpu;
 use rax_cpu::CpuState;
-use rax_cpu::compiled::Cells;
+use rax_cpu::compiled::{Cells, HostX87, X87Place};
 use rax_cpu::flags::LazyFlags;
+use rax_cpu::fpu::Fpu;
 use rax_cpu::segment::{Segment, SegmentRegister};
 use rax_cpu::state::{Gpr, VectorRegister};
 use rax_mmu::View;
@@ -26,8 +27,10 @@ use super::asm::{
     Reg, at,
 };
 use super::simd::FIRST_TEMP;
-use crate::backend::NO_EXIT;
+use crate::backend::{INTERPRET, NO_EXIT};
 use crate::helpers::Helpers;
+
+use super::x87::{FNSAVE, FRSTOR};
 
 /// How far into the processor rbp points: one byte of displacement reaches the cells,
 /// the registers, RIP and the flags.
@@ -131,6 +134,36 @@ pub(super) const fn flag_value(n: usize) -> Mem {
     cell(offset_of!(Cells, flag_values) + 8 * n)
 }
 
+const fn host_x87(offset: usize) -> Mem {
+    at(RBP, (offset_of!(Cpu, host_x87) + offset) as i32 - BIAS)
+}
+
+/// Where the x87 registers are, a word on its way, and the unit's image.
+pub(super) const X87_PLACE: Mem = host_x87(offset_of!(HostX87, place));
+pub(super) const X87_WORD: Mem = host_x87(offset_of!(HostX87, word));
+const X87_IMAGE: Mem = host_x87(offset_of!(HostX87, image));
+
+const fn fpu(offset: usize) -> Mem {
+    at(RBP, STATE + (offset_of!(CpuState, fpu) + offset) as i32)
+}
+
+/// The x87 unit's control word and pointers in the state.
+pub(super) const X87_CONTROL: Mem = fpu(offset_of!(Fpu, control));
+pub(super) const X87_LAST_OPCODE: Mem = fpu(offset_of!(Fpu, last_opcode));
+pub(super) const X87_LAST_CS: Mem = fpu(offset_of!(Fpu, last_cs));
+pub(super) const X87_LAST_DS: Mem = fpu(offset_of!(Fpu, last_ds));
+pub(super) const X87_LAST_IP: Mem = fpu(offset_of!(Fpu, last_ip));
+pub(super) const X87_LAST_DP: Mem = fpu(offset_of!(Fpu, last_dp));
+
+/// Where the state keeps a segment's selector.
+pub(super) const fn selector(segment: SegmentRegister) -> Mem {
+    let segment = segment as usize * size_of::<Segment>() + offset_of!(Segment, selector);
+    at(
+        RBP,
+        STATE + (offset_of!(CpuState, segments) + segment) as i32,
+    )
+}
+
 /// How many cells there are for values that find no register.
 pub(super) const SCRATCHES: u8 = 2;
 
@@ -156,6 +189,12 @@ pub(super) struct Routines {
     pub(super) carry_out: u64,
     /// The same; the host's flags are the guest's then.
     pub(super) carry_out_with_flags: u64,
+    /// Called before either: saves the x87 registers if they are in the host's unit.
+    /// Disturbs nothing else.
+    pub(super) save_x87: u64,
+    /// Called; gets the x87 registers into the host's unit, or leaves to have the unit at
+    /// RIP interpreted. Disturbs T0 and T1.
+    pub(super) enter_x87: u64,
     /// Called; makes the flags in the state valid, and the host's flags the guest's.
     /// Disturbs no register but T0 and T1.
     pub(super) settle: u64,
@@ -239,6 +278,37 @@ fn vector_routines(asm: &mut Asm) -> (u64, u64) {
     (load, store)
 }
 
+/// Saves the x87 registers in the image if they are in the host's unit, which is then as
+/// Rust code wants it.
+fn save_x87(asm: &mut Asm) {
+    asm.alu_imm(Alu::Cmp, 32, X87_PLACE, X87Place::Host as i32);
+    let elsewhere = asm.branch_ahead(super::asm::cc::NE);
+    asm.x87_memory(FNSAVE, X87_IMAGE);
+    asm.store_imm(32, X87_PLACE, X87Place::Image as i32);
+    asm.bind(elsewhere);
+}
+
+/// Gets the x87 registers into the host's unit, unless they are there; goes to `leave` if an
+/// exception is unmasked.
+fn enter_x87(asm: &mut Asm, helpers: &Helpers, store_vectors: u64, leave: u64) {
+    asm.alu_imm(Alu::Cmp, 32, X87_PLACE, X87Place::Host as i32);
+    let there = asm.branch_ahead(super::asm::cc::E);
+    spill(asm);
+    put_back_vectors(asm, store_vectors);
+    call(asm, helpers.image_x87);
+    asm.test(64, RAX, RAX);
+    let unmasked = asm.branch_ahead(super::asm::cc::E);
+    asm.x87_memory(FRSTOR, X87_IMAGE);
+    asm.store_imm(32, X87_PLACE, X87Place::Host as i32);
+    reload(asm);
+    asm.bind(there);
+    asm.ret();
+    asm.bind(unmasked);
+    asm.store(64, BUDGET_CELL, BUDGET);
+    asm.constant(T0, INTERPRET);
+    asm.jump(leave);
+}
+
 /// Emits the routines.
 pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
     let mut asm = Asm::new(base);
@@ -266,6 +336,7 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
     asm.store(64, BUDGET_CELL, BUDGET);
     let leave = base + asm.here() as u64;
     asm.store(64, EXIT, T0);
+    save_x87(&mut asm);
     asm.load(64, RSP, HOST_STACK);
     asm.alu_imm(Alu::Add, 64, RSP, 8);
     for register in SAVED.into_iter().rev() {
@@ -301,6 +372,13 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
         asm.constant(T0, NO_EXIT);
         asm.jump(leave);
     }
+
+    routines.save_x87 = base + asm.here() as u64;
+    save_x87(&mut asm);
+    asm.ret();
+
+    routines.enter_x87 = base + asm.here() as u64;
+    enter_x87(&mut asm, helpers, store_vectors, leave);
 
     routines.settle = base + asm.here() as u64;
     spill(&mut asm);

@@ -113,6 +113,7 @@ pub(super) mod cc {
     pub(in super::super) const BE: u8 = 6;
     pub(in super::super) const A: u8 = 7;
     pub(in super::super) const S: u8 = 8;
+    pub(in super::super) const NP: u8 = 11;
 }
 
 /// A displacement of four bytes that is yet to be filled in: where it stands.
@@ -374,6 +375,11 @@ impl Asm {
             self.encode(0, bits, &[0x69], reg, rm.into(), [false; 2]);
             self.immediate(bits, value);
         }
+    }
+
+    /// An opcode with a digit and an operand in memory.
+    pub(super) fn extended(&mut self, opcode: u8, digit: u8, mem: Mem) {
+        self.encode(0, 32, &[opcode], digit, Rm::Mem(mem), [false; 2]);
     }
 
     /// Group 3: NOT is 2, NEG 3, MUL 4, IMUL 5, DIV 6, IDIV 7.

@@ -44,7 +44,12 @@ impl Emit<'_> {
             self.asm.constant(to, value);
             return Ok(());
         }
-        let Ok(short) = i32::try_from(displacement as i64) else {
+        // Of 32 bits, what is above is cut off: a negative one comes with zeros above.
+        let short = if bits == 32 {
+            displacement as i32
+        } else if let Ok(short) = i32::try_from(displacement as i64) {
+            short
+        } else {
             return self.stuck();
         };
         let base_register = pinned(base);

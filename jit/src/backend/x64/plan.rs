@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rax_cpu::compiled::{FlagKind, overwrites_all};
 use rax_cpu::flags::Condition;
-use rax_cpu::ir::{Block, Name, Op, VectorStep};
+use rax_cpu::ir::{Block, Name, Op, VectorStep, X87Step};
 use rax_cpu::verbs::{BinaryOp, Flags, ShiftOp};
 
 /// An update of the flags, its operands named.
@@ -145,20 +145,34 @@ impl Plan {
     /// Finds each condition's update, and whether the host's flags will last until then.
     fn conditions(&mut self, block: &Block) {
         let mut last = None;
+        // A comparison of numbers, whose flags are the host's.
+        let mut order = None;
         let mut lasts = false;
         for index in 0..self.ranges.len() {
             if self.is_carried_out(index) {
                 last = None;
+                order = None;
                 continue;
             }
             for position in self.range(index) {
                 let (op, bits) = block.ops[position];
                 match op {
+                    Op::X87(step) if step.sets_flags() => {
+                        order = Some(position);
+                        last = None;
+                        lasts = true;
+                    }
+                    Op::Condition(_) if order.is_some() => {
+                        self.source[position] = order;
+                        self.wanted[position] = lasts;
+                    }
                     Op::Flags(flags) => {
+                        order = None;
                         last = Some((position, Some(flags), bits));
                         lasts = true;
                     }
                     Op::Vector(VectorStep::FloatOrder { .. }) => {
+                        order = None;
                         last = Some((position, None, bits));
                         lasts = true;
                     }
@@ -195,6 +209,10 @@ impl Plan {
             }
             for position in self.range(index).rev() {
                 match block.ops[position].0 {
+                    Op::X87(step) if step.sets_flags() => {
+                        self.needed[position] = live || self.kept[position];
+                        live = false;
+                    }
                     Op::Flags(flags) => {
                         self.needed[position] = live || self.kept[position];
                         if !reads_old(block, &flags) {
@@ -345,6 +363,15 @@ const fn disturbs_flags(op: Op) -> bool {
             | Op::MoveStack(_)
             | Op::NextIp
             | Op::DirectTarget
+            | Op::X87(
+                X87Step::Wait
+                    | X87Step::Note
+                    | X87Step::Work(_)
+                    | X87Step::Order { .. }
+                    | X87Step::MoveIf(..)
+                    | X87Step::Control
+                    | X87Step::Status
+            )
     ) && !matches!(op, Op::Vector(step) if !step.writes_memory() && !matches!(step, VectorStep::Load { .. }))
 }
 
@@ -361,6 +388,7 @@ const fn can_leave(op: Op) -> bool {
             | Op::Divide { .. }
             | Op::CheckTarget(_)
             | Op::Vector(_)
+            | Op::X87(X87Step::Take { .. } | X87Step::Put { .. } | X87Step::SetControl(_))
             | Op::Call(_)
     )
 }
@@ -378,6 +406,7 @@ const fn has_effect(op: Op) -> bool {
                 | Op::Jump(_)
                 | Op::Branch(_)
         )
+        || matches!(op, Op::X87(step) if step.changes())
 }
 
 /// Calls `act` with each operand, but for those of flags and vectors.
@@ -395,6 +424,13 @@ fn each_operand(op: Op, act: &mut dyn FnMut(Name)) {
         | Op::Flags(_)
         | Op::Vector(_)
         | Op::Call(_) => {}
+        Op::X87(step) => {
+            let act = std::cell::RefCell::new(act);
+            let _ = step.map_names(|name| {
+                (act.borrow_mut())(name);
+                name
+            });
+        }
         Op::WriteGpr(_, _, name)
         | Op::Push(name)
         | Op::Unary(_, name)
