@@ -43,6 +43,7 @@ fuzz_target!(|input: (u16, u64, u32)| {
             extent: Extent::One(number.into()),
             vendors: vec![Vendor::Intel, Vendor::Amd],
             absent: absent(|feature| pair.oracle.has(feature)),
+            engine: None,
         };
         let session = Session::new(&mut pair.oracle, &mut pair.guest);
         let result = session.run(&plan, &mut |_| true, &mut |_, _, _| {});

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use rax_cpu::{Cpu, Engine, Evaluator};
 use rax_verify::record::{Header, Recorder, Recording, RecordingError};
 use rax_verify::undefined::Vendor;
@@ -63,6 +63,14 @@ pub enum VerifyError {
         #[source]
         source: RecordingError,
     },
+    /// The recording has nothing to compare.
+    #[error("'{}' holds no case of {what}; check PATTERN and the path after --replay", .path.display())]
+    NothingRecorded {
+        /// Its path.
+        path: PathBuf,
+        /// What was looked for.
+        what: String,
+    },
     /// Nobody listens.
     #[error("cannot write the result ({0})")]
     Output(#[source] io::Error),
@@ -87,6 +95,8 @@ impl VerifyError {
 pub fn verify(options: &VerifyOptions) -> Result<u8, VerifyError> {
     let forms = meant(options)?;
     let mut subject = subject(options.engine)?;
+    let pages = Pages::create(options)?;
+    // However the run ends, the bar is cleared when it is dropped.
     let bar = bar();
     let mut progress = |progress: Progress| {
         bar.set_position((progress.done * 1000.0) as u64);
@@ -104,18 +114,25 @@ pub fn verify(options: &VerifyOptions) -> Result<u8, VerifyError> {
         },
         vendors: Vec::new(),
         absent: Vec::new(),
+        engine: match options.engine {
+            VerifyEngine::Interp => None,
+            VerifyEngine::Ir => Some("ir"),
+            VerifyEngine::Jit => Some("jit"),
+        },
     };
     let result = if let Some(path) = &options.replay {
-        replay(path, &mut plan, &mut subject, &mut progress)?
+        let pattern = options.pattern.as_deref();
+        replay((path, pattern), &mut plan, &mut subject, &mut progress)?
     } else {
         against_host(options, &mut plan, &mut subject, &mut progress)?
     };
     bar.finish_and_clear();
-    write_reports(options, &result)?;
-    let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(report::text(&result).as_bytes())
-        .map_err(VerifyError::Output)?;
+    // What was found is said whatever becomes of the files.
+    let said = io::stdout()
+        .lock()
+        .write_all(report::text(&result).as_bytes());
+    pages.write(&result)?;
+    said.map_err(VerifyError::Output)?;
     Ok(u8::from(result.mismatch_count() > 0))
 }
 
@@ -212,7 +229,7 @@ fn against_host(
 }
 
 fn replay(
-    path: &Path,
+    (path, pattern): (&Path, Option<&str>),
     plan: &mut Plan,
     subject: &mut Guest,
     progress: &mut dyn FnMut(Progress) -> bool,
@@ -226,13 +243,20 @@ fn replay(
             path: path.to_owned(),
             source,
         })?;
+    let is_meant = |form: &Form| plan.forms.iter().any(|meant| meant.name == form.name);
+    if !recording.forms().any(is_meant) {
+        return Err(VerifyError::NothingRecorded {
+            path: path.to_owned(),
+            what: pattern.map_or_else(|| "anything".into(), |pattern| format!("'{pattern}'")),
+        });
+    }
     plan.seed = recording.header.seed;
     plan.vendors = vendors(&recording.header);
     let mut reference = Recorded {
         name: recording.header.processor.clone(),
     };
     let session = Session::new(&mut reference, subject);
-    Ok(session.replay(plan, &recording.cases, progress))
+    Ok(session.replay(plan, &recording, progress))
 }
 
 /// The manuals that may leave something open: rax follows Intel's.
@@ -264,7 +288,7 @@ impl Subject for Recorded {
 }
 
 fn bar() -> ProgressBar {
-    let bar = ProgressBar::new(1000);
+    let bar = ProgressBar::new(1000).with_finish(ProgressFinish::AndClear);
     let style = ProgressStyle::with_template("{wide_bar} {percent:>3}%  {msg}  {eta}");
     if let Ok(style) = style {
         bar.set_style(style);
@@ -278,23 +302,62 @@ fn bar() -> ProgressBar {
     bar
 }
 
-fn write_reports(options: &VerifyOptions, result: &Report) -> Result<(), VerifyError> {
-    let files = [
-        (
-            &options.report,
-            "--report",
-            report::html as fn(&Report) -> String,
-        ),
-        (&options.table, "--table", report::markdown),
-    ];
-    for (path, option, make) in files {
-        if let Some(path) = path {
-            std::fs::write(path, make(result)).map_err(|source| VerifyError::Write {
+/// How a page is made of what was found.
+type Make = fn(&Report) -> String;
+
+/// The files that were asked for besides the text. They are opened before the run, so
+/// that a wrong path costs none.
+struct Pages {
+    files: Vec<(File, PathBuf, &'static str, Make)>,
+}
+
+impl Pages {
+    fn create(options: &VerifyOptions) -> Result<Self, VerifyError> {
+        let wanted: [(_, _, Make); 2] = [
+            (&options.report, "--report", report::html),
+            (&options.table, "--table", report::markdown),
+        ];
+        let mut files = Vec::new();
+        for (path, option, make) in wanted {
+            let Some(path) = path else { continue };
+            let file = File::create(path).map_err(|source| VerifyError::Write {
                 path: path.clone(),
                 option,
                 source,
             })?;
+            files.push((file, path.clone(), option, make));
         }
+        Ok(Self { files })
     }
-    Ok(())
+
+    fn write(self, result: &Report) -> Result<(), VerifyError> {
+        for (mut file, path, option, make) in self.files {
+            file.write_all(make(result).as_bytes())
+                .map_err(|source| VerifyError::Write {
+                    path,
+                    option,
+                    source,
+                })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_without_a_reference_has_a_code_of_its_own() {
+        for error in [OracleError::NoReference, OracleError::Lacking("AVX")] {
+            let error = VerifyError::Reference(error);
+            assert_eq!(error.exit_code(), 3);
+            let line = error.to_string();
+            assert!(line.starts_with("there is no reference on this host: it "));
+            assert!(line.ends_with("rax verify --replay verify/corpus/base.rax"));
+        }
+        let reason = String::from("it died");
+        let error = VerifyError::Reference(OracleError::Child { reason });
+        assert_eq!(error.exit_code(), 1);
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::case::{Case, End, Outcome, X87};
-use crate::undefined::{Excuse, Vendor, excuse};
+use crate::undefined::{Excuse, TABLE, Vendor, excuse, excuse_without};
 
 /// Something that is not as the reference has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +70,33 @@ pub fn compare(case: &Case, expected: &Outcome, got: &Outcome, vendors: &[Vendor
     if expected == got {
         return Verdict::Same;
     }
+    compare_excusing(excuse(case, expected, vendors), expected, got)
+}
+
+/// The rows of the table, by number, without any one of which two outcomes of a single
+/// instruction would differ.
+pub(crate) fn rows_needed(
+    case: &Case,
+    expected: &Outcome,
+    got: &Outcome,
+    vendors: &[Vendor],
+) -> Vec<usize> {
+    if expected == got || case.instructions > 1 {
+        return Vec::new();
+    }
+    let is_needed = |row: &usize| {
+        let excuse = excuse_without(Some(*row), case, expected, vendors);
+        matches!(
+            compare_excusing(excuse, expected, got),
+            Verdict::Different(_)
+        )
+    };
+    (0..TABLE.len()).filter(is_needed).collect()
+}
+
+fn compare_excusing(excuse: Excuse, expected: &Outcome, got: &Outcome) -> Verdict {
     let mut comparison = Comparison {
-        excuse: excuse(case, expected, vendors),
+        excuse,
         differences: Vec::new(),
         is_near: false,
     };

@@ -119,7 +119,11 @@ fn memory(case: &Case) -> Vec<String> {
 pub fn command(mismatch: &Mismatch) -> Option<String> {
     let number = mismatch.number?;
     let (name, seed) = (&mismatch.form.name, mismatch.seed);
-    Some(format!("rax verify {name} --seed {seed} --case {number}"))
+    let mut command = format!("rax verify {name} --seed {seed} --case {number}");
+    if let Some(engine) = mismatch.engine {
+        let _ = write!(command, " --engine {engine}");
+    }
+    Some(command)
 }
 
 /// All that is to be said of a mismatch.

@@ -207,13 +207,15 @@ fn change(words: &mut [u64; COUNT], changes: &Changes) -> Option<()> {
     Some(())
 }
 
-/// A recording, read as a whole.
+/// A recording, read and found whole. Its cases stay packed until they are asked for:
+/// unpacked, each takes some kilobytes.
 #[derive(Clone, Debug)]
 pub struct Recording {
     /// Where it comes from.
     pub header: Header,
-    /// What it holds.
-    pub cases: Vec<Recorded>,
+    /// Entries, one behind the other.
+    entries: Vec<u8>,
+    count: usize,
 }
 
 impl Recording {
@@ -243,13 +245,16 @@ impl Recording {
             ended: false,
         };
         let header = source.get()?.ok_or(RecordingError::Damaged(0))?;
-        let mut cases = Vec::new();
+        let mut recording = Self {
+            header,
+            entries: Vec::new(),
+            count: 0,
+        };
         loop {
-            let number = cases.len();
-            let damaged = RecordingError::Damaged(number);
+            let damaged = RecordingError::Damaged(recording.count);
             match source.get::<bool>()? {
                 Some(true) => {}
-                Some(false) => return Ok(Self { header, cases }),
+                Some(false) => break,
                 None => return Err(damaged),
             }
             let Some(entry) = source.get::<Entry>()? else {
@@ -257,12 +262,55 @@ impl Recording {
             };
             let Some(form) = form::form(&entry.form) else {
                 return Err(RecordingError::UnknownForm {
-                    entry: number,
+                    entry: recording.count,
                     name: entry.form,
                 });
             };
-            cases.push(restore(form, entry).ok_or(damaged)?);
+            let Ok(packed) = postcard::to_stdvec(&entry) else {
+                return Err(damaged);
+            };
+            restore(form, entry).ok_or(damaged)?;
+            recording.entries.extend(packed);
+            recording.count += 1;
         }
+        // The checksum is behind all else; nothing else may be.
+        if source.is_at_end()? {
+            Ok(recording)
+        } else {
+            Err(RecordingError::Damaged(recording.count))
+        }
+    }
+
+    /// How many cases it holds.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The forms of its cases, in order.
+    pub fn forms(&self) -> impl Iterator<Item = &'static Form> {
+        self.entries().filter_map(|entry| form::form(&entry.form))
+    }
+
+    /// Its cases, in order.
+    pub fn cases(&self) -> impl Iterator<Item = Recorded> {
+        self.entries()
+            .filter_map(|entry| restore(form::form(&entry.form)?, entry))
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry> {
+        let mut rest = &self.entries[..];
+        std::iter::from_fn(move || {
+            let (entry, behind) = postcard::take_from_bytes(rest).ok()?;
+            rest = behind;
+            Some(entry)
+        })
     }
 }
 
@@ -331,6 +379,14 @@ impl<R: Read> Source<R> {
                 Err(_) => return Ok(None),
             }
         }
+    }
+
+    /// Whether nothing is left, checksum included.
+    fn is_at_end(&mut self) -> Result<bool, io::Error> {
+        while !self.ended && self.held.is_empty() {
+            self.fill()?;
+        }
+        Ok(self.held.is_empty())
     }
 
     fn fill(&mut self) -> Result<(), io::Error> {

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use iced_x86::CpuidFeature;
 
 use crate::case::{Case, Lost, Outcome, Subject};
-use crate::compare::{Difference, Verdict, compare, normalize};
+use crate::compare::{Difference, Verdict, compare, normalize, rows_needed};
 use crate::form::{self, Form, Kind, Standing, forms};
 use crate::generate::generate;
-use crate::record::Recorded;
+use crate::record::Recording;
 use crate::shrink::shrink;
-use crate::undefined::{Vendor, flow};
+use crate::undefined::{TABLE, Vendor, flow};
 use schedule::Schedule;
 
 /// How many mismatches of a form are looked into; the others are counted.
@@ -33,6 +33,8 @@ pub struct Plan {
     pub vendors: Vec<Vendor>,
     /// What the reference's processor does not have.
     pub absent: Vec<Kind>,
+    /// What `--engine` is given to run a case again, if it needs to be given.
+    pub engine: Option<&'static str>,
 }
 
 /// The forms of which `has` says that a feature they come with is missing.
@@ -94,6 +96,8 @@ pub struct Mismatch {
     pub got: Result<Outcome, Lost>,
     /// What is different.
     pub differences: Vec<Difference>,
+    /// See [`Plan::engine`].
+    pub engine: Option<&'static str>,
 }
 
 /// What came of a run.
@@ -103,6 +107,10 @@ pub struct Report {
     pub names: [String; 2],
     /// The seed.
     pub seed: u64,
+    /// What was asked for; none if it was a replay.
+    pub extent: Option<Extent>,
+    /// How often each row of [`TABLE`] was needed, where one instruction ran alone.
+    pub excused: Vec<u64>,
     /// Every form that was asked for.
     pub lines: Vec<Line>,
     /// The first mismatches of each form.
@@ -170,6 +178,7 @@ pub struct Session<'a> {
     subject: &'a mut dyn Subject,
     report: Report,
     vendors: Vec<Vendor>,
+    engine: Option<&'static str>,
 }
 
 impl<'a> Session<'a> {
@@ -182,11 +191,14 @@ impl<'a> Session<'a> {
             report: Report {
                 names,
                 seed: 0,
+                extent: None,
+                excused: vec![0; TABLE.len()],
                 lines: Vec::new(),
                 mismatches: Vec::new(),
                 losses: Vec::new(),
             },
             vendors: Vec::new(),
+            engine: None,
         }
     }
 
@@ -199,6 +211,7 @@ impl<'a> Session<'a> {
         observer: Observer<'_>,
     ) -> Report {
         self.begin(plan);
+        self.report.extent = Some(plan.extent);
         let lines = &self.report.lines;
         let open = lines
             .iter()
@@ -229,6 +242,7 @@ impl<'a> Session<'a> {
     fn begin(&mut self, plan: &Plan) {
         self.report.seed = plan.seed;
         self.vendors.clone_from(&plan.vendors);
+        self.engine = plan.engine;
         let lines = plan.forms.iter().map(|&form| Line {
             form,
             absent: false,
@@ -248,7 +262,7 @@ impl<'a> Session<'a> {
     pub fn replay(
         mut self,
         plan: &Plan,
-        recorded: &[Recorded],
+        recording: &Recording,
         progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Report {
         self.begin(plan);
@@ -258,25 +272,25 @@ impl<'a> Session<'a> {
             .enumerate()
             .map(|(place, form)| (form.name.as_str(), place))
             .collect();
-        let meant = recorded.iter().filter_map(|recorded| {
-            let line = *places.get(recorded.form.name.as_str())?;
-            let is_run = recorded.form.standing == Standing::Covered;
-            is_run.then_some((line, recorded))
-        });
-        let meant: Vec<_> = meant.collect();
-        for (number, (line, recorded)) in meant.iter().enumerate() {
-            let mut expected = recorded.outcome.clone();
+        for (number, recorded) in recording.cases().enumerate() {
+            let Some(line) = places.get(recorded.form.name.as_str()) else {
+                continue;
+            };
+            if recorded.form.standing != Standing::Covered {
+                continue;
+            }
+            let mut expected = recorded.outcome;
             normalize(&mut expected);
             let Some(got) = self.subject.run(std::slice::from_ref(&recorded.case)).pop() else {
                 continue;
             };
             self.count(*line, None, &recorded.case, &expected, got);
             let so_far = Progress {
-                cases: number as u64 + 1,
+                cases: self.report.cases(),
                 mismatches: self.report.mismatch_count(),
-                done: (number + 1) as f64 / meant.len() as f64,
+                done: (number + 1) as f64 / recording.len() as f64,
             };
-            if number % BATCH as usize == 0 && !progress(so_far) {
+            if !progress(so_far) {
                 break;
             }
         }
@@ -316,8 +330,11 @@ impl<'a> Session<'a> {
     ) {
         self.report.lines[line].cases += 1;
         match judge(case, expected, got.clone(), &self.vendors) {
-            Verdict::Same => {}
-            Verdict::Near => self.report.lines[line].near += 1,
+            Verdict::Same => self.count_excuses(case, expected, got),
+            Verdict::Near => {
+                self.report.lines[line].near += 1;
+                self.count_excuses(case, expected, got);
+            }
             Verdict::Different(differences) => {
                 self.report.lines[line].mismatches += 1;
                 let form = self.report.lines[line].form;
@@ -333,10 +350,20 @@ impl<'a> Session<'a> {
                     expected: expected.clone(),
                     got,
                     differences,
+                    engine: self.engine,
                 };
                 let mismatch = self.smaller(mismatch);
                 self.report.mismatches.push(mismatch);
             }
+        }
+    }
+
+    /// Counts the rows of the table without which two equal outcomes would differ.
+    fn count_excuses(&mut self, case: &Case, expected: &Outcome, got: Result<Outcome, Lost>) {
+        let Ok(mut got) = got else { return };
+        normalize(&mut got);
+        for row in rows_needed(case, expected, &got, &self.vendors) {
+            self.report.excused[row] += 1;
         }
     }
 

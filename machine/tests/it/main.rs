@@ -9,3 +9,4 @@ mod firmware;
 mod linux;
 mod roms;
 mod support;
+mod verify;

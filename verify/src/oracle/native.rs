@@ -42,6 +42,7 @@ pub struct Oracle {
     /// Before `area`, which it uses.
     child: Option<Child>,
     area: Area,
+    name: String,
 }
 
 impl Oracle {
@@ -54,6 +55,7 @@ impl Oracle {
         let mut oracle = Self {
             child: None,
             area: Area::new()?,
+            name: features::brand(),
         };
         oracle.child = Some(Child::start(&mut oracle.area)?);
         oracle.check()?;
@@ -155,7 +157,7 @@ impl Oracle {
 
 impl Subject for Oracle {
     fn name(&self) -> &str {
-        "host"
+        &self.name
     }
 
     fn run(&mut self, cases: &[Case]) -> Vec<Result<Outcome, Lost>> {

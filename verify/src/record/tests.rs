@@ -39,8 +39,8 @@ fn what_is_recorded_comes_back() {
     let (file, cases) = recording();
     let read = Recording::read(&file[..]).unwrap();
     assert_eq!(read.header, header());
-    assert_eq!(read.cases.len(), cases.len());
-    for (recorded, (case, outcome)) in read.cases.iter().zip(&cases) {
+    assert_eq!(read.len(), cases.len());
+    for (recorded, (case, outcome)) in read.cases().zip(&cases) {
         assert_eq!(&recorded.case, case);
         assert_eq!(&recorded.outcome, outcome);
     }
@@ -60,8 +60,13 @@ fn other_files_are_refused() {
         error(b"raxcases\x09\0"),
         "the recording has version 9; this rax reads version 1"
     );
-    let (file, _) = recording();
-    assert!(Recording::read(&file[..file.len() / 2]).is_err());
+    let (mut file, _) = recording();
+    for length in [file.len() / 2, file.len() - 1] {
+        assert!(Recording::read(&file[..length]).is_err(), "{length}");
+    }
+    // The checksum, which finds what makes sense and is not what was written.
+    *file.last_mut().unwrap() ^= 1;
+    assert!(Recording::read(&file[..]).is_err());
 }
 
 /// A recording around any bytes.
@@ -77,7 +82,11 @@ fn wrap(bytes: &[u8]) -> Vec<u8> {
 fn senseless_entries_are_refused() {
     let mut bytes = postcard::to_stdvec(&header()).unwrap();
     bytes.push(0);
-    assert_eq!(Recording::read(&wrap(&bytes)[..]).unwrap().cases.len(), 0);
+    assert!(Recording::read(&wrap(&bytes)[..]).unwrap().is_empty());
+    bytes.push(7);
+    let error = Recording::read(&wrap(&bytes)[..]).unwrap_err();
+    assert!(matches!(error, RecordingError::Damaged(0)), "{error}");
+    bytes.pop();
     bytes.pop();
     bytes.extend([1, 0xff, 0xff, 0xff, 0xff, 0x0f]);
     let error = Recording::read(&wrap(&bytes)[..]).unwrap_err();
@@ -109,7 +118,7 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] = byte;
         if let Ok(recording) = Recording::read(&wrap(&bytes)[..]) {
-            let cases: Vec<_> = recording.cases.into_iter().map(|recorded| recorded.case).collect();
+            let cases: Vec<_> = recording.cases().map(|recorded| recorded.case).collect();
             let mut guest = crate::Guest::interpreter().unwrap();
             let limited = cases.into_iter().map(|case| Case { instructions: case.instructions.min(1000), ..case });
             guest.run(&limited.collect::<Vec<_>>());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::form::Standing;
-use crate::session::{Line, Report};
+use crate::session::{Extent, Line, Report};
 
 /// Sums over the forms of a set of features.
 #[derive(Default)]
@@ -24,10 +24,8 @@ pub fn markdown(report: &Report) -> String {
     let [reference, subject] = &report.names;
     let _ = writeln!(
         text,
-        "What `rax verify --seed {} --cases {} --table docs/conformance.md` found: the {subject} against \
-         {reference}.\n\n`{}`\n",
-        report.seed,
-        report.cases(),
+        "What `{}` found: {subject} against {reference}.\n\n`{}`\n",
+        command(report),
         report.summary()
     );
     text.push_str("[verify.md](verify.md) says how cases are made and what is compared.\n\n");
@@ -64,6 +62,18 @@ pub fn markdown(report: &Report) -> String {
         let _ = writeln!(text, "{}.", names.join(", "));
     }
     text
+}
+
+/// What to type to have the same table again.
+fn command(report: &Report) -> String {
+    let seed = report.seed;
+    let words = match report.extent {
+        Some(Extent::Cases(count)) => format!("--cases {count} --seed {seed}"),
+        Some(Extent::Time(time)) => format!("--time {}s --seed {seed}", time.as_secs_f64()),
+        Some(Extent::One(number)) => format!("--case {number} --seed {seed}"),
+        None => "--replay FILE".into(),
+    };
+    format!("rax verify {words} --table FILE")
 }
 
 fn sums(lines: &[Line]) -> BTreeMap<&str, Sum> {

@@ -36,6 +36,7 @@ fn report(names: &[&str], count: u64) -> Report {
         extent: Extent::Cases(count),
         vendors: Vec::new(),
         absent: Vec::new(),
+        engine: None,
     };
     Session::new(&mut reference, &mut subject).run(&plan, &mut |_| true, &mut |_, _, _| {})
 }

@@ -36,7 +36,7 @@ const TRANSCENDENTAL: &[M] = &[
 ];
 
 /// All that is undefined.
-pub const TABLE: &[Row] = &[
+pub static TABLE: &[Row] = &[
     both(
         &[M::And, M::Or, M::Xor, M::Test],
         When::Always,

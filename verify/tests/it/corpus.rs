@@ -44,11 +44,12 @@ fn everything_recorded_comes_out_the_same() {
             extent: Extent::Cases(0),
             vendors: vec![recording.header.vendor()],
             absent: Vec::new(),
+            engine: None,
         };
         let mut guest = Guest::interpreter().unwrap();
         let mut nobody = Nobody;
         let session = Session::new(&mut nobody, &mut guest);
-        let result = session.replay(&plan, &recording.cases, &mut |_| true);
+        let result = session.replay(&plan, &recording, &mut |_| true);
         assert_eq!(
             result.mismatch_count(),
             0,

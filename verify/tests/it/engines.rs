@@ -13,6 +13,7 @@ fn interpreter_and_ir_agree_on_every_form() {
         extent: Extent::Cases(150_000),
         vendors: Vec::new(),
         absent: Vec::new(),
+        engine: None,
     };
     let session = Session::new(&mut interpreter, &mut evaluator);
     let result = session.run(&plan, &mut |_| true, &mut |_, _, _| {});

@@ -36,6 +36,7 @@ fn plan(oracle: &Oracle, extent: Extent) -> Plan {
         extent,
         vendors,
         absent: absent(|feature| oracle.has(feature)),
+        engine: None,
     }
 }
 

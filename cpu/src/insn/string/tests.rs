@@ -125,6 +125,31 @@ fn a_fault_leaves_the_rest_to_be_done() {
     assert!(peek::<0x200>(&cpu, 0x5e00).iter().all(|&byte| byte == 0x55));
 }
 
+/// What a Xeon (6, 207) does; found by `rax verify`.
+#[test]
+fn a_fault_in_compare_or_scan_leaves_the_flags_of_the_start() {
+    let mut cpu = cpu64();
+    poke(&cpu, 0x2008, &0x3007u64.to_le_bytes());
+    poke(&cpu, 0x3000, &0x4007u64.to_le_bytes());
+    poke(&cpu, 0x4000, &0x5007u64.to_le_bytes());
+    poke(&cpu, 0x5ffe, &[7, 7]);
+    poke(&cpu, 0x2_0000, &[7; 16]);
+    let end = (1 << 30) + 0x1000;
+    for code in [0xa6, 0xae] {
+        for before in [Rflags::CF | Rflags::OF, Rflags::AF | Rflags::SF] {
+            let flags = (cpu.state.rflags() & !Rflags::STATUS) | before;
+            cpu.state.set_rflags(flags);
+            cpu.state.set_gpr(Gpr::Rax, 7);
+            set(&mut cpu, 16, 0x2_0000, end - 2);
+            let fault = run(&mut cpu, &[0xf3, code]);
+            assert!(matches!(fault, Some(Exception::PageFault(_))), "{fault:?}");
+            let [count, _, destination] = registers(&cpu);
+            assert_eq!([count, destination], [14, end], "{code:x}");
+            assert_eq!(cpu.state.rflags() & Rflags::STATUS, before, "{code:x}");
+        }
+    }
+}
+
 #[test]
 fn an_element_across_two_pages_faults_whole() {
     let mut cpu = cpu64();

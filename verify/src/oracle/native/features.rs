@@ -28,6 +28,16 @@ pub(super) fn check_host() -> Result<(), OracleError> {
     Ok(())
 }
 
+/// What the processor calls itself (SDM 2A, CPUID, leaves 80000002H to 80000004H).
+pub(super) fn brand() -> String {
+    let leaves = [0x8000_0002, 0x8000_0003, 0x8000_0004].map(|leaf| cpuid(leaf, 0));
+    let words = leaves.iter().flat_map(|r| [r.eax, r.ebx, r.ecx, r.edx]);
+    let bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
+    let text = String::from_utf8_lossy(&bytes);
+    let words: Vec<_> = text.trim_matches('\0').split_whitespace().collect();
+    words.join(" ")
+}
+
 /// Whether user-mode programs can use a feature.
 ///
 /// False for what iced-x86 knows by name and no listed processor with 64-bit mode has,
