@@ -304,7 +304,7 @@ impl Cpu {
         let kind = FlagKind(self.cells.flag_kind);
         if kind != FlagKind::SETTLED {
             self.state.flags = match kind.ordered() {
-                Some(width) => self.order(width),
+                Some(width) => self.numbers_order(width),
                 None => {
                     let (bits, flags) = kind.flags(self.cells.flag_values);
                     flags.apply(bits, self.state.flags)
@@ -316,7 +316,7 @@ impl Cpu {
 
     /// The flags of two numbers put aside. Of MXCSR only DAZ counts, and whoever changes
     /// that has settled the flags before.
-    fn order(&self, width: FloatWidth) -> LazyFlags {
+    fn numbers_order(&self, width: FloatWidth) -> LazyFlags {
         let [a, b, _] = self.cells.flag_values.map(u128::from);
         let mut env = Env::from_mxcsr(self.state.mxcsr);
         LazyFlags::from_status(order_flags(width, &mut env, (a, b), false))
