@@ -14,7 +14,7 @@ use std::mem::offset_of;
 
 use rax_cpu::Cpu;
 use rax_cpu::CpuState;
-use rax_cpu::compiled::Cells;
+use rax_cpu::compiled::{Cells, FlagKind, SimpleKind};
 use rax_cpu::flags::LazyFlags;
 use rax_cpu::segment::{Segment, SegmentRegister};
 use rax_cpu::state::Gpr;
@@ -23,7 +23,7 @@ use rax_mmu::tlb::Tlb;
 
 use super::asm::{
     Alu, Asm, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP,
-    Reg, at,
+    Reg, at, cc,
 };
 use crate::backend::NO_EXIT;
 use crate::helpers::Helpers;
@@ -133,6 +133,71 @@ pub(super) struct Routines {
     /// Called; makes the flags in the state valid, and the host's flags the guest's.
     /// Disturbs no register but T0 and T1.
     pub(super) settle: u64,
+    /// Called; makes the host's flags the guest's, whatever the cells say. Disturbs no
+    /// register but T0 and T1.
+    pub(super) flags: u64,
+    /// Called; makes the state's CF valid, for an update that keeps CF alone. Likewise.
+    pub(super) carry: u64,
+}
+
+/// Three times a register.
+pub(super) const fn sum_of(register: Reg) -> Mem {
+    Mem {
+        base: register,
+        index: Some((register, 1)),
+        disp: 0,
+    }
+}
+
+/// Makes the host's flags those of an operation that the cells tell of, by carrying it
+/// out again. Disturbs T0 and T1.
+pub(super) fn flags_of(asm: &mut Asm, kind: SimpleKind, bits: u32) {
+    asm.load(64, T0, flag_value(0));
+    match kind {
+        SimpleKind::Logic => asm.test(bits, T0, T0),
+        SimpleKind::Add => {
+            // One addend comes back from the sum.
+            asm.load(64, T1, flag_value(1));
+            asm.alu(Alu::Sub, 64, T0, T1);
+            asm.alu(Alu::Add, bits, T0, T1);
+        }
+        SimpleKind::Sub => {
+            asm.load(64, T1, flag_value(1));
+            asm.alu(Alu::Add, 64, T0, T1);
+            asm.alu(Alu::Cmp, bits, T0, T1);
+        }
+    }
+}
+
+/// The operations that the routines below know, the frequent ones first.
+const SIMPLE: [(SimpleKind, u32); 12] = [
+    (SimpleKind::Sub, 32),
+    (SimpleKind::Sub, 64),
+    (SimpleKind::Logic, 32),
+    (SimpleKind::Logic, 64),
+    (SimpleKind::Sub, 8),
+    (SimpleKind::Logic, 8),
+    (SimpleKind::Add, 64),
+    (SimpleKind::Add, 32),
+    (SimpleKind::Sub, 16),
+    (SimpleKind::Logic, 16),
+    (SimpleKind::Add, 8),
+    (SimpleKind::Add, 16),
+];
+
+/// Emits a routine that makes flags of simple operations, does `then`, and returns;
+/// others are settled.
+fn simple_flags(asm: &mut Asm, settle: u64, then: impl Fn(&mut Asm)) {
+    for (kind, bits) in SIMPLE {
+        let number = FlagKind::of_simple(kind, bits).0 as i32;
+        asm.alu_imm(Alu::Cmp, 32, FLAG_KIND, number);
+        let other = asm.branch_ahead(cc::NE);
+        flags_of(asm, kind, bits);
+        then(asm);
+        asm.ret();
+        asm.bind(other);
+    }
+    asm.jump(settle);
 }
 
 fn spill(asm: &mut Asm) {
@@ -205,7 +270,7 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
         }
         asm.load(64, BUDGET, BUDGET_CELL);
         asm.test(64, RAX, RAX);
-        let out = asm.branch_ahead(super::asm::cc::E);
+        let out = asm.branch_ahead(cc::E);
         asm.load(64, T1, RAX);
         reload(&mut asm);
         if with_flags {
@@ -226,6 +291,16 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
     asm.push(T1);
     asm.pop_flags();
     asm.ret();
+
+    routines.flags = base + asm.here() as u64;
+    simple_flags(&mut asm, routines.settle, |_| {});
+    routines.carry = base + asm.here() as u64;
+    simple_flags(&mut asm, routines.settle, |asm| {
+        asm.set(cc::B, T0);
+        asm.zero_extend(8, T0, T0);
+        asm.lea(32, T0, sum_of(T0));
+        asm.store(64, FLAGS_CARRIES, T0);
+    });
     (asm.code, routines)
 }
 
