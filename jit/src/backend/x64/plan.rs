@@ -187,7 +187,7 @@ impl Plan {
                         let seen = live & flags.may_write(count);
                         self.needed[position] = self.kept[position] || !seen.is_empty();
                         self.carry_only[position] = self.needed[position] && live == Rflags::CF;
-                        live = live - flags.must_write(count);
+                        live -= flags.must_write(count);
                         self.keeps_old[position] = self.needed[position] && !live.is_empty();
                     }
                     Op::Condition(_) if !self.wanted[position] => live = Rflags::STATUS,
