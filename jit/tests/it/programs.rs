@@ -367,3 +367,15 @@ fn random_32_bit_programs_end_alike() {
 fn random_real_mode_programs_end_alike() {
     run(Bits::Real, 500);
 }
+
+#[test]
+fn a_cache_that_is_full_all_the_time_changes_nothing() {
+    let mut pair = Pair::new(Bits::Long64);
+    let mut seed = 100_000;
+    while pair.jit.statistics().bytes < 8 << 18 {
+        pair.check(seed);
+        seed += 1;
+        assert!(seed < 200_000, "{:?}", pair.jit.statistics());
+    }
+    assert!(pair.jit.statistics().flushes >= 7, "code is never freed singly");
+}
