@@ -105,6 +105,17 @@ impl FlagKind {
         Some((kind, 8 << (self.0 & 3)))
     }
 
+    /// The kind of one of those, of `bits` bits.
+    #[must_use]
+    pub const fn of_simple(kind: SimpleKind, bits: u32) -> Self {
+        let number = match kind {
+            SimpleKind::Add => Self::ADD,
+            SimpleKind::Sub => Self::SUB,
+            SimpleKind::Logic => Self::LOGIC,
+        };
+        Self(number << 2 | width_number(bits))
+    }
+
     const INCREMENT: u32 = 1;
     const DECREMENT: u32 = 2;
     const ADD: u32 = 3;

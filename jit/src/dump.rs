@@ -1,13 +1,17 @@
 //! What becomes of guest code on its way through the compiler, as text.
 
 use std::fmt::Write;
-use std::ops::Range;
 
 use rax_cpu::decode::Decoder;
+use rax_cpu::insn::Insn;
 use rax_cpu::ir::{self, Block, Op};
+use rax_cpu::mode::Mode;
 use rax_cpu::report;
 use rax_cpu::testing::{BareError, Bits, bare};
+use rax_mmu::PAGE_SIZE;
 
+use crate::block::Unit;
+use crate::engine;
 use crate::passes::{self, Need, Needs, Selection, Successors, probes, producer_of};
 
 /// The least accesses of a group that is worth a line.
@@ -71,7 +75,12 @@ pub fn dump(request: Request<'_>) -> Result<String, BareError> {
         counts.blocks += 1;
         counts.insns += insns.len();
         match ir::lift(&insns) {
-            Some(block) => one_block(&mut text, block, request.passes, &mut counts),
+            Some(block) => {
+                let unit = unit(&insns, address, cpu.mode());
+                let host = host_code(&unit, &block);
+                one_block(&mut text, block, request.passes, &mut counts);
+                counts.host_bytes += show_host(&mut text, host);
+            }
             None => text.push_str("-- not lifted: rax does not implement one of them --\n"),
         }
         text.push('\n');
@@ -98,19 +107,25 @@ fn one_block(text: &mut String, mut block: Block, selection: Selection, counts: 
     findings(text, &block, &needs);
     counts.before += before;
     counts.after += after;
-    match host_code(&block, &needs) {
-        Some(host) => {
+}
+
+/// Writes down what the compiler made; how many bytes it is.
+fn show_host(text: &mut String, host: Result<Host, String>) -> usize {
+    match host {
+        Ok(host) => {
             let bytes = host.code.len();
-            let _ = writeln!(text, "-- host code, {bytes} bytes --");
-            text.push_str(&report::disassemble(
-                64,
-                &host.code[host.instructions],
-                host.address,
-                bytes,
-            ));
-            counts.host_bytes += bytes;
+            let carried_out = host.carried_out;
+            let _ = writeln!(
+                text,
+                "-- host code, {bytes} bytes, {carried_out} instructions left to the interpreter --"
+            );
+            text.push_str(&report::disassemble(64, &host.code, host.address, bytes));
+            bytes
         }
-        None => text.push_str("-- no host code: this build has no back end --\n"),
+        Err(why) => {
+            let _ = writeln!(text, "-- no host code: {why} --");
+            0
+        }
     }
 }
 
@@ -146,15 +161,43 @@ fn findings(text: &mut String, block: &Block, needs: &Needs) {
 /// Host code of a block.
 struct Host {
     code: Vec<u8>,
-    /// Which part of it is instructions.
-    instructions: Range<usize>,
+    /// Instructions that are left to the interpreter.
+    carried_out: u32,
     /// Where it believes to be.
     address: u64,
 }
 
-/// The host code for a block. This is the place where a back end is asked.
-fn host_code(_block: &Block, _needs: &Needs) -> Option<Host> {
-    None
+/// Where host code believes to be, behind the routines that all blocks share.
+const HOST_ADDRESS: u64 = 0x1_0000_0000;
+
+/// What the compiler is given for a block.
+fn unit(insns: &[Insn], rip: u64, mode: Mode) -> Unit {
+    let bytes = insns.last().map_or(0, |last| last.next);
+    let last = rip.wrapping_add(u64::from(bytes)).wrapping_sub(1);
+    Unit {
+        insns: insns.into(),
+        rip,
+        bytes,
+        crosses_page: last / PAGE_SIZE != rip / PAGE_SIZE,
+        mode,
+    }
+}
+
+/// The host code for a block, as the engine has it made: of the IR before the passes.
+/// This is the place where a back end is asked.
+fn host_code(unit: &Unit, block: &Block) -> Result<Host, String> {
+    if !engine::is_compiled(unit.mode) {
+        return Err("code of this mode is interpreted".to_owned());
+    }
+    let mut backend = engine::back_end().map_err(|why| why.to_string())?;
+    let routines = backend.routines(HOST_ADDRESS).len();
+    let address = HOST_ADDRESS + routines.next_multiple_of(16) as u64;
+    let emitted = backend.compile(unit, block, address, 0);
+    Ok(Host {
+        code: emitted.code,
+        carried_out: emitted.carried_out,
+        address,
+    })
 }
 
 #[cfg(test)]
@@ -187,9 +230,22 @@ mod tests {
             "one probe for 16 bytes, to write: ",
             "not a whole instruction",
             "1 blocks, 4 instructions",
+            if cfg!(target_arch = "x86_64") {
+                "0 instructions left to the interpreter --\n"
+            } else {
+                "-- no host code: "
+            },
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn host_code_counts_its_instructions_off_the_budget() {
+        let text = text(Selection::ALL);
+        let host = text.split("-- host code").nth(1).unwrap();
+        assert!(host.contains("sub r15,4"), "{host}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The compiling engine: cold blocks are interpreted, warm ones compiled.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rax_cpu::interp::{Attended, BlockId, Dropped};
@@ -31,10 +32,29 @@ pub struct Statistics {
     pub joined: u64,
     /// Blocks that were interpreted because they were cold, or not for the compiler.
     pub interpreted: u64,
+    /// Instructions of those.
+    pub interpreted_instructions: u64,
     /// Compiled blocks forgotten because the guest wrote over them.
     pub forgotten: u64,
     /// Times that all code was forgotten for want of room.
     pub flushes: u64,
+}
+
+/// Where [`Statistics`] are found while an engine is in use elsewhere: they are brought up
+/// to date whenever it stops.
+#[derive(Clone, Debug, Default)]
+pub struct Report(Arc<Mutex<Statistics>>);
+
+impl Report {
+    /// What was done when the engine last stopped.
+    #[must_use]
+    pub fn get(&self) -> Statistics {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, statistics: Statistics) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = statistics;
+    }
 }
 
 /// The compiling engine.
@@ -48,12 +68,16 @@ pub struct Jit {
     /// Compiled code has asked that the next block be interpreted.
     interpret_once: bool,
     statistics: Statistics,
-    /// Compiled code wants the next block interpreted.
-    interpret_next: bool,
+    report: Report,
 }
 
 /// Modes in which every instruction is looked at, or that are too rare to be compiled.
 const NOT_COMPILED: Mode = Mode::SINGLE.union(Mode::ALIGNMENT_CHECK);
+
+/// Whether blocks of a mode are compiled.
+pub(crate) const fn is_compiled(mode: Mode) -> bool {
+    !mode.intersects(NOT_COMPILED) && mode.intersects(Mode::FLAT.union(Mode::CODE64))
+}
 
 impl Jit {
     /// An engine for processors of `cpu`'s model.
@@ -72,8 +96,14 @@ impl Jit {
             heat: Vec::new(),
             interpret_once: false,
             statistics: Statistics::default(),
-            interpret_next: false,
+            report: Report::default(),
         })
+    }
+
+    /// Where to find the statistics later.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.report.clone()
     }
 
     /// What was done so far.
@@ -105,14 +135,10 @@ impl Jit {
 
     /// The code of a block at RIP, compiled if it is warm.
     fn code(&mut self, cpu: &Cpu, block: BlockId) -> Option<CodeId> {
-        if std::mem::take(&mut self.interpret_next) {
-            return None;
-        }
         if let Some(id) = self.cache.find(block, cpu.state.rip) {
             return Some(id);
         }
-        let mode = cpu.mode();
-        if mode.intersects(NOT_COMPILED) || !mode.intersects(Mode::FLAT | Mode::CODE64) {
+        if !is_compiled(cpu.mode()) {
             return None;
         }
         if self.heat.len() <= block.index() {
@@ -170,18 +196,12 @@ impl Jit {
         if exit == NO_EXIT || exit == INTERPRET {
             return None;
         }
-        if exit == INTERPRET {
-            self.interpret_next = true;
-            return None;
-        }
         let link = exit as usize;
         cpu.state.rip = self.cache.links[link].target;
         Some(link)
     }
-}
 
-impl Engine for Jit {
-    fn run(&mut self, cpu: &mut Cpu, until: u64) -> Stop {
+    fn run_blocks(&mut self, cpu: &mut Cpu, until: u64) -> Stop {
         cpu.stop_soon();
         let mut came_by = None;
         loop {
@@ -215,7 +235,9 @@ impl Engine for Jit {
             };
             let Some(code) = code else {
                 self.statistics.interpreted += 1;
+                let before = cpu.state.instructions;
                 self.interpreter.run_block(cpu, block);
+                self.statistics.interpreted_instructions += cpu.state.instructions - before;
                 came_by = None;
                 continue;
             };
@@ -229,6 +251,14 @@ impl Engine for Jit {
             came_by = self.enter(cpu, code);
         }
     }
+}
+
+impl Engine for Jit {
+    fn run(&mut self, cpu: &mut Cpu, until: u64) -> Stop {
+        let stop = self.run_blocks(cpu, until);
+        self.report.put(self.statistics);
+        stop
+    }
 
     fn step(&mut self, cpu: &mut Cpu) -> Stop {
         let stop = self.interpreter.step(cpu);
@@ -239,11 +269,11 @@ impl Engine for Jit {
 
 #[cfg(target_arch = "x86_64")]
 #[expect(clippy::unnecessary_wraps, reason = "other hosts have none")]
-fn back_end() -> Result<Box<dyn Backend + Send>, Unavailable> {
+pub(crate) fn back_end() -> Result<Box<dyn Backend + Send>, Unavailable> {
     Ok(Box::new(crate::backend::x64::X64::new()))
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn back_end() -> Result<Box<dyn Backend + Send>, Unavailable> {
+pub(crate) fn back_end() -> Result<Box<dyn Backend + Send>, Unavailable> {
     Err(Unavailable::NoBackEnd)
 }

@@ -17,7 +17,7 @@ pub mod lockstep;
 pub mod passes;
 mod trampoline;
 
-pub use engine::{Jit, Statistics};
+pub use engine::{Jit, Report, Statistics};
 
 /// How the compiler is to behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

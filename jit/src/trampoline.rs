@@ -5,7 +5,10 @@ use rax_cpu::Cpu;
 
 /// A back end's routine that loads the guest's registers, jumps, and comes back when
 /// compiled code is left: the processor, and where to jump.
+#[cfg(target_arch = "x86_64")]
 type Enter = extern "sysv64" fn(cpu: *mut Cpu, entry: u64);
+#[cfg(not(target_arch = "x86_64"))]
+type Enter = extern "C" fn(cpu: *mut Cpu, entry: u64);
 
 /// Runs compiled code until it is left.
 ///

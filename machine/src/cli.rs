@@ -79,6 +79,8 @@ pub struct RunOptions {
     pub trace: Option<PathBuf>,
     /// With [`Engine::Lockstep`], how many instructions run between two comparisons.
     pub lockstep_slice: u64,
+    /// The most bytes of host code that the compiler keeps.
+    pub jit_cache_bytes: usize,
 }
 
 /// A disk image.

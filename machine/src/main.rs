@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use rax_cpu::{Interpreter, Model};
 use rax_devices::{Console, Disk};
-use rax_jit::Jit;
 use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
+use rax_jit::{Jit, Report};
 use rax_machine::cli::{self, ClockSource, Command, DumpOptions, Engine, RunOptions, SerialOption};
 use rax_machine::host::{
     FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawDisk, RawMode, SilentConsole,
@@ -147,7 +147,7 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
         boot,
         fittings,
     })?;
-    let verdict = set_engine(options, &mut machine)?;
+    let (verdict, report) = set_engine(options, &mut machine)?;
     let mut watcher = match &options.trace {
         Some(path) => Trace::to_file(path).map_err(|source| Failure::Trace {
             path: path.display().to_string(),
@@ -180,7 +180,11 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
     drop(ends.outputs);
     drop(raw);
     if options.stats {
-        message(&format!("statistics\n{}", stats::text(&machine, elapsed)));
+        let mut text = stats::text(&machine, elapsed);
+        if let Some(report) = report {
+            text.push_str(&stats::compiler(&machine, &report.get()));
+        }
+        message(&format!("statistics\n{text}"));
     }
     if let Err(source) = watcher.finish() {
         let path = options
@@ -195,36 +199,46 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
     Ok(exit_code(end, machine.cpu.state.instructions))
 }
 
-/// Gives the machine the engine that was asked for; where two engines run side by
-/// side, their verdict will be found in what is returned.
-fn set_engine(options: &RunOptions, machine: &mut Machine) -> Result<Verdict, Failure> {
+/// Gives the machine the engine that was asked for. The verdict on two engines side by
+/// side, and what the compiler did, will be found in what is returned.
+fn set_engine(
+    options: &RunOptions,
+    machine: &mut Machine,
+) -> Result<(Verdict, Option<Report>), Failure> {
+    let compiler = rax_jit::Options {
+        cache_bytes: options.jit_cache_bytes,
+        ..rax_jit::Options::default()
+    };
     match options.engine {
         Engine::Interp => {}
-        Engine::Jit => match Jit::new(&machine.cpu, rax_jit::Options::default()) {
-            Ok(jit) => machine.set_engine(Box::new(jit)),
+        Engine::Jit => match Jit::new(&machine.cpu, compiler) {
+            Ok(jit) => {
+                let report = jit.report();
+                machine.set_engine(Box::new(jit));
+                return Ok((Verdict::default(), Some(report)));
+            }
             Err(why) => message(&format!("--engine jit: {why}; interpreting instead")),
         },
         Engine::Lockstep => {
-            if let Some(why) = Jit::new(&machine.cpu, rax_jit::Options::default()).err() {
+            if let Some(why) = Jit::new(&machine.cpu, compiler).err() {
                 message(&format!(
                     "--engine lockstep: {why}; the interpreter is compared with itself"
                 ));
             }
             let reference: MakeEngine = Box::new(|cpu| Box::new(Interpreter::new(cpu)));
-            let tested: MakeEngine =
-                Box::new(|cpu| match Jit::new(cpu, rax_jit::Options::default()) {
-                    Ok(jit) => Box::new(jit),
-                    Err(_) => Box::new(Interpreter::new(cpu)),
-                });
+            let tested: MakeEngine = Box::new(move |cpu| match Jit::new(cpu, compiler) {
+                Ok(jit) => Box::new(jit),
+                Err(_) => Box::new(Interpreter::new(cpu)),
+            });
             let slice = options.lockstep_slice;
             let lockstep = Lockstep::new(&mut machine.cpu, [reference, tested], slice)
                 .map_err(Failure::Lockstep)?;
             let verdict = lockstep.verdict();
             machine.set_engine(Box::new(lockstep));
-            return Ok(verdict);
+            return Ok((verdict, None));
         }
     }
-    Ok(Verdict::default())
+    Ok((Verdict::default(), None))
 }
 
 /// What the machine starts with.

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use rax_jit::Statistics;
+
 use crate::machine::Machine;
 
 /// Names of the exceptions, by vector.
@@ -64,5 +66,39 @@ pub fn text(machine: &Machine, elapsed: Duration) -> String {
         let name = NAMES.get(vector).copied().unwrap_or_default();
         let _ = writeln!(out, "exception {vector:2} {name:4}  {count}");
     }
+    out
+}
+
+/// What the compiler did in a run, a line each.
+#[must_use]
+pub fn compiler(machine: &Machine, counts: &Statistics) -> String {
+    let instructions = machine.cpu.state.instructions.max(1);
+    let compiled = counts.instructions.max(1);
+    let interpreted = 100.0 * counts.interpreted_instructions as f64 / instructions as f64;
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "compiled           {} blocks, {} instructions, {:.1}% of them left to the interpreter",
+        counts.blocks,
+        counts.instructions,
+        100.0 * counts.carried_out as f64 / compiled as f64
+    );
+    let _ = writeln!(
+        out,
+        "host code          {} bytes ({:.1} per instruction), made in {:.3} s",
+        counts.bytes,
+        counts.bytes as f64 / compiled as f64,
+        counts.time.as_secs_f64()
+    );
+    let _ = writeln!(
+        out,
+        "compiled code      {} entries, {} exits joined; {} blocks invalidated, {} times all forgotten",
+        counts.entries, counts.joined, counts.forgotten, counts.flushes
+    );
+    let _ = writeln!(
+        out,
+        "interpreted        {} blocks, {interpreted:.2}% of all instructions",
+        counts.interpreted
+    );
     out
 }

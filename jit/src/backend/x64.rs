@@ -138,8 +138,8 @@ enum Detour {
     Exhausted,
     /// Leaves; T0 holds RIP.
     Computed,
-    /// Makes the state's flags valid, and comes back.
-    Settle { back: usize },
+    /// Makes the state's flags valid, or CF alone, and comes back.
+    Settle { routine: u64, back: usize },
     /// Leaves by an exit that may be linked.
     Exit { number: usize },
 }
@@ -268,7 +268,7 @@ impl<'a> Emit<'a> {
         if !self.slow.is_empty() {
             let from = std::mem::take(&mut self.slow);
             let with_flags = self.host_flags.is_known();
-            if self.plan.writes_flags(index) {
+            if self.plan.writes_flags(index) && self.pending != Pending::CarryInState {
                 // On the slow way they are in the state.
                 self.pending = Pending::Unknown;
             }
@@ -428,8 +428,8 @@ impl<'a> Emit<'a> {
                     let jump = self.asm.jump_ahead();
                     self.asm.bind_to(jump, back);
                 }
-                Detour::Settle { back } => {
-                    self.asm.call(self.backend.routines.settle);
+                Detour::Settle { routine, back } => {
+                    self.asm.call(routine);
                     let jump = self.asm.jump_ahead();
                     self.asm.bind_to(jump, back);
                 }

@@ -51,7 +51,7 @@ const WITH_MODRM: &[u8] = &[
     0x00, 0x01, 0x02, 0x03, 0x08, 0x09, 0x0a, 0x0b, 0x10, 0x11, 0x12, 0x13, 0x18, 0x19, 0x1a, 0x1b,
     0x20, 0x21, 0x22, 0x23, 0x28, 0x29, 0x2a, 0x2b, 0x30, 0x31, 0x32, 0x33, 0x38, 0x39, 0x3a, 0x3b,
     0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0x89, 0x8b, 0x01, 0x29, 0x39, 0x85, 0xd0, 0xd1,
-    0xd2, 0xd3, 0xfe, 0xf6, 0xf7,
+    0xd2, 0xd3, 0xfe, 0xff, 0xff, 0xf6, 0xf7,
 ];
 /// With an immediate of a byte, and of the operand's width.
 const WITH_BYTE: &[u8] = &[0x80, 0x83, 0xc0, 0xc1, 0x6b, 0xc6];
@@ -175,10 +175,12 @@ fn instruction(random: &mut Random, bits: Bits, code: &mut Vec<u8>) {
         _ => (pick(random, WITH_MODRM), 0),
     };
     code.push(opcode);
-    let group = matches!(opcode, 0xfe | 0xc6 | 0xc7) && immediate != 0 || opcode == 0xfe;
+    // INC and DEC.
+    let steps = matches!(opcode, 0xfe | 0xff);
+    let group = matches!(opcode, 0xc6 | 0xc7) && immediate != 0 || steps;
     let mut reg = random.below(8) as u8;
     if group {
-        reg &= u8::from(opcode == 0xfe);
+        reg &= u8::from(steps);
     }
     if reg == 4 && random.one_in(2) {
         reg = 0;
@@ -364,4 +366,19 @@ fn random_32_bit_programs_end_alike() {
 #[test]
 fn random_real_mode_programs_end_alike() {
     run(Bits::Real, 500);
+}
+
+#[test]
+fn a_cache_that_is_full_all_the_time_changes_nothing() {
+    let mut pair = Pair::new(Bits::Long64);
+    let mut seed = 100_000;
+    while pair.jit.statistics().bytes < 8 << 18 {
+        pair.check(seed);
+        seed += 1;
+        assert!(seed < 200_000, "{:?}", pair.jit.statistics());
+    }
+    assert!(
+        pair.jit.statistics().flushes >= 7,
+        "code is never freed singly"
+    );
 }

@@ -178,6 +178,9 @@ pub(super) struct RunArguments {
     /// With --engine lockstep, how many instructions run between two comparisons
     #[arg(long, value_name = "N", default_value_t = SLICE, allow_negative_numbers = true, value_parser = values::count, help_heading = "Run")]
     lockstep_slice: u64,
+    /// The most host code that the compiler keeps, in K, M (also without a letter) or G
+    #[arg(long, value_name = "SIZE", default_value = "64M", allow_negative_numbers = true, value_parser = values::jit_cache, help_heading = "Run")]
+    jit_cache: usize,
     /// Guest time follows the host's clock, or the instructions: then a run repeats bit for bit
     #[arg(
         long,
@@ -276,6 +279,7 @@ impl RunArguments {
             stats: self.stats,
             trace: self.trace,
             lockstep_slice: self.lockstep_slice,
+            jit_cache_bytes: self.jit_cache,
         })
     }
 }

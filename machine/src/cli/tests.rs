@@ -41,7 +41,7 @@ fn every_option_is_understood() {
         "--kernel k --initrd a --initrd b --append -x=1 --memory 1G --disk d,snapshot --serial none \
          --debugcon log --cpu 486 --engine jit --clock virtual --seed 7 --debug-exit 0xf4 --timeout 2.5 \
          --max-instructions 1_000 --no-reboot --stats --trace t \
-         --lockstep-slice 500",
+         --lockstep-slice 500 --jit-cache 2M",
     );
     let expected = RunOptions {
         kernel: Some("k".into()),
@@ -65,6 +65,7 @@ fn every_option_is_understood() {
         stats: true,
         trace: Some("t".into()),
         lockstep_slice: 500,
+        jit_cache_bytes: 2 << 20,
     };
     assert_eq!(options, expected);
 }

@@ -1,6 +1,6 @@
 //! The values of single options.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ const MIB: u64 = 1 << 20;
 const PAGE: u64 = 4096;
 /// Far above any host, and well within a 52-bit physical address.
 const MEMORY_LIMIT: u64 = 1 << 44;
+/// What the compiler's code may take.
+const JIT_CACHE: RangeInclusive<u64> = 256 << 10..=1 << 30;
 
 /// Why a value was not understood; clap puts the option's name and the value before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +25,8 @@ pub(super) enum ValueError {
     MemoryTooLarge,
     #[error("give a multiple of 4K")]
     MemoryNotWholePages,
+    #[error("give 256K to 1G, such as 64M")]
+    JitCache,
     #[error("name a file, such as disk.img or disk.img,snapshot")]
     Disk,
     #[error("what follows the comma must be 'readonly' or 'snapshot'")]
@@ -51,6 +55,27 @@ pub(super) enum ValueError {
 
 /// `512M`, `4G`, `640K`, or `512` for MiB.
 pub(super) fn memory(text: &str) -> Result<u64, ValueError> {
+    match size(text)? {
+        Some(bytes) if bytes < MIB => Err(ValueError::MemoryTooSmall),
+        Some(bytes) if bytes > MEMORY_LIMIT => Err(ValueError::MemoryTooLarge),
+        Some(bytes) if bytes % PAGE != 0 => Err(ValueError::MemoryNotWholePages),
+        Some(bytes) => Ok(bytes),
+        None => Err(ValueError::MemoryTooLarge),
+    }
+}
+
+/// The same, for the compiler's code.
+pub(super) fn jit_cache(text: &str) -> Result<usize, ValueError> {
+    size(text)
+        .ok()
+        .flatten()
+        .filter(|bytes| JIT_CACHE.contains(bytes))
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or(ValueError::JitCache)
+}
+
+/// A number of bytes; none if it is beyond all bounds.
+fn size(text: &str) -> Result<Option<u64>, ValueError> {
     let (digits, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
         Some(end) => text.split_at(end),
         None => (text, "M"),
@@ -65,17 +90,8 @@ pub(super) fn memory(text: &str) -> Result<u64, ValueError> {
         return Err(ValueError::Memory);
     }
     // Only digits are left, so that the one mistake is their number.
-    let bytes = digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|count| count.checked_mul(unit));
-    match bytes {
-        Some(bytes) if bytes < MIB => Err(ValueError::MemoryTooSmall),
-        Some(bytes) if bytes > MEMORY_LIMIT => Err(ValueError::MemoryTooLarge),
-        Some(bytes) if bytes % PAGE != 0 => Err(ValueError::MemoryNotWholePages),
-        Some(bytes) => Ok(bytes),
-        None => Err(ValueError::MemoryTooLarge),
-    }
+    let count = digits.parse::<u64>().ok();
+    Ok(count.and_then(|count| count.checked_mul(unit)))
 }
 
 /// `FILE`, `FILE,readonly` or `FILE,snapshot`.
@@ -238,6 +254,16 @@ mod tests {
         );
         for bad in ["", "M", "1.5G", "-1M", "12T", "512 M", "0x10M"] {
             assert_eq!(memory(bad), Err(ValueError::Memory), "{bad}");
+        }
+    }
+
+    #[test]
+    fn jit_cache_sizes() {
+        assert_eq!(jit_cache("256K"), Ok(256 << 10));
+        assert_eq!(jit_cache("16"), Ok(16 << 20));
+        assert_eq!(jit_cache("1G"), Ok(1 << 30));
+        for bad in ["255K", "0", "2G", "99999999999999999999G", "", "-1M"] {
+            assert_eq!(jit_cache(bad), Err(ValueError::JitCache), "{bad}");
         }
     }
 

@@ -14,7 +14,7 @@ use std::mem::offset_of;
 
 use rax_cpu::Cpu;
 use rax_cpu::CpuState;
-use rax_cpu::compiled::{Cells, HostX87, X87Place};
+use rax_cpu::compiled::{Cells, FlagKind, HostX87, SimpleKind, X87Place};
 use rax_cpu::flags::LazyFlags;
 use rax_cpu::fpu::Fpu;
 use rax_cpu::segment::{Segment, SegmentRegister};
@@ -24,7 +24,7 @@ use rax_mmu::tlb::Tlb;
 
 use super::asm::{
     Alu, Asm, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP,
-    Reg, at,
+    Reg, at, cc,
 };
 use super::simd::FIRST_TEMP;
 use crate::backend::{INTERPRET, NO_EXIT};
@@ -201,6 +201,71 @@ pub(super) struct Routines {
     /// Called; loads the guest's vectors and MXCSR. ZF is set if they must stay where
     /// they are. Disturbs T1.
     pub(super) load_vectors: u64,
+    /// Called; makes the host's flags the guest's, whatever the cells say. Disturbs no
+    /// register but T0 and T1.
+    pub(super) flags: u64,
+    /// Called; makes the state's CF valid, for an update that keeps CF alone. Likewise.
+    pub(super) carry: u64,
+}
+
+/// Three times a register.
+pub(super) const fn sum_of(register: Reg) -> Mem {
+    Mem {
+        base: register,
+        index: Some((register, 1)),
+        disp: 0,
+    }
+}
+
+/// Makes the host's flags those of an operation that the cells tell of, by carrying it
+/// out again. Disturbs T0 and T1.
+pub(super) fn flags_of(asm: &mut Asm, kind: SimpleKind, bits: u32) {
+    asm.load(64, T0, flag_value(0));
+    match kind {
+        SimpleKind::Logic => asm.test(bits, T0, T0),
+        SimpleKind::Add => {
+            // One addend comes back from the sum.
+            asm.load(64, T1, flag_value(1));
+            asm.alu(Alu::Sub, 64, T0, T1);
+            asm.alu(Alu::Add, bits, T0, T1);
+        }
+        SimpleKind::Sub => {
+            asm.load(64, T1, flag_value(1));
+            asm.alu(Alu::Add, 64, T0, T1);
+            asm.alu(Alu::Cmp, bits, T0, T1);
+        }
+    }
+}
+
+/// The operations that the routines below know, the frequent ones first.
+const SIMPLE: [(SimpleKind, u32); 12] = [
+    (SimpleKind::Sub, 32),
+    (SimpleKind::Sub, 64),
+    (SimpleKind::Logic, 32),
+    (SimpleKind::Logic, 64),
+    (SimpleKind::Sub, 8),
+    (SimpleKind::Logic, 8),
+    (SimpleKind::Add, 64),
+    (SimpleKind::Add, 32),
+    (SimpleKind::Sub, 16),
+    (SimpleKind::Logic, 16),
+    (SimpleKind::Add, 8),
+    (SimpleKind::Add, 16),
+];
+
+/// Emits a routine that makes flags of simple operations, does `then`, and returns;
+/// others are settled.
+fn simple_flags(asm: &mut Asm, settle: u64, then: impl Fn(&mut Asm)) {
+    for (kind, bits) in SIMPLE {
+        let number = FlagKind::of_simple(kind, bits).0 as i32;
+        asm.alu_imm(Alu::Cmp, 32, FLAG_KIND, number);
+        let other = asm.branch_ahead(cc::NE);
+        flags_of(asm, kind, bits);
+        then(asm);
+        asm.ret();
+        asm.bind(other);
+    }
+    asm.jump(settle);
 }
 
 fn spill(asm: &mut Asm) {
@@ -231,7 +296,7 @@ fn call(asm: &mut Asm, helper: u64) {
 /// The guest's vectors go to the state, if they are not there. Disturbs the flags.
 fn put_back_vectors(asm: &mut Asm, store_vectors: u64) {
     asm.alu_imm(Alu::Cmp, 32, VECTORS, 0);
-    let there = asm.branch_ahead(super::asm::cc::E);
+    let there = asm.branch_ahead(cc::E);
     asm.call(store_vectors);
     asm.bind(there);
 }
@@ -242,7 +307,7 @@ fn vector_routines(asm: &mut Asm) -> (u64, u64) {
     asm.load(32, T1, MXCSR);
     asm.alu_imm(Alu::And, 32, T1, MXCSR_MASKS);
     asm.alu_imm(Alu::Xor, 32, T1, MXCSR_MASKS);
-    let refused = asm.branch_ahead(super::asm::cc::NE);
+    let refused = asm.branch_ahead(cc::NE);
     asm.mxcsr(HOST_MXCSR, true);
     asm.mxcsr(MXCSR, false);
     // On Intel's processors a legacy instruction crawls once the upper half of any register
@@ -282,7 +347,7 @@ fn vector_routines(asm: &mut Asm) -> (u64, u64) {
 /// Rust code wants it.
 fn save_x87(asm: &mut Asm) {
     asm.alu_imm(Alu::Cmp, 32, X87_PLACE, X87Place::Host as i32);
-    let elsewhere = asm.branch_ahead(super::asm::cc::NE);
+    let elsewhere = asm.branch_ahead(cc::NE);
     asm.x87_memory(FNSAVE, X87_IMAGE);
     asm.store_imm(32, X87_PLACE, X87Place::Image as i32);
     asm.bind(elsewhere);
@@ -292,12 +357,12 @@ fn save_x87(asm: &mut Asm) {
 /// exception is unmasked.
 fn enter_x87(asm: &mut Asm, helpers: &Helpers, store_vectors: u64, leave: u64) {
     asm.alu_imm(Alu::Cmp, 32, X87_PLACE, X87Place::Host as i32);
-    let there = asm.branch_ahead(super::asm::cc::E);
+    let there = asm.branch_ahead(cc::E);
     spill(asm);
     put_back_vectors(asm, store_vectors);
     call(asm, helpers.image_x87);
     asm.test(64, RAX, RAX);
-    let unmasked = asm.branch_ahead(super::asm::cc::E);
+    let unmasked = asm.branch_ahead(cc::E);
     asm.x87_memory(FRSTOR, X87_IMAGE);
     asm.store_imm(32, X87_PLACE, X87Place::Host as i32);
     reload(asm);
@@ -307,6 +372,42 @@ fn enter_x87(asm: &mut Asm, helpers: &Helpers, store_vectors: u64, leave: u64) {
     asm.store(64, BUDGET_CELL, BUDGET);
     asm.constant(T0, INTERPRET);
     asm.jump(leave);
+}
+
+/// Emits the routines that make flags valid.
+fn flag_routines(
+    asm: &mut Asm,
+    helpers: &Helpers,
+    [load_vectors, store_vectors]: [u64; 2],
+    routines: &mut Routines,
+) {
+    routines.settle = asm.base + asm.here() as u64;
+    spill(asm);
+    asm.alu_imm(Alu::Cmp, 32, VECTORS, 0);
+    let there = asm.branch_ahead(cc::E);
+    asm.call(store_vectors);
+    asm.store_imm(32, VECTORS, AWAY);
+    asm.bind(there);
+    call(asm, helpers.settle);
+    asm.load(64, T1, RAX);
+    reload(asm);
+    asm.push(T1);
+    asm.alu_imm(Alu::Cmp, 32, VECTORS, 0);
+    let there = asm.branch_ahead(cc::E);
+    asm.call(load_vectors);
+    asm.bind(there);
+    asm.pop_flags();
+    asm.ret();
+
+    routines.flags = asm.base + asm.here() as u64;
+    simple_flags(asm, routines.settle, |_| {});
+    routines.carry = asm.base + asm.here() as u64;
+    simple_flags(asm, routines.settle, |asm| {
+        asm.set(cc::B, T0);
+        asm.zero_extend(8, T0, T0);
+        asm.lea(32, T0, sum_of(T0));
+        asm.store(64, FLAGS_CARRIES, T0);
+    });
 }
 
 /// Emits the routines.
@@ -360,7 +461,7 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
         }
         asm.load(64, BUDGET, BUDGET_CELL);
         asm.test(64, RAX, RAX);
-        let out = asm.branch_ahead(super::asm::cc::E);
+        let out = asm.branch_ahead(cc::E);
         asm.load(64, T1, RAX);
         reload(&mut asm);
         if with_flags {
@@ -380,23 +481,12 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
     routines.enter_x87 = base + asm.here() as u64;
     enter_x87(&mut asm, helpers, store_vectors, leave);
 
-    routines.settle = base + asm.here() as u64;
-    spill(&mut asm);
-    asm.alu_imm(Alu::Cmp, 32, VECTORS, 0);
-    let there = asm.branch_ahead(super::asm::cc::E);
-    asm.call(store_vectors);
-    asm.store_imm(32, VECTORS, AWAY);
-    asm.bind(there);
-    call(&mut asm, helpers.settle);
-    asm.load(64, T1, RAX);
-    reload(&mut asm);
-    asm.push(T1);
-    asm.alu_imm(Alu::Cmp, 32, VECTORS, 0);
-    let there = asm.branch_ahead(super::asm::cc::E);
-    asm.call(load_vectors);
-    asm.bind(there);
-    asm.pop_flags();
-    asm.ret();
+    flag_routines(
+        &mut asm,
+        helpers,
+        [load_vectors, store_vectors],
+        &mut routines,
+    );
     (asm.code, routines)
 }
 

@@ -1,8 +1,8 @@
 //! The host's machine code, as bytes (SDM 2A, chapter 2; SDM 2, appendix B).
 //!
 //! Rows of the opcode map, not mnemonics: an operation, a width, a register and an
-//! r/m. Displacements and immediates take the shortest form. iced-x86 reads back all
-//! forms in the tests.
+//! r/m. Displacements and immediates take the shortest form. The tests have
+//! iced-x86 read back every form.
 
 /// A host register by its number; [`high`] ones are AH, CH, DH, BH.
 pub(super) type Reg = u8;
@@ -548,3 +548,6 @@ impl Asm {
         fixup.0
     }
 }
+
+#[cfg(test)]
+mod tests;

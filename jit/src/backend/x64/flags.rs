@@ -6,11 +6,11 @@ use std::ops::Range;
 use rax_cpu::compiled::{FlagKind, SimpleKind};
 use rax_cpu::flags::Condition;
 use rax_cpu::ir::{Bit, Name, Op};
-use rax_cpu::verbs::Flags;
+use rax_cpu::verbs::{Flags, ShiftOp};
 
 use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, flag_value};
-use super::asm::{Alu, Mem, Reg, Rm, cc, is_high};
-use super::plan::{FlagsOp, is_plain, reads_old, result};
+use super::asm::{Alu, Rm, Turn, cc, is_high};
+use super::plan::{FlagsOp, constant_count, host_agrees, is_plain, result};
 use super::values::{Loc, Source};
 use super::{Cold, Detour, Emit, Stuck};
 
@@ -39,15 +39,6 @@ impl HostFlags {
     }
 }
 
-/// Three times a register.
-const fn sum_of(register: Reg) -> Mem {
-    Mem {
-        base: register,
-        index: Some((register, 1)),
-        disp: 0,
-    }
-}
-
 /// What is known of [`rax_cpu::compiled::Cells::flag_kind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pending {
@@ -55,8 +46,33 @@ pub(super) enum Pending {
     Unknown,
     /// It is zero: the state's flags are valid.
     Settled,
-    /// It is this.
-    Stored(FlagKind),
+    /// It is this, and so are the values beside it.
+    Stored {
+        kind: FlagKind,
+        /// What CF is a copy of, after a shift by a constant.
+        carry: Option<CarryBit>,
+    },
+    /// The state's CF is right, and nobody will look at anything else.
+    CarryInState,
+}
+
+/// A bit of the first of [`rax_cpu::compiled::Cells::flag_values`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CarryBit(u8);
+
+impl CarryBit {
+    /// The bit that a shift by a constant puts into CF last.
+    fn of(op: ShiftOp, bits: u32, count: u64) -> Option<Self> {
+        let width = u64::from(bits);
+        let last = match op {
+            ShiftOp::Shl if (1..=width).contains(&count) => width - count,
+            ShiftOp::Shr | ShiftOp::Sar if (1..=width).contains(&count) => count - 1,
+            ShiftOp::Rol if count != 0 => (width - count % width) % width,
+            ShiftOp::Ror if count != 0 => (count - 1) % width,
+            _ => return None,
+        };
+        Some(Self(last as u8))
+    }
 }
 
 impl Emit<'_> {
@@ -67,7 +83,7 @@ impl Emit<'_> {
             let Op::Flags(flags) = self.block.ops[position].0 else {
                 continue;
             };
-            if !self.plan.needs(position) || !reads_old(self.block, &flags) {
+            if !self.plan.keeps_old(position) {
                 continue;
             }
             let steps = matches!(flags, Flags::Increment { .. } | Flags::Decrement { .. });
@@ -77,16 +93,23 @@ impl Emit<'_> {
                 FlagKind::SETTLED
             };
             match self.pending {
-                Pending::Settled => {}
-                Pending::Stored(kind) if kind.0 <= limit.0 => {}
-                Pending::Stored(kind) => self.settle_stored(kind, steps),
+                // Of the flags that it keeps, nobody will look at others than CF.
+                Pending::Settled | Pending::CarryInState => {}
+                Pending::Stored { kind, .. } if kind.0 <= limit.0 => {}
+                Pending::Stored { kind, carry } => self.settle_stored(kind, carry, steps),
                 Pending::Unknown => {
                     self.asm.alu_imm(Alu::Cmp, 32, FLAG_KIND, limit.0 as i32);
                     let far = self.asm.branch_ahead(cc::A);
                     self.host_flags = HostFlags::Unknown;
+                    let routines = &self.backend.routines;
                     self.cold.push(Cold {
                         from: vec![far],
                         what: Detour::Settle {
+                            routine: if steps {
+                                routines.carry
+                            } else {
+                                routines.settle
+                            },
                             back: self.asm.here(),
                         },
                     });
@@ -97,8 +120,20 @@ impl Emit<'_> {
 
     /// Before an update that keeps some flags: puts those of a known kind into the state,
     /// or CF alone if that will do. An instruction that begins has both temporaries.
-    fn settle_stored(&mut self, kind: FlagKind, carry_only: bool) {
+    fn settle_stored(&mut self, kind: FlagKind, carry: Option<CarryBit>, carry_only: bool) {
         let (sum, other) = (flag_value(0), flag_value(1));
+        if let Some(CarryBit(bit)) = carry
+            && carry_only
+        {
+            self.asm.load(64, abi::T0, sum);
+            if bit != 0 {
+                self.asm.shift_imm(Turn::Shr, 64, abi::T0, bit);
+            }
+            self.asm.alu_imm(Alu::And, 32, abi::T0, 1);
+            self.host_flags = HostFlags::Unknown;
+            self.store_carry();
+            return;
+        }
         match kind.simple() {
             Some((SimpleKind::Logic, bits)) => {
                 if !carry_only {
@@ -128,9 +163,41 @@ impl Emit<'_> {
         self.host_flags = HostFlags::Unknown;
         self.asm.set(cc::B, abi::T0);
         self.asm.zero_extend(8, abi::T0, abi::T0);
+        self.store_carry();
+    }
+
+    /// Makes T0, one or zero, the state's CF. Leaves the host's flags alone.
+    fn store_carry(&mut self) {
         // CF, and CF xor OF of an OF that is clear.
-        self.asm.lea(32, abi::T0, sum_of(abi::T0));
+        self.asm.lea(32, abi::T0, abi::sum_of(abi::T0));
         self.asm.store(64, FLAGS_CARRIES, abi::T0);
+    }
+
+    /// Puts the host's CF into the state, if it is the guest's after an update and T0 is
+    /// at hand.
+    fn keep_carry(&mut self, flags: &FlagsOp, bits: u32) -> bool {
+        let made = result(flags).map(|result| HostFlags::Value(result.0 as usize));
+        if made != Some(self.host_flags)
+            || !self.free.contains(&abi::T0)
+            || !(host_agrees(self.block, flags, bits, Condition::B)
+                || self.is_rotation(flags, bits))
+        {
+            return false;
+        }
+        self.asm.set(cc::B, abi::T0);
+        self.asm.zero_extend(8, abi::T0, abi::T0);
+        self.store_carry();
+        self.pending = Pending::CarryInState;
+        true
+    }
+
+    /// A rotation of a whole register, whose CF is the host's.
+    fn is_rotation(&self, flags: &FlagsOp, bits: u32) -> bool {
+        let Flags::Shift { op, count, .. } = *flags else {
+            return false;
+        };
+        matches!(op, ShiftOp::Rol | ShiftOp::Ror)
+            && constant_count(self.block, count).is_some_and(|count| count != 0 && bits >= 32)
     }
 
     /// Makes the state's flags valid and the host's flags the guest's, here and now.
@@ -142,7 +209,8 @@ impl Emit<'_> {
 
     pub(super) fn flags(&mut self, flags: FlagsOp, bits: u32) -> Result<(), Stuck> {
         let position = self.position;
-        if self.plan.needs(position) {
+        let in_state = self.plan.is_carry_only(position) && self.keep_carry(&flags, bits);
+        if self.plan.needs(position) && !in_state {
             let (kind, operands) = FlagKind::of(flags, bits, is_plain(self.block, &flags));
             for (n, name) in operands.into_iter().enumerate() {
                 if let Some(name) = name {
@@ -150,7 +218,12 @@ impl Emit<'_> {
                 }
             }
             self.asm.store_imm(32, FLAG_KIND, kind.0 as i32);
-            self.pending = Pending::Stored(kind);
+            let carry = match flags {
+                Flags::Shift { op, count, .. } => constant_count(self.block, count)
+                    .and_then(|count| CarryBit::of(op, bits, count)),
+                _ => None,
+            };
+            self.pending = Pending::Stored { kind, carry };
         }
         self.host_flags = match (self.host_flags, result(&flags)) {
             (HostFlags::Value(made), Some(result)) if made == result.0 as usize => {
@@ -212,18 +285,35 @@ impl Emit<'_> {
             };
             return Ok(());
         }
-        if source != ENTRY && !self.plan.needs(source) {
+        let is_kept = |source| self.plan.needs(source) && !self.plan.is_carry_only(source);
+        if source != ENTRY && !is_kept(source) {
             return Err(Stuck::Flags(source));
         }
-        if !self.free.contains(&abi::T1) {
+        if self.free.len() < 2 {
             self.clear_temps()?;
         }
-        self.settle();
+        self.fetch_flags();
         self.host_flags = HostFlags::Update {
             position: source,
             is_exact: true,
         };
         Ok(())
+    }
+
+    /// Makes the host's flags those that the cells tell of.
+    fn fetch_flags(&mut self) {
+        match self.pending {
+            Pending::Stored { kind, .. } if kind.simple().is_some() => {
+                if let Some((kind, bits)) = kind.simple() {
+                    abi::flags_of(&mut self.asm, kind, bits);
+                }
+            }
+            Pending::Unknown => {
+                // The routine leaves the cells as they are, or settled.
+                self.asm.call(self.backend.routines.flags);
+            }
+            _ => self.settle(),
+        }
     }
 
     /// Carries out a comparison again, if its operands are still where they were.

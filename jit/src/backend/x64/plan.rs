@@ -3,9 +3,10 @@
 
 use std::ops::Range;
 
-use rax_cpu::compiled::{FlagKind, overwrites_all};
+use rax_cpu::compiled::FlagKind;
 use rax_cpu::flags::Condition;
 use rax_cpu::ir::{Block, Name, Op, VectorStep, X87Step};
+use rax_cpu::rflags::Rflags;
 use rax_cpu::verbs::{BinaryOp, Flags, ShiftOp};
 
 /// An update of the flags, its operands named.
@@ -24,6 +25,10 @@ pub(super) struct Plan {
     kept: Vec<bool>,
     /// By position: an update that somebody may look at in the cells.
     needed: Vec<bool>,
+    /// By position: an update before which the flags that it keeps must be in the state.
+    keeps_old: Vec<bool>,
+    /// By position: an update of which CF alone is looked at, by an INC or DEC that keeps it.
+    carry_only: Vec<bool>,
     /// By position: an update, or its result, that a condition takes from the host's flags.
     wanted: Vec<bool>,
     /// By position of a condition: the update it looks at, if it is in the unit.
@@ -70,6 +75,8 @@ impl Plan {
             vectors,
             kept: vec![false; count],
             needed: vec![false; count],
+            keeps_old: vec![false; count],
+            carry_only: vec![false; count],
             wanted: vec![false; count],
             source: vec![None; count],
             last_use: vec![0; count],
@@ -114,6 +121,14 @@ impl Plan {
         self.needed[position]
     }
 
+    pub(super) fn keeps_old(&self, position: usize) -> bool {
+        self.keeps_old[position]
+    }
+
+    pub(super) fn is_carry_only(&self, position: usize) -> bool {
+        self.carry_only[position]
+    }
+
     pub(super) fn wants(&self, position: usize) -> bool {
         self.wanted[position]
     }
@@ -134,6 +149,8 @@ impl Plan {
     /// Follows what was decided: liveness of flags, then of values.
     pub(super) fn settle(&mut self, block: &Block) {
         self.needed.fill(false);
+        self.keeps_old.fill(false);
+        self.carry_only.fill(false);
         self.wanted.fill(false);
         self.source.fill(None);
         self.last_use.fill(0);
@@ -198,36 +215,39 @@ impl Plan {
         }
     }
 
-    /// Backwards: an update is needed if something may look before the next full one.
+    /// Backwards, flag by flag: an update is needed if something may look before the next.
     fn flags(&mut self, block: &Block) {
         // Whoever follows may look.
-        let mut live = true;
+        let mut live = Rflags::STATUS;
         for index in (0..self.ranges.len()).rev() {
             if self.is_carried_out(index) {
-                live = true;
+                live = Rflags::STATUS;
                 continue;
             }
             for position in self.range(index).rev() {
                 match block.ops[position].0 {
                     Op::X87(step) if step.sets_flags() => {
-                        self.needed[position] = live || self.kept[position];
-                        live = false;
+                        self.needed[position] = !live.is_empty() || self.kept[position];
+                        live = Rflags::empty();
                     }
                     Op::Flags(flags) => {
-                        self.needed[position] = live || self.kept[position];
-                        if !reads_old(block, &flags) {
-                            live = false;
-                        } else if self.needed[position] {
-                            live = true;
+                        if self.kept[position] {
+                            live = Rflags::STATUS;
                         }
+                        let count = flags.count().and_then(|count| constant_count(block, count));
+                        let seen = live & flags.may_write(count);
+                        self.needed[position] = self.kept[position] || !seen.is_empty();
+                        self.carry_only[position] = self.needed[position] && live == Rflags::CF;
+                        live -= flags.must_write(count);
+                        self.keeps_old[position] = self.needed[position] && !live.is_empty();
                     }
                     // It may be left before it has done anything.
                     Op::Vector(VectorStep::FloatOrder { .. }) => {
-                        self.needed[position] = live || self.kept[position];
-                        live = true;
+                        self.needed[position] = !live.is_empty() || self.kept[position];
+                        live = Rflags::STATUS;
                     }
-                    Op::Condition(_) if !self.wanted[position] => live = true,
-                    op if can_leave(op) => live = true,
+                    Op::Condition(_) if !self.wanted[position] => live = Rflags::STATUS,
+                    op if can_leave(op) => live = Rflags::STATUS,
                     _ => {}
                 }
             }
@@ -302,7 +322,7 @@ pub(super) fn is_plain(block: &Block, flags: &FlagsOp) -> bool {
 }
 
 /// A shift's count, if it is a constant.
-fn constant_count(block: &Block, count: Name) -> Option<u64> {
+pub(super) fn constant_count(block: &Block, count: Name) -> Option<u64> {
     match block.ops[count.0 as usize].0 {
         Op::Constant(value) => Some(value),
         Op::Binary(BinaryOp::And, a, b) => match [a, b].map(|name| block.ops[name.0 as usize].0) {
@@ -313,20 +333,8 @@ fn constant_count(block: &Block, count: Name) -> Option<u64> {
     }
 }
 
-/// Whether flags before an update show after it.
-pub(super) fn reads_old(block: &Block, flags: &FlagsOp) -> bool {
-    match *flags {
-        Flags::Shift { op, count, .. } => {
-            matches!(op, ShiftOp::Rol | ShiftOp::Ror)
-                || constant_count(block, count).is_none_or(|count| count == 0)
-        }
-        Flags::DoubleShift { .. } => true,
-        ref flags => !overwrites_all(flags),
-    }
-}
-
 /// Whether the host's flags after the same operation say the same of a condition.
-fn host_agrees(block: &Block, flags: &FlagsOp, bits: u32, condition: Condition) -> bool {
+pub(super) fn host_agrees(block: &Block, flags: &FlagsOp, bits: u32, condition: Condition) -> bool {
     use Condition::{A, Ae, B, Be, G, Ge, L, Le, No, O};
     match *flags {
         Flags::Add { .. } | Flags::Sub { .. } => is_plain(block, flags),

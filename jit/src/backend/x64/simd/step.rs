@@ -561,7 +561,7 @@ impl Emit<'_> {
             }
             let kind = FlagKind::order(width);
             self.asm.store_imm(32, FLAG_KIND, kind.0 as i32);
-            self.pending = Pending::Stored(kind);
+            self.pending = Pending::Stored { kind, carry: None };
         }
         let code = table::order(width, quiet_signals);
         self.asm.vex(code, 128, [first, 0], second, None);
