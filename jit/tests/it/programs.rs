@@ -377,5 +377,8 @@ fn a_cache_that_is_full_all_the_time_changes_nothing() {
         seed += 1;
         assert!(seed < 200_000, "{:?}", pair.jit.statistics());
     }
-    assert!(pair.jit.statistics().flushes >= 7, "code is never freed singly");
+    assert!(
+        pair.jit.statistics().flushes >= 7,
+        "code is never freed singly"
+    );
 }
