@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rax_cpu::flags::LazyFlags;
 use rax_cpu::insn::Table;
 use rax_cpu::ir::{self, Block, Evaluated, Op};
-use rax_cpu::testing::{Bits, RAM, Random, Scene, Subject};
+use rax_cpu::testing::{Bits, RAM, Random, Scene, Subject, TABLES};
 
 use super::need::bytes;
 use super::{Need, Needs, PASSES, Selection, Successors, run};
@@ -211,10 +211,26 @@ impl Trial {
         }
     }
 
+    /// Whether a block has changed its own page tables, but for accessed and dirty bits:
+    /// what it finds there next depends on what the TLB still holds, and that, on blocks
+    /// before it.
+    fn wrote_tables(&self, subject: &Subject, scene: &Scene) -> bool {
+        const ACCESSED_DIRTY: u8 = 0x60;
+        let ram = subject.ram();
+        let mut entries = ram[TABLES as usize..].iter().zip(&scene.tables).enumerate();
+        self.bits != Bits::Real
+            && entries.any(|(n, (now, then))| {
+                (now ^ then) & if n % 4 == 0 { !ACCESSED_DIRTY } else { 0xff } != 0
+            })
+    }
+
     /// Evaluates both blocks and compares what there is to see.
     fn compare(&mut self, scene: &Scene, original: &Block, block: &Block) -> Evaluated {
         let expected = self.before.evaluate(scene, original);
         let found = self.after.evaluate(scene, block);
+        if self.wrote_tables(&self.after, scene) {
+            return found;
+        }
         let expected = self.before.seen(expected.outcome);
         assert_eq!(
             expected,
@@ -238,6 +254,9 @@ impl Trial {
         };
         lean.retain(|position| !is_late(position));
         let found = self.lean.evaluate(scene, &lean);
+        if self.wrote_tables(&self.lean, scene) {
+            return;
+        }
         for position in needs.pending(block, full.position) {
             carry_out(&mut self.lean, block, full, position);
         }
