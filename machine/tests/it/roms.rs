@@ -1,13 +1,47 @@
-//! Every test ROM ends as it says it does.
+//! Every test ROM ends as it says it does, whoever carries it out, and in the same state.
 
+use rax_cpu::CpuState;
+use rax_cpu::flags::LazyFlags;
+use rax_cpu::state::Gpr;
 use rax_devices::{Disk, MemoryDisk};
+use rax_jit::{Jit, Options};
 use rax_machine::{Boot, End};
 
 use crate::support::Bench;
 
+/// The interpreter, the compiler, and the compiler without room and patience.
+const ENGINES: [Option<Options>; 3] = [
+    None,
+    Some(Options {
+        cache_bytes: 64 << 20,
+        threshold: 16,
+    }),
+    Some(Options {
+        cache_bytes: 1 << 18,
+        threshold: 0,
+    }),
+];
+
 fn check(name: &str) {
+    let [interpreted, others @ ..] = ENGINES.map(|engine| run(name, engine));
+    for other in others {
+        assert!(
+            interpreted == other,
+            "{name}: the engines differ: {interpreted:x?} {other:x?}"
+        );
+    }
+}
+
+/// Runs a ROM to its end; the processor's state there, without what the guest cannot see.
+fn run(name: &str, compiler: Option<Options>) -> CpuState {
     let rom = rax_test_roms::find(name).unwrap();
     let mut bench = Bench::new(Boot::Rom((rom.build)()), 64 << 20, Vec::new());
+    // Where there is no compiler, the interpreter repeats itself.
+    if let Some(options) = compiler
+        && let Ok(jit) = Jit::new(&bench.machine.cpu, options)
+    {
+        bench.machine.set_engine(Box::new(jit));
+    }
     let end = bench.run(500_000_000);
     let serial = bench.serial();
     let broken = rom.expected_serial.broken_by(&serial);
@@ -23,6 +57,10 @@ fn check(name: &str) {
         (None, End::Instructions) => {}
         (wanted, end) => panic!("{name}: {end:?} instead of {wanted:?}\n{serial}"),
     }
+    let mut state = bench.machine.cpu.state.clone();
+    state.set_gpr(Gpr::BlockRip, 0);
+    state.flags = LazyFlags::from_status(state.flags.status());
+    state
 }
 
 #[test]
