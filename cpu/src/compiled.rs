@@ -294,20 +294,6 @@ const fn width_number(bits: u32) -> u32 {
     bits.trailing_zeros() - 3
 }
 
-/// Whether an update overwrites all six flags, whatever they were.
-#[must_use]
-pub fn overwrites_all<V, B>(flags: &Flags<V, B>) -> bool {
-    matches!(
-        flags,
-        Flags::Add { .. }
-            | Flags::Sub { .. }
-            | Flags::Logic { .. }
-            | Flags::Multiply { .. }
-            | Flags::Carry { .. }
-            | Flags::ZeroOnly { .. }
-    )
-}
-
 impl Cpu {
     /// Makes [`CpuState::flags`] valid.
     #[inline]
