@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("verify", &["rax-cpu", "rax-mmu", "rax-jit"]),
     ("devices", &[]),
     ("test-roms", &[]),
+    ("firmware", &[]),
     // Measures the finished program from outside.
     ("bench", &[]),
     (
@@ -23,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rax-verify",
             "rax-devices",
             "rax-test-roms",
+            "rax-firmware",
         ],
     ),
 ];

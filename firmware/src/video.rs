@@ -1,0 +1,1 @@
+//! The VGA BIOS: INT 10h, as an option ROM (VBE 3.0).
