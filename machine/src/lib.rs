@@ -19,6 +19,7 @@ pub mod ports;
 pub mod run;
 pub mod stats;
 pub mod verify;
+mod video_memory;
 pub mod watch;
 
 pub use board::{Board, Fittings};

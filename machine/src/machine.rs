@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use rax_cpu::segment::{Attributes, DescriptorTable, Segment, SegmentRegister};
 use rax_cpu::state::Gpr;
 use rax_cpu::{Cpu, Engine, Interpreter, Model};
+use rax_devices::{Frame, TextScreen};
 use rax_mmu::{HostRamError, MapError, Mmu, NotRam, PhysicalAddress, PhysicalMemory};
 
 use crate::board::{Board, Fittings};
@@ -13,6 +14,7 @@ use crate::load::{BootImage, Descriptors, Start};
 use crate::memory_map::{self, Shadow};
 use crate::mp_table::{Processor, mp_tables};
 use crate::ports::PortsTaken;
+use crate::video_memory::FrameBuffer;
 
 /// What a machine is made of.
 pub struct Config {
@@ -95,8 +97,14 @@ impl Machine {
         let shadow = Shadow::new(&memory, rom_bytes)?;
         fittings.cmos.extend(memory_map::cmos(ram));
         let seed = fittings.seed;
-        let board = Board::pc(fittings)?;
-        let bus = Bus::new(board, Arc::clone(&memory), shadow, seed);
+        let (board, frame_buffer) = if fittings.vga {
+            let (frame_buffer, video_memory) = FrameBuffer::new(&memory)?;
+            let board = Board::with_video_memory(fittings, video_memory)?;
+            (board, Some(frame_buffer))
+        } else {
+            (Board::pc(fittings)?, None)
+        };
+        let bus = Bus::new(board, Arc::clone(&memory), shadow, frame_buffer, seed);
         let bus = Arc::new(Mutex::new(bus));
         let pins = Box::new(Pins(Arc::clone(&bus)));
         let cpu = Cpu::new(model, Mmu::new(Arc::clone(&memory)), pins);
@@ -121,6 +129,20 @@ impl Machine {
     #[must_use]
     pub const fn memory(&self) -> &Arc<PhysicalMemory> {
         &self.memory
+    }
+
+    /// The characters on the screen, if there is one and it is in a text mode.
+    #[must_use]
+    pub fn text_screen(&self) -> Option<TextScreen> {
+        crate::bus::lock(&self.bus).board.vga()?.text_screen()
+    }
+
+    /// The picture on the screen, if there is one.
+    #[must_use]
+    pub fn frame(&self) -> Option<Frame> {
+        let bus = crate::bus::lock(&self.bus);
+        let now = bus.clock.now(self.cpu.state.instructions);
+        Some(bus.board.vga()?.frame(now))
     }
 
     /// A reset: chips and processor start again, and so does what was booted.

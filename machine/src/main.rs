@@ -8,7 +8,9 @@ use rax_cpu::{Interpreter, Model};
 use rax_devices::{Console, Disk};
 use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
 use rax_jit::{Jit, Report};
-use rax_machine::cli::{self, ClockSource, Command, DumpOptions, Engine, RunOptions, SerialOption};
+use rax_machine::cli::{
+    self, ClockSource, Command, DumpOptions, Engine, RunOptions, SerialOption, VgaModel,
+};
 use rax_machine::host::{
     FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawDisk, RawMode, SilentConsole,
     StdioConsole, file_console, file_sink, handle_signals, message, read_stdin,
@@ -267,8 +269,14 @@ fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
 
 /// What is plugged into the board, and the host's side of it.
 fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failure> {
+    let vga_bios = match &options.screen.vga_bios {
+        Some(path) => Some(load::vga_bios(path)?),
+        None => load::default_vga_bios(),
+    };
     let mut fittings = Fittings {
         debug_exit: options.debug_exit,
+        vga: options.screen.vga == VgaModel::Std,
+        vga_bios,
         ..Fittings::default()
     };
     fittings.start_time = match options.clock {

@@ -3,6 +3,7 @@
 use rax_devices::MemoryLines;
 use rax_mmu::{MapError, PhysicalAddress, PhysicalMemory, RamBlock};
 
+use crate::board::VIDEO_BYTES;
 use crate::load::{MemoryKind, MemoryRange};
 
 /// End of conventional memory.
@@ -19,10 +20,10 @@ const SMRAM_BYTES: u64 = 0x2_0000;
 /// The largest ROM that also appears below 1 MiB.
 const ROM_WINDOW: u64 = 0x2_0000;
 
-/// How much address space to reserve for `ram` bytes of RAM and a ROM.
+/// How much address space to reserve for `ram` bytes of RAM, a ROM and video memory.
 #[must_use]
 pub fn reservation(ram: u64) -> u64 {
-    ram + EXTENDED + (EXTENDED - CONVENTIONAL_END)
+    ram + EXTENDED + (EXTENDED - CONVENTIONAL_END) + VIDEO_BYTES
 }
 
 /// Puts `ram` bytes of RAM where a PC has it.
