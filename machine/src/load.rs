@@ -7,6 +7,7 @@ mod elf;
 mod error;
 mod fields;
 mod file;
+mod firmware;
 mod linux;
 mod memory;
 mod multiboot;
@@ -18,6 +19,7 @@ mod vga_bios;
 
 pub use error::{LoadError, NotAKernel, Role};
 pub use file::{InputFile, Module};
+pub use firmware::{find_seabios, read_firmware};
 pub use memory::{MemoryKind, MemoryRange};
 pub use tables::Descriptors;
 pub use vga_bios::{default_vga_bios, vga_bios};

@@ -13,6 +13,8 @@ pub enum Role {
     Initrd,
     /// `--vga-bios`.
     VgaBios,
+    /// `--bios`.
+    Firmware,
 }
 
 impl Role {
@@ -23,6 +25,7 @@ impl Role {
             Self::Kernel => "--kernel",
             Self::Initrd => "--initrd",
             Self::VgaBios => "--vga-bios",
+            Self::Firmware => "--bios",
         }
     }
 }
@@ -33,6 +36,7 @@ impl fmt::Display for Role {
             Self::Kernel => "kernel",
             Self::Initrd => "initrd",
             Self::VgaBios => "VGA BIOS",
+            Self::Firmware => "firmware",
         })
     }
 }
@@ -100,6 +104,19 @@ pub enum LoadError {
         /// What it is instead.
         found: NotAKernel,
     },
+    /// No ROM of this size could be in the machine.
+    #[error("firmware '{}' has {bytes} bytes; --bios takes an image of 64 KiB to 16 MiB, in steps of 64 KiB", .path.display())]
+    FirmwareSize {
+        /// Its path.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// SeaBIOS is not where packages put it.
+    #[error(
+        "this host has no SeaBIOS where packages put it; install 'seabios' or 'qemu', or name an image with --bios FILE"
+    )]
+    NoSeaBios,
     /// The file ends too early.
     #[error("kernel '{}' is truncated: its {part} ends at byte {needs}, the file at byte {has}; get the file again", .path.display())]
     Truncated {
