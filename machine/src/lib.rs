@@ -21,7 +21,7 @@ pub mod stats;
 pub mod verify;
 pub mod watch;
 
-pub use board::{Board, Fittings};
+pub use board::{Board, BootDevice, Fittings, Place};
 pub use machine::{Boot, BuildError, Config, Machine};
 pub use run::{End, Pace, Watcher};
 

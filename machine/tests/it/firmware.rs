@@ -37,7 +37,7 @@ fn seabios_sets_the_chipset_up_and_looks_for_a_disk() {
     for line in [
         "Found QEMU fw_cfg",
         "QEMU fw_cfg DMA interface supported",
-        "Found 3 PCI devices",
+        "Found 4 PCI devices",
         "PIIX3/PIIX4 init: elcr=00 0c",
         "Using pmtimer",
         "Found 1 cpu(s)",
