@@ -86,7 +86,7 @@ pub use debug_console::DebugConsole;
 pub use debug_exit::{DebugExit, ExitRequest};
 pub use device::{Context, Device, Registers, Timed};
 pub use dma::{Dma, NoMemory};
-pub use fdc::{Fdc, FloppyFormat, NotAFloppy};
+pub use fdc::{Fdc, Floppy, FloppyFormat, NotAFloppy};
 pub use fw_cfg::{FwCfg, FwCfgError};
 pub use host_bridge::{HostBridge, MemoryLines};
 pub use host_end::{ByteSink, Console, Disk, MemoryConsole, MemoryDisk};

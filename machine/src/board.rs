@@ -1,5 +1,6 @@
 //! The PC: every chip, its ports and its wires. Reads as a wiring diagram.
 
+use std::any::Any;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -7,11 +8,11 @@ use rax_devices::io_apic;
 use rax_devices::pci::ConfigMechanism;
 use rax_devices::vga::FRAME_BUFFER_BYTES;
 use rax_devices::{
-    ApicQueue, BusError, ByteSink, Console, Context, Cutoff, DebugConsole, DebugExit, Device, Disk,
-    Dma, ExitRequest, FwCfg, HostBridge, Hpet, I8042, Ide, IoApic, IrqInputs, IrqLine, IrqLines,
-    IsaBridge, LocalApic, LocalApicModel, MemoryLines, PciVga, PicPair, Pit, PlainVideoMemory,
-    Port92, PowerManagement, PowerManagementWires, PowerOff, PowerOffRequest, ResetControl, Rtc,
-    Serial, SystemLines, Time, Timed, VideoMemory,
+    ApicQueue, BusError, ByteSink, Console, Context, Cutoff, DebugConsole, DebugExit, Device, Dma,
+    ExitRequest, Floppy, FwCfg, HostBridge, Hpet, I8042, IdeDrive, IoApic, IrqInputs, IrqLine,
+    IrqLines, IsaBridge, LocalApic, LocalApicModel, MemoryLines, PciVga, PicPair, Pit,
+    PlainVideoMemory, Port92, PowerManagement, PowerManagementWires, PowerOff, PowerOffRequest,
+    ResetControl, Rtc, Serial, SystemLines, Time, Timed, VideoMemory,
 };
 
 use crate::memory_windows::{MemoryWindow, MemoryWindows};
@@ -20,16 +21,22 @@ use crate::ports::{ChipId, Ports, PortsTaken};
 mod interrupts;
 mod pci;
 mod screen;
+mod storage;
 
 use pci::Slot;
+pub use storage::{BootDevice, Place};
 
 /// What is plugged into the board.
 #[derive(Default)]
 pub struct Fittings {
     /// COM1 to COM4.
     pub serial: Vec<Box<dyn Console>>,
-    /// The master drives of the two ATA channels.
-    pub disks: Vec<Box<dyn Disk>>,
+    /// Hard disks and CD-ROM drives, by their [`Place`]s on the cables.
+    pub drives: [Option<IdeDrive>; 4],
+    /// Floppy drives A and B, and the disks in them. Drive A is always there.
+    pub floppies: Vec<Option<Floppy>>,
+    /// From what firmware boots, first choice first.
+    pub boot_order: Vec<BootDevice>,
     /// Where ports 402h and E9h lead.
     pub debug_console: Option<Box<dyn ByteSink>>,
     /// The debug-exit port.
@@ -50,8 +57,6 @@ pub struct Fittings {
 
 /// COM1 to COM4: first port and interrupt.
 const COM: [(u16, u32); 4] = [(0x3f8, 4), (0x2f8, 3), (0x3e8, 4), (0x2e8, 3)];
-/// The ATA channels: command block, control block and interrupt.
-const ATA: [(u16, u16, u32); 2] = [(0x1f0, 0x3f6, 14), (0x170, 0x376, 15)];
 
 /// The wire of PIRQA; B to D follow. Those below are the ISA interrupts.
 const FIRST_PIRQ: u32 = 16;
@@ -158,6 +163,7 @@ impl Board {
         video_memory: Box<dyn VideoMemory>,
     ) -> Result<Self, PortsTaken> {
         let mut board = Self::bare();
+        fittings.cmos.extend(storage::cmos(&fittings));
         board.place_interrupt_controllers()?;
         board.place_pci()?;
         if fittings.vga {
@@ -190,12 +196,7 @@ impl Board {
             let serial = board.add(Serial::new(board.irq(irq), console));
             board.map(port..=port + 7, serial, 0)?;
         }
-        let mut disks = fittings.disks.into_iter();
-        for (command, control, irq) in ATA {
-            let ide = board.add(Ide::new(board.irq(irq), disks.next()));
-            board.map(command..=command + 7, ide, 0)?; // One chip,
-            board.map(control..=control, ide, 8)?; // two windows.
-        }
+        board.place_storage(fittings.drives, fittings.floppies)?;
 
         if let Some(fw_cfg) = fittings.fw_cfg {
             let fw_cfg = board.add(fw_cfg);
@@ -288,6 +289,14 @@ impl Board {
     fn add(&mut self, chip: impl Device + 'static) -> ChipId {
         self.chips.push(Box::new(chip));
         ChipId(self.chips.len() - 1)
+    }
+
+    /// The chip of this kind, if there is one.
+    fn find<Chip: Device>(&mut self) -> Option<&mut Chip> {
+        let chips = self.chips.iter_mut();
+        chips
+            .filter_map(|chip| (&mut **chip as &mut dyn Any).downcast_mut())
+            .next()
     }
 
     fn map(

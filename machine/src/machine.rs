@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use rax_cpu::segment::{Attributes, DescriptorTable, Segment, SegmentRegister};
 use rax_cpu::state::Gpr;
 use rax_cpu::{Cpu, Engine, Interpreter, Model};
-use rax_devices::{Frame, TextScreen};
 use rax_devices::fw_cfg::FwCfgError;
+use rax_devices::{Disc, Floppy, Frame, TextScreen};
 use rax_mmu::{HostRamError, MapError, Mmu, NotRam, PhysicalAddress, PhysicalMemory};
 
-use crate::board::{Board, Fittings};
+use crate::board::{Board, Fittings, Place};
 use crate::bus::{Bus, Pins};
 use crate::handover;
 use crate::load::{BootImage, Descriptors, Start};
@@ -154,6 +154,28 @@ impl Machine {
         let bus = crate::bus::lock(&self.bus);
         let now = bus.clock.now(self.cpu.state.instructions);
         Some(bus.board.vga()?.frame(now))
+    }
+
+    /// Takes the disk out of floppy drive 0 (A) or 1 (B) and puts another in, if
+    /// given. The guest notices by the disk-change line. What was there comes back.
+    pub fn change_floppy(&self, drive: usize, floppy: Option<Floppy>) -> Option<Floppy> {
+        crate::bus::lock(&self.bus)
+            .board
+            .change_floppy(drive, floppy)
+    }
+
+    /// Puts a disc in a CD-ROM drive and closes its tray; the guest finds a unit
+    /// attention. The disc that was there comes back.
+    ///
+    /// # Errors
+    /// The disc again, if there is no CD-ROM drive at that place.
+    pub fn insert_cd(&self, place: Place, disc: Disc) -> Result<Option<Disc>, Disc> {
+        crate::bus::lock(&self.bus).board.insert_cd(place, disc)
+    }
+
+    /// Takes the disc out of a CD-ROM drive, also if the guest has locked it.
+    pub fn eject_cd(&self, place: Place) -> Option<Disc> {
+        crate::bus::lock(&self.bus).board.eject_cd(place)
     }
 
     /// A reset: chips and processor start again, and so does what was booted.

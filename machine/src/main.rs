@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use rax_cpu::{Interpreter, Model};
-use rax_devices::{Console, Disk};
+use rax_devices::{Console, IdeDrive};
 use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
 use rax_jit::{Jit, Report};
 use rax_machine::cli::{
@@ -312,9 +312,9 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
         };
         fittings.serial.push(console);
     }
-    for disk in &options.disks {
-        let disk: Box<dyn Disk> = Box::new(RawDisk::open(&disk.path, disk.access)?);
-        fittings.disks.push(disk);
+    for (place, disk) in fittings.drives.iter_mut().zip(&options.disks) {
+        let disk = RawDisk::open(&disk.path, disk.access)?;
+        *place = Some(IdeDrive::disk(Box::new(disk)));
     }
     if let Some(path) = &options.debugcon {
         let (sink, finish) = file_sink(path, "--debugcon", &ends.inbox)?;

@@ -15,8 +15,8 @@ use super::{
     Stop,
 };
 
-/// Drives that the board has room for: the master of each ATA channel.
-const MAX_DISKS: usize = 2;
+/// Drives that the board has room for: two at each IDE channel.
+const MAX_DISKS: usize = 4;
 /// COM1 to COM4.
 const MAX_SERIAL_PORTS: usize = 4;
 

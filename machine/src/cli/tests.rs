@@ -120,7 +120,7 @@ fn mistakes_are_one_line_that_says_what_to_do() {
         mistake(&[
             "--disk", "a", "--disk", "b", "--disk", "c", "--disk", "d", "--disk", "e"
         ])
-        .contains("2 disks")
+        .contains("4 disks")
     );
     assert!(mistake(&["vmlinuz"]).contains("vmlinuz"));
     assert!(mistake(&["--kernel"]).contains("--kernel"));
