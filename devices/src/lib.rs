@@ -30,6 +30,7 @@
 //! | [`rtc`] | the MC146818 real-time clock with 128 bytes of CMOS memory |
 //! | [`serial`] | a 16550A UART |
 //! | [`i8042`] | the keyboard controller with its keyboard and mouse |
+//! | [`parallel`] | a parallel port with a printer |
 //! | [`fdc`] | the 82077AA floppy disk controller with its drives |
 //! | [`i8237`] | the two 8237A DMA controllers and their page registers |
 //! | [`ide`] | one ATA channel on the ISA bus, PIO; disks and CD-ROM drives |
@@ -68,6 +69,7 @@ pub mod ide;
 pub mod io_apic;
 pub mod isa_bridge;
 pub mod local_apic;
+pub mod parallel;
 pub mod pic;
 pub mod piix_ide;
 pub mod pit;
@@ -98,6 +100,7 @@ pub use io_apic::IoApic;
 pub use irq_line::{Cutoff, IrqInputs, IrqLine, IrqLines};
 pub use isa_bridge::IsaBridge;
 pub use local_apic::{LocalApic, LocalApicModel};
+pub use parallel::Parallel;
 pub use pic::PicPair;
 pub use piix_ide::PiixIde;
 pub use pit::Pit;

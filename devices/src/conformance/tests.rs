@@ -13,8 +13,8 @@ use crate::system_control::SystemLines;
 use crate::{
     ApicQueue, DebugConsole, DebugExit, Disc, ExitRequest, FwCfg, HostBridge, Hpet, I8042, Ide,
     IdeDrive, IoApic, IsaBridge, LocalApic, LocalApicModel, MemoryConsole, MemoryDisk, MemoryLines,
-    PicPair, PiixIde, Pit, Port92, PowerManagement, PowerManagementWires, PowerOffRequest,
-    ResetControl, Rtc, Serial,
+    Parallel, PicPair, PiixIde, Pit, Port92, PowerManagement, PowerManagementWires,
+    PowerOffRequest, ResetControl, Rtc, Serial,
 };
 
 fn access() -> impl Strategy<Value = Access> {
@@ -160,6 +160,10 @@ fn chips() -> Vec<(Box<dyn Device>, bool)> {
         ),
         (
             Box::new(I8042::new(wire.clone(), wire.clone(), system.clone())),
+            true,
+        ),
+        (
+            Box::new(Parallel::new(wire.clone(), Box::new(typed()))),
             true,
         ),
         (Box::new(Port92::new(system.clone())), true),
