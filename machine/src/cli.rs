@@ -43,8 +43,10 @@ pub struct Stop {
 /// How a machine is to be run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunOptions {
-    /// The kernel; without one, the embedded test ROM is booted.
+    /// The kernel; without one, firmware is booted.
     pub kernel: Option<PathBuf>,
+    /// The firmware, if one was named.
+    pub bios: Option<BiosOption>,
     /// Initial RAM disks or modules, each with its arguments as they were given.
     pub initrds: Vec<String>,
     /// The kernel's command line.
@@ -81,6 +83,17 @@ pub struct RunOptions {
     pub lockstep_slice: u64,
     /// The most bytes of host code that the compiler keeps.
     pub jit_cache_bytes: usize,
+}
+
+/// Which firmware runs from the reset vector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BiosOption {
+    /// The one that is part of rax.
+    Builtin,
+    /// The host's SeaBIOS.
+    SeaBios,
+    /// An image file.
+    File(PathBuf),
 }
 
 /// A disk image.

@@ -8,6 +8,7 @@ pub mod board;
 mod bus;
 pub mod cli;
 pub mod clock;
+mod handover;
 pub mod host;
 pub mod jit_dump;
 pub mod load;

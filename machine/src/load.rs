@@ -7,6 +7,7 @@ mod elf;
 mod error;
 mod fields;
 mod file;
+mod firmware;
 mod linux;
 mod memory;
 mod multiboot;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use error::{LoadError, NotAKernel, Role};
 pub use file::{InputFile, Module};
+pub use firmware::{find_seabios, read_firmware};
 pub use memory::{MemoryKind, MemoryRange};
 pub use tables::Descriptors;
 

@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex};
 use rax_cpu::segment::{Attributes, DescriptorTable, Segment, SegmentRegister};
 use rax_cpu::state::Gpr;
 use rax_cpu::{Cpu, Engine, Interpreter, Model};
+use rax_devices::fw_cfg::FwCfgError;
 use rax_devices::{Disc, Floppy};
 use rax_mmu::{HostRamError, MapError, Mmu, NotRam, PhysicalAddress, PhysicalMemory};
 
 use crate::board::{Board, Fittings, Place};
 use crate::bus::{Bus, Pins};
+use crate::handover;
 use crate::load::{BootImage, Descriptors, Start};
 use crate::memory_map::{self, Shadow};
 use crate::mp_table::{Processor, mp_tables};
@@ -54,6 +56,9 @@ pub enum BuildError {
     /// Two chips claim one port.
     #[error("cannot place the --debug-exit port; choose another")]
     Ports(#[from] PortsTaken),
+    /// The fittings say something to the firmware that the machine says itself.
+    #[error("cannot describe the machine to its firmware")]
+    Handover(#[from] FwCfgError),
     /// The boot image does not fit.
     #[error("the boot image does not fit into the guest's RAM; try a larger --memory")]
     Image(#[from] NotRam),
@@ -81,20 +86,26 @@ impl Machine {
             boot,
             mut fittings,
         } = config;
-        let reserve = memory_map::reservation(ram);
+        let rom_bytes = match &boot {
+            Boot::Rom(image) => image.len() as u64,
+            Boot::Image(_) => 0,
+        };
+        let reserve = memory_map::reservation(ram, rom_bytes);
         let memory = PhysicalMemory::new(reserve).map_err(|source| BuildError::Reserve {
             mib: ram >> 20,
             source,
         })?;
         let memory = Arc::new(memory);
         memory_map::map_ram(&memory, ram)?;
-        let mut rom_bytes = 0;
         if let Boot::Rom(image) = &boot {
             memory_map::map_rom(&memory, image)?;
-            rom_bytes = image.len() as u64;
         }
         let shadow = Shadow::new(&memory, rom_bytes)?;
         fittings.cmos.extend(memory_map::cmos(ram));
+        if let Boot::Rom(_) = &boot {
+            let fw_cfg = fittings.fw_cfg.get_or_insert_default();
+            handover::describe(fw_cfg, ram, 1)?;
+        }
         let seed = fittings.seed;
         let board = Board::pc(fittings)?;
         let bus = Bus::new(board, Arc::clone(&memory), shadow, seed);

@@ -8,7 +8,9 @@ use rax_cpu::{Interpreter, Model};
 use rax_devices::{Console, IdeDrive};
 use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
 use rax_jit::{Jit, Report};
-use rax_machine::cli::{self, ClockSource, Command, DumpOptions, Engine, RunOptions, SerialOption};
+use rax_machine::cli::{
+    self, BiosOption, ClockSource, Command, DumpOptions, Engine, RunOptions, SerialOption,
+};
 use rax_machine::host::{
     FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawDisk, RawMode, SilentConsole,
     StdioConsole, file_console, file_sink, handle_signals, message, read_stdin,
@@ -244,7 +246,7 @@ fn set_engine(
 /// What the machine starts with.
 fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
     let Some(kernel) = &options.kernel else {
-        return Ok(Boot::Rom(rax_test_roms::self_check()));
+        return Ok(Boot::Rom(firmware(options)?));
     };
     let memory = options.memory_bytes;
     let kernel = InputFile::read(kernel, Role::Kernel, memory)?;
@@ -263,6 +265,17 @@ fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
         has_long_mode: model.has_long_mode(),
     })?;
     Ok(Boot::Image(image))
+}
+
+/// The firmware that was named; else one that boots media, or the demonstration.
+fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
+    let media = !options.disks.is_empty();
+    match &options.bios {
+        Some(BiosOption::File(path)) => load::read_firmware(path),
+        Some(BiosOption::SeaBios) => load::read_firmware(&load::find_seabios()?),
+        None if media => load::read_firmware(&load::find_seabios()?),
+        Some(BiosOption::Builtin) | None => Ok(rax_test_roms::self_check()),
+    }
 }
 
 /// What is plugged into the board, and the host's side of it.

@@ -45,6 +45,7 @@ fn every_option_is_understood() {
     );
     let expected = RunOptions {
         kernel: Some("k".into()),
+        bios: None,
         initrds: vec!["a".into(), "b".into()],
         append: "-x=1".into(),
         memory_bytes: 1 << 30,
@@ -68,6 +69,17 @@ fn every_option_is_understood() {
         jit_cache_bytes: 2 << 20,
     };
     assert_eq!(options, expected);
+}
+
+#[test]
+fn firmware_is_named_or_a_file() {
+    let bios = |name: &str| run(&format!("--bios {name}")).bios;
+    assert_eq!(bios("builtin"), Some(BiosOption::Builtin));
+    assert_eq!(bios("seabios"), Some(BiosOption::SeaBios));
+    assert_eq!(
+        bios("./seabios"),
+        Some(BiosOption::File("./seabios".into()))
+    );
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub enum Role {
     Kernel,
     /// `--initrd`.
     Initrd,
+    /// `--bios`.
+    Firmware,
 }
 
 impl Role {
@@ -20,6 +22,7 @@ impl Role {
         match self {
             Self::Kernel => "--kernel",
             Self::Initrd => "--initrd",
+            Self::Firmware => "--bios",
         }
     }
 }
@@ -29,6 +32,7 @@ impl fmt::Display for Role {
         f.write_str(match self {
             Self::Kernel => "kernel",
             Self::Initrd => "initrd",
+            Self::Firmware => "firmware",
         })
     }
 }
@@ -88,6 +92,19 @@ pub enum LoadError {
         /// What it is instead.
         found: NotAKernel,
     },
+    /// No ROM of this size could be in the machine.
+    #[error("firmware '{}' has {bytes} bytes; --bios takes an image of 64 KiB to 16 MiB, in steps of 64 KiB", .path.display())]
+    FirmwareSize {
+        /// Its path.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// SeaBIOS is not where packages put it.
+    #[error(
+        "this host has no SeaBIOS where packages put it; install 'seabios' or 'qemu', or name an image with --bios FILE"
+    )]
+    NoSeaBios,
     /// The file ends too early.
     #[error("kernel '{}' is truncated: its {part} ends at byte {needs}, the file at byte {has}; get the file again", .path.display())]
     Truncated {

@@ -36,6 +36,7 @@ fn seabios_sets_the_chipset_up_and_looks_for_a_disk() {
     assert!(matches!(end, End::Reset), "{end:?}\n{log}");
     for line in [
         "Found QEMU fw_cfg",
+        "qemu/e820: addr 0x0000000000000000 len 0x0000000004000000 [RAM]",
         "QEMU fw_cfg DMA interface supported",
         "Found 4 PCI devices",
         "PIIX3/PIIX4 init: elcr=00 0c",
