@@ -4,6 +4,7 @@
 //! with. A wrong argument is one line and exit code 2.
 
 mod args;
+mod screen;
 mod values;
 mod verify;
 
@@ -18,6 +19,7 @@ use rax_jit::passes::Selection;
 
 use crate::host::Access;
 
+pub use screen::{ScreenOptions, VgaModel};
 pub use verify::{VerifyEngine, VerifyExtent, VerifyOptions};
 
 /// What to do.
@@ -55,6 +57,8 @@ pub struct RunOptions {
     pub memory_bytes: u64,
     /// Disk images, in the order of the drives.
     pub disks: Vec<DiskOption>,
+    /// What the machine shows, and to whom.
+    pub screen: ScreenOptions,
     /// What COM1, COM2 and so on are connected to.
     pub serial: Vec<SerialOption>,
     /// Where the debug console's bytes go.

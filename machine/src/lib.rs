@@ -20,6 +20,7 @@ pub mod ports;
 pub mod run;
 pub mod stats;
 pub mod verify;
+mod video_memory;
 pub mod watch;
 
 pub use board::{Board, BootDevice, Fittings, Place};

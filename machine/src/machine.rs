@@ -6,7 +6,7 @@ use rax_cpu::segment::{Attributes, DescriptorTable, Segment, SegmentRegister};
 use rax_cpu::state::Gpr;
 use rax_cpu::{Cpu, Engine, Interpreter, Model};
 use rax_devices::fw_cfg::FwCfgError;
-use rax_devices::{Disc, Floppy};
+use rax_devices::{Disc, Floppy, Frame, TextScreen};
 use rax_mmu::{HostRamError, MapError, Mmu, NotRam, PhysicalAddress, PhysicalMemory};
 
 use crate::board::{Board, Fittings, Place};
@@ -16,6 +16,7 @@ use crate::load::{BootImage, Descriptors, Start};
 use crate::memory_map::{self, Shadow};
 use crate::mp_table::{Processor, mp_tables};
 use crate::ports::PortsTaken;
+use crate::video_memory::FrameBuffer;
 
 /// What a machine is made of.
 pub struct Config {
@@ -107,8 +108,14 @@ impl Machine {
             handover::describe(fw_cfg, ram, 1)?;
         }
         let seed = fittings.seed;
-        let board = Board::pc(fittings)?;
-        let bus = Bus::new(board, Arc::clone(&memory), shadow, seed);
+        let (board, frame_buffer) = if fittings.vga {
+            let (frame_buffer, video_memory) = FrameBuffer::new(&memory)?;
+            let board = Board::with_video_memory(fittings, video_memory)?;
+            (board, Some(frame_buffer))
+        } else {
+            (Board::pc(fittings)?, None)
+        };
+        let bus = Bus::new(board, Arc::clone(&memory), shadow, frame_buffer, seed);
         let bus = Arc::new(Mutex::new(bus));
         let pins = Box::new(Pins(Arc::clone(&bus)));
         let cpu = Cpu::new(model, Mmu::new(Arc::clone(&memory)), pins);
@@ -135,12 +142,16 @@ impl Machine {
         &self.memory
     }
 
-    /// Takes the disk out of floppy drive 0 (A) or 1 (B) and puts another in, if
-    /// given. The guest notices by the disk-change line. What was there comes back.
-    pub fn change_floppy(&self, drive: usize, floppy: Option<Floppy>) -> Option<Floppy> {
-        crate::bus::lock(&self.bus)
-            .board
-            .change_floppy(drive, floppy)
+    /// Puts a disk in floppy drive 0 (A) or 1 (B). The guest notices by the
+    /// disk-change line. The disk that was there comes back.
+    pub fn insert_floppy(&self, drive: usize, floppy: Floppy) -> Option<Floppy> {
+        let mut bus = crate::bus::lock(&self.bus);
+        bus.board.change_floppy(drive, Some(floppy))
+    }
+
+    /// Takes the disk out of floppy drive 0 (A) or 1 (B).
+    pub fn eject_floppy(&self, drive: usize) -> Option<Floppy> {
+        crate::bus::lock(&self.bus).board.change_floppy(drive, None)
     }
 
     /// Puts a disc in a CD-ROM drive and closes its tray; the guest finds a unit
@@ -155,6 +166,20 @@ impl Machine {
     /// Takes the disc out of a CD-ROM drive, also if the guest has locked it.
     pub fn eject_cd(&self, place: Place) -> Option<Disc> {
         crate::bus::lock(&self.bus).board.eject_cd(place)
+    }
+
+    /// The characters on the screen, if there is one and it is in a text mode.
+    #[must_use]
+    pub fn text_screen(&self) -> Option<TextScreen> {
+        crate::bus::lock(&self.bus).board.vga()?.text_screen()
+    }
+
+    /// The picture on the screen, if there is one.
+    #[must_use]
+    pub fn frame(&self) -> Option<Frame> {
+        let bus = crate::bus::lock(&self.bus);
+        let now = bus.clock.now(self.cpu.state.instructions);
+        Some(bus.board.vga()?.frame(now))
     }
 
     /// A reset: chips and processor start again, and so does what was booted.

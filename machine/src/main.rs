@@ -9,7 +9,7 @@ use rax_devices::{Console, IdeDrive};
 use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
 use rax_jit::{Jit, Report};
 use rax_machine::cli::{
-    self, BiosOption, ClockSource, Command, DumpOptions, Engine, RunOptions, SerialOption,
+    self, BiosOption, ClockSource, Command, DumpOptions, Engine, RunOptions, SerialOption, VgaModel,
 };
 use rax_machine::host::{
     FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawDisk, RawMode, SilentConsole,
@@ -280,8 +280,14 @@ fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
 
 /// What is plugged into the board, and the host's side of it.
 fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failure> {
+    let vga_bios = match &options.screen.vga_bios {
+        Some(path) => Some(load::vga_bios(path)?),
+        None => load::default_vga_bios(),
+    };
     let mut fittings = Fittings {
         debug_exit: options.debug_exit,
+        vga: options.screen.vga == VgaModel::Std,
+        vga_bios,
         ..Fittings::default()
     };
     fittings.start_time = match options.clock {

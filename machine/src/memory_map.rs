@@ -3,6 +3,7 @@
 use rax_devices::MemoryLines;
 use rax_mmu::{MapError, PhysicalAddress, PhysicalMemory, RamBlock};
 
+use crate::board::VIDEO_BYTES;
 use crate::load::{MemoryKind, MemoryRange};
 
 /// End of conventional memory.
@@ -19,10 +20,11 @@ const SMRAM_BYTES: u64 = 0x2_0000;
 /// The largest ROM that also appears below 1 MiB.
 const ROM_WINDOW: u64 = 0x2_0000;
 
-/// How much address space to reserve for `ram` bytes of RAM and a ROM of `rom` bytes.
+/// How much address space to reserve for `ram` bytes of RAM, a ROM of `rom` bytes and video memory.
 #[must_use]
 pub fn reservation(ram: u64, rom: u64) -> u64 {
-    ram + rom.next_multiple_of(EXTENDED) + EXTENDED + (EXTENDED - CONVENTIONAL_END)
+    let rom = rom.next_multiple_of(EXTENDED) + EXTENDED;
+    ram + rom + (EXTENDED - CONVENTIONAL_END) + VIDEO_BYTES
 }
 
 /// Puts `ram` bytes of RAM where a PC has it.

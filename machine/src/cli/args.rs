@@ -7,6 +7,7 @@ use clap::{Args, Parser};
 use rax_jit::lockstep::SLICE;
 use rax_jit::passes::Selection;
 
+use super::screen::ScreenArguments;
 use super::values;
 use super::verify::VerifyArguments;
 use super::{
@@ -175,6 +176,9 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "PORT", value_parser = values::port, help_heading = "Machine")]
     debug_exit: Option<u16>,
 
+    #[command(flatten)]
+    screen: ScreenArguments,
+
     /// What carries out the instructions
     #[arg(
         long,
@@ -279,6 +283,7 @@ impl RunArguments {
             append: self.append.unwrap_or_default(),
             memory_bytes: self.memory,
             disks: self.disk,
+            screen: self.screen.into_options()?,
             serial: self.serial,
             debugcon: self.debugcon,
             cpu: self.cpu,

@@ -41,7 +41,7 @@ fn every_option_is_understood() {
         "--kernel k --initrd a --initrd b --append -x=1 --memory 1G --disk d,snapshot --serial none \
          --debugcon log --cpu 486 --engine jit --clock virtual --seed 7 --debug-exit 0xf4 --timeout 2.5 \
          --max-instructions 1_000 --no-reboot --stats --trace t \
-         --lockstep-slice 500 --jit-cache 2M",
+         --lockstep-slice 500 --jit-cache 2M --vga std --vga-bios rom",
     );
     let expected = RunOptions {
         kernel: Some("k".into()),
@@ -53,6 +53,10 @@ fn every_option_is_understood() {
             path: "d".into(),
             access: Access::Snapshot,
         }],
+        screen: ScreenOptions {
+            vga: VgaModel::Std,
+            vga_bios: Some("rom".into()),
+        },
         serial: vec![SerialOption::None],
         debugcon: Some("log".into()),
         cpu: "486".into(),
@@ -183,4 +187,12 @@ fn code_to_dump_comes_from_digits_or_a_file() {
 #[test]
 fn the_arguments_are_consistent() {
     args::Arguments::command().debug_assert();
+}
+
+#[test]
+fn screen_options_are_checked() {
+    assert_eq!(run("").screen, ScreenOptions::default());
+    assert_eq!(run("--vga none").screen.vga, VgaModel::None);
+    assert!(mistake(&["--vga", "cga"]).contains("--vga"));
+    assert!(mistake(&["--vga", "none", "--vga-bios", "x"]).contains("--vga-bios"));
 }

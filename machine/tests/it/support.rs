@@ -44,6 +44,8 @@ impl Bench {
         let fittings = Fittings {
             debug_console: Some(Box::new(log.clone())),
             fw_cfg: Some(fw_cfg),
+            vga: true,
+            vga_bios: rax_machine::load::default_vga_bios(),
             ..Fittings::default()
         };
         Self::with(boot, ram, fittings)
