@@ -181,41 +181,6 @@ fn the_hpet_answers_in_halves_and_wholes() {
 }
 
 #[test]
-fn the_vga_answers_at_its_legacy_places_and_its_bars() {
-    let mut board = Board::pc(Fittings {
-        vga: true,
-        ..Fittings::default()
-    })
-    .unwrap();
-    assert_eq!(board.identity(2, 0), 0x1111_1234);
-    // The miscellaneous output register: colour addresses, memory enabled.
-    board.out(0x3c2, &[3]);
-    assert_eq!(board.inb(0x3cc), 3);
-    // Sequencer and graphics controller for a plain frame of bytes, chained.
-    for (port, index, value) in [
-        (0x3c4, 2, 15),
-        (0x3c4, 4, 14),
-        (0x3ce, 6, 5),
-        (0x3ce, 8, 0xff),
-    ] {
-        board.out(port, &[index, value]);
-    }
-    board.poke(0xa_0000, 0x0403_0201);
-    assert_eq!(board.peek(0xa_0000), 0x0403_0201);
-    board.configure(2, 0, 0x10, &[0, 0, 0, 0xe0]);
-    board.configure(2, 0, 0x18, &[0, 0, 0, 0xe2]);
-    assert_eq!(board.frame_buffer(), None);
-    board.configure(2, 0, 0x04, &[2]);
-    assert_eq!(board.frame_buffer(), Some(0xe000_0000));
-    assert_eq!(board.peek(0xe000_0000), 0x0403_0201);
-    board.poke(0xe200_0504, 32 << 16 | 480);
-    board.out(0x1ce, &[2, 0]);
-    let mut height = [0; 2];
-    board.port_read(0x1d0, &mut height, Time(1), &mut NoMemory);
-    assert_eq!(u16::from_le_bytes(height), 480);
-}
-
-#[test]
 fn drives_are_where_software_looks_for_them() {
     let disk = |sectors: usize| Box::new(MemoryDisk::new(vec![0; sectors * 512]));
     let floppy = |kib: usize| Floppy::new(disk(kib * 2)).ok();
@@ -285,4 +250,39 @@ fn media_change_by_hand() {
     let floppy = Floppy::new(disk(737_280)).ok();
     assert!(board.change_floppy(1, floppy).is_none());
     assert!(board.change_floppy(1, None).is_some());
+}
+
+#[test]
+fn the_vga_answers_at_its_legacy_places_and_its_bars() {
+    let mut board = Board::pc(Fittings {
+        vga: true,
+        ..Fittings::default()
+    })
+    .unwrap();
+    assert_eq!(board.identity(2, 0), 0x1111_1234);
+    // The miscellaneous output register: colour addresses, memory enabled.
+    board.out(0x3c2, &[3]);
+    assert_eq!(board.inb(0x3cc), 3);
+    // Sequencer and graphics controller for a plain frame of bytes, chained.
+    for (port, index, value) in [
+        (0x3c4, 2, 15),
+        (0x3c4, 4, 14),
+        (0x3ce, 6, 5),
+        (0x3ce, 8, 0xff),
+    ] {
+        board.out(port, &[index, value]);
+    }
+    board.poke(0xa_0000, 0x0403_0201);
+    assert_eq!(board.peek(0xa_0000), 0x0403_0201);
+    board.configure(2, 0, 0x10, &[0, 0, 0, 0xe0]);
+    board.configure(2, 0, 0x18, &[0, 0, 0, 0xe2]);
+    assert_eq!(board.frame_buffer(), None);
+    board.configure(2, 0, 0x04, &[2]);
+    assert_eq!(board.frame_buffer(), Some(0xe000_0000));
+    assert_eq!(board.peek(0xe000_0000), 0x0403_0201);
+    board.poke(0xe200_0504, 32 << 16 | 480);
+    board.out(0x1ce, &[2, 0]);
+    let mut height = [0; 2];
+    board.port_read(0x1d0, &mut height, Time(1), &mut NoMemory);
+    assert_eq!(u16::from_le_bytes(height), 480);
 }
