@@ -1,6 +1,6 @@
 //! The first-level TLB, in the layout that compiled code reads.
 //!
-//! One direct-mapped table of 256 entries for each [`View`]. An access hits if
+//! One direct-mapped table of 1024 entries for each [`View`]. An access hits if
 //! `(address ^ tag) <= 4096 - size`, unsigned: on the right page the xor leaves
 //! the offset, so the one compare tests tag, validity and page crossing. The
 //! host address is then `address + delta`.
@@ -18,7 +18,7 @@ use crate::host_ram::HostAddress;
 pub(crate) mod second;
 
 /// Entries in each table.
-pub const TLB_ENTRIES: usize = 256;
+pub const TLB_ENTRIES: usize = 1024;
 /// Size of an entry in bytes, as a power of two.
 pub const TLB_ENTRY_BITS: u32 = 5;
 
@@ -83,14 +83,15 @@ pub(crate) struct Fill {
     pub(crate) large: bool,
 }
 
-// Compiled code finds an entry at `view * 8192 + (address >> 7 & 0x1fe0)`.
+// Compiled code finds an entry at `view * 32768 + (address >> 7 & 0x7fe0)`.
 const _: () = assert!(size_of::<TlbEntry>() == 1 << TLB_ENTRY_BITS);
 const _: () = assert!(offset_of!(TlbEntry, read_tag) == 0);
 const _: () = assert!(offset_of!(TlbEntry, write_tag) == 8);
 const _: () = assert!(offset_of!(TlbEntry, delta) == 16);
 const _: () = assert!(offset_of!(TlbEntry, host_page) == 24);
 const _: () = assert!(offset_of!(Tlb, views) == 0);
-const _: () = assert!(Tlb::view_offset(View::SupervisorAc) == 2 * 8192);
+const _: () = assert!(Tlb::view_offset(View::SupervisorAc) == 2 * 32768);
+const _: () = assert!(Tlb::INDEX_MASK == 0x7fe0);
 
 /// The tag that no address selecting entry `index` can hit.
 #[inline]
@@ -116,13 +117,19 @@ impl Default for Tlb {
         let table = std::array::from_fn(Self::empty_entry);
         Self {
             views: [table; 4],
-            filled: [[0; 4]; 3],
-            large: [[0; 4]; 3],
+            filled: Bits::default(),
+            large: Bits::default(),
         }
     }
 }
 
 impl Tlb {
+    /// An address shifted right by [`Tlb::INDEX_SHIFT`] and masked with this is the offset
+    /// of its entry in a view's table.
+    pub const INDEX_MASK: u32 = (TLB_ENTRIES as u32 - 1) << TLB_ENTRY_BITS;
+    /// How far an address is shifted to find its entry.
+    pub const INDEX_SHIFT: u32 = PAGE_BITS - TLB_ENTRY_BITS;
+
     /// The offset of a view's table from the start of the [`Tlb`], in bytes.
     #[must_use]
     pub const fn view_offset(view: View) -> usize {
@@ -193,8 +200,8 @@ impl Tlb {
     /// Empties all tables.
     pub(crate) fn flush(&mut self) {
         self.for_each_filled(|index, entry| *entry = Self::empty_entry(index));
-        self.filled = [[0; TLB_ENTRIES / 64]; 3];
-        self.large = self.filled;
+        self.filled = Bits::default();
+        self.large = Bits::default();
     }
 
     /// Forgets the page around `address`, and what may be parts of it.

@@ -30,6 +30,7 @@ use abi::{BUDGET, Routines};
 use asm::{Alu, Asm, Fixup, Reg, cc};
 use branch::Ending;
 use flags::{HostFlags, Pending};
+use memory::Miss;
 use plan::Plan;
 use values::Loc;
 use x87::Noted;
@@ -127,6 +128,8 @@ enum Detour {
         with_flags: bool,
         with_vectors: bool,
         noted: Noted,
+        /// Probes whose entries may be filled instead.
+        misses: Vec<Miss>,
     },
     /// Loads the guest's vectors at the unit's start, and comes back; or leaves.
     LoadVectors { back: usize },
@@ -167,6 +170,8 @@ struct Emit<'a> {
     made: Option<Name>,
     /// Jumps to this instruction's slow way.
     slow: Vec<Fixup>,
+    /// Its probes that may miss.
+    misses: Vec<Miss>,
     cold: Vec<Cold>,
     /// Which value or update the host's flags belong to.
     host_flags: HostFlags,
@@ -203,6 +208,7 @@ impl<'a> Emit<'a> {
             shifted: 0,
             made: None,
             slow: Vec::new(),
+            misses: Vec::new(),
             cold: Vec::new(),
             host_flags: HostFlags::Unknown,
             pending: Pending::Unknown,
@@ -265,8 +271,9 @@ impl<'a> Emit<'a> {
             self.free.len() == 2,
             "values that outlive their instruction are registers or constants"
         );
-        if !self.slow.is_empty() {
+        if !self.slow.is_empty() || !self.misses.is_empty() {
             let from = std::mem::take(&mut self.slow);
+            let misses = std::mem::take(&mut self.misses);
             let with_flags = self.host_flags.is_known();
             if self.plan.writes_flags(index) && self.pending != Pending::CarryInState {
                 // On the slow way they are in the state.
@@ -280,6 +287,7 @@ impl<'a> Emit<'a> {
                     with_flags,
                     with_vectors: self.vectors.are_loaded,
                     noted,
+                    misses,
                 },
             });
         }
@@ -379,16 +387,22 @@ impl<'a> Emit<'a> {
     fn emit_cold(&mut self) {
         // Nothing is added while it is emitted.
         for cold in std::mem::take(&mut self.cold) {
+            let mut what = cold.what;
+            if let Detour::CarryOut { misses, .. } = &mut what {
+                let misses = std::mem::take(misses);
+                self.fill_again(misses);
+            }
             for fixup in cold.from {
                 self.asm.bind(fixup);
             }
-            match cold.what {
+            match what {
                 Detour::CarryOut {
                     index,
                     back,
                     with_flags,
                     with_vectors,
                     noted,
+                    misses: _,
                 } => {
                     self.write_noted(noted);
                     self.call_interpreter(index, with_flags);

@@ -198,6 +198,9 @@ pub(super) struct Routines {
     /// Called; makes the flags in the state valid, and the host's flags the guest's.
     /// Disturbs no register but T0 and T1.
     pub(super) settle: u64,
+    /// Called; fills the TLB for the access at T0 that T1 tells of. ZF is set if the
+    /// interpreter must carry it out. Disturbs T1 and the temporaries for vectors.
+    pub(super) fill: u64,
     /// Called; loads the guest's vectors and MXCSR. ZF is set if they must stay where
     /// they are. Disturbs T1.
     pub(super) load_vectors: u64,
@@ -374,6 +377,27 @@ fn enter_x87(asm: &mut Asm, helpers: &Helpers, store_vectors: u64, leave: u64) {
     asm.jump(leave);
 }
 
+/// Emits the routine that fills the TLB.
+fn fill(asm: &mut Asm, helpers: &Helpers, [load_vectors, store_vectors]: [u64; 2]) {
+    spill(asm);
+    asm.alu_imm(Alu::Cmp, 32, VECTORS, 0);
+    let there = asm.branch_ahead(cc::E);
+    asm.call(store_vectors);
+    asm.store_imm(32, VECTORS, AWAY);
+    asm.bind(there);
+    asm.load(64, RSI, T0);
+    asm.load(32, RDX, T1);
+    call(asm, helpers.fill);
+    asm.store(64, EXIT, RAX);
+    reload(asm);
+    asm.alu_imm(Alu::Cmp, 32, VECTORS, 0);
+    let there = asm.branch_ahead(cc::E);
+    asm.call(load_vectors);
+    asm.bind(there);
+    asm.alu_imm(Alu::Cmp, 64, EXIT, 0);
+    asm.ret();
+}
+
 /// Emits the routines that make flags valid.
 fn flag_routines(
     asm: &mut Asm,
@@ -480,6 +504,9 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
 
     routines.enter_x87 = base + asm.here() as u64;
     enter_x87(&mut asm, helpers, store_vectors, leave);
+
+    routines.fill = base + asm.here() as u64;
+    fill(&mut asm, helpers, [load_vectors, store_vectors]);
 
     flag_routines(
         &mut asm,
