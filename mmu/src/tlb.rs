@@ -5,6 +5,10 @@
 //! the offset, so the one compare tests tag, validity and page crossing. The
 //! host address is then `address + delta`.
 //!
+//! What a fill drives out of an entry goes to the entry of the same number in a table
+//! of victims, so two pages that share an entry need no page walk in turns. Nobody but
+//! compiled code looks there; it lets the two change places.
+//!
 //! An invalid tag must not be hit by any address that selects its entry. All
 //! ones do for every entry but the last, whose index the page at the top of the
 //! address space has too: that entry's invalid tag is zero.
@@ -64,9 +68,11 @@ type Bits = [[u64; TLB_ENTRIES / 64]; 3];
 #[derive(Clone, Debug)]
 pub struct Tlb {
     views: [[TlbEntry; TLB_ENTRIES]; 4],
-    /// Which entries are not empty, so that a flush touches only those.
+    /// What was driven out of the entry of the same number; never what is in there.
+    victims: [[TlbEntry; TLB_ENTRIES]; 3],
+    /// Which entries, or victims, are not empty, so that a flush touches only those.
     filled: Bits,
-    /// Which of them are parts of larger pages.
+    /// Which of them may be parts of larger pages.
     large: Bits,
 }
 
@@ -117,6 +123,7 @@ impl Default for Tlb {
         let table = std::array::from_fn(Self::empty_entry);
         Self {
             views: [table; 4],
+            victims: [table; 3],
             filled: Bits::default(),
             large: Bits::default(),
         }
@@ -134,6 +141,13 @@ impl Tlb {
     #[must_use]
     pub const fn view_offset(view: View) -> usize {
         (view as usize) << (TLB_ENTRY_BITS + TLB_ENTRIES.trailing_zeros())
+    }
+
+    /// The offset of a view's victims from the start of the [`Tlb`], in bytes.
+    /// [`View::Careful`] has none.
+    #[must_use]
+    pub const fn victims_offset(view: View) -> usize {
+        offset_of!(Self, victims) + Self::view_offset(view)
     }
 
     /// The host address of a read of `size` bytes (1 to 4096), if it hits.
@@ -179,6 +193,12 @@ impl Tlb {
         let index = index(page);
         let entry = &mut self.views[view as usize][index];
         let same = entry.read_tag == page && entry.host_page == host_page;
+        if entry.read_tag != page
+            && entry.read_tag != invalid_tag(index)
+            && let Some(victims) = self.victims.get_mut(view as usize)
+        {
+            victims[index] = *entry;
+        }
         if writable {
             entry.write_tag = page;
         } else if !same {
@@ -189,12 +209,10 @@ impl Tlb {
         entry.host_page = host_page;
         let (word, bit) = (index / 64, 1 << (index % 64));
         self.filled[view as usize][word] |= bit;
-        let large_word = &mut self.large[view as usize][word];
-        *large_word = if large {
-            *large_word | bit
-        } else {
-            *large_word & !bit
-        };
+        if large {
+            // Stays until the next flush, since the page may become a victim.
+            self.large[view as usize][word] |= bit;
+        }
     }
 
     /// Empties all tables.
@@ -210,7 +228,7 @@ impl Tlb {
     /// parts of larger pages within the same 1 GiB go.
     pub(crate) fn flush_page(&mut self, address: u64) {
         let index = index(address);
-        for table in &mut self.views {
+        for table in self.views.iter_mut().chain(&mut self.victims) {
             if table[index].read_tag == address & PAGE_MASK {
                 table[index] = Self::empty_entry(index);
             }
@@ -242,14 +260,18 @@ impl Tlb {
         self.for_each(&filled, act);
     }
 
-    /// Calls `act` with each entry whose bit is set.
+    /// Calls `act` with each entry whose bit is set, and its victim.
     #[inline]
     fn for_each(&mut self, bits: &Bits, mut act: impl FnMut(usize, &mut TlbEntry)) {
-        for (table, bits) in self.views.iter_mut().zip(bits) {
+        let tables = self.views.iter_mut().zip(&mut self.victims);
+        for ((table, victims), bits) in tables.zip(bits) {
             for (word, &bits) in bits.iter().enumerate() {
                 for_each_bit(bits, |bit| {
                     let index = word * 64 + bit as usize;
                     if let Some(entry) = table.get_mut(index) {
+                        act(index, entry);
+                    }
+                    if let Some(entry) = victims.get_mut(index) {
                         act(index, entry);
                     }
                 });
@@ -341,6 +363,34 @@ mod tests {
         tlb.flush_page(0x4010_0000);
         let found = pages.map(|page| tlb.probe_read(View::User, LinearAddress(page), 1).is_some());
         assert_eq!(found, [false, false, true, true]);
+    }
+
+    #[test]
+    fn what_is_driven_out_is_a_victim_until_it_is_flushed() {
+        let pages: [u64; 2] = [0x7000, 0x7000 + (TLB_ENTRIES << PAGE_BITS) as u64];
+        let index = index(pages[0]);
+        let filled = || {
+            let mut tlb = Tlb::default();
+            tlb.fill(View::User, small(pages[0], 0x1000));
+            tlb.fill(View::User, small(pages[1], 0x2000));
+            assert_eq!(tlb.probe_read(View::User, LinearAddress(pages[0]), 1), None);
+            assert_eq!(tlb.victims[0][index].write_tag, pages[0]);
+            tlb
+        };
+        let flushes: [fn(&mut Tlb); 4] = [
+            Tlb::flush,
+            Tlb::flush_writes,
+            |tlb| tlb.flush_host_writes(0x1000),
+            |tlb| tlb.flush_page(0x7123),
+        ];
+        for flush in flushes {
+            let mut tlb = filled();
+            flush(&mut tlb);
+            assert_eq!(tlb.victims[0][index].write_tag, invalid_tag(index));
+        }
+        let mut tlb = filled();
+        tlb.fill(View::User, small(pages[0], 0x1000));
+        assert_eq!(tlb.victims[0][index].read_tag, pages[1]);
     }
 
     #[test]

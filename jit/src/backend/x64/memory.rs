@@ -10,12 +10,11 @@ use rax_cpu::segment::SegmentRegister;
 use rax_cpu::state::Gpr;
 use rax_mmu::{Tlb, View};
 
-use super::abi::{self, T0, T1, home, pinned, segment_base};
+use super::abi::{self, FILL_LIMIT, T0, T1, home, pinned, segment_base};
 use super::asm::{Alu, Fixup, Mem, Reg, Rm, Turn, at, cc, is_high};
 use super::flags::HostFlags;
 use super::values::{Loc, Source};
 use super::{Emit, Stuck};
-use crate::helpers::FILL_WRITE;
 
 /// A probe that missed: T0 holds the address xor the tag, T1 the entry's offset.
 #[derive(Debug)]
@@ -39,9 +38,10 @@ impl Emit<'_> {
             self.asm.bind(miss.from);
             let tag = super::asm::sum(super::asm::RBP, T1, miss.tag);
             self.asm.alu_from(Alu::Xor, 64, T0, tag);
-            let what = u64::from(miss.bytes) | u64::from(miss.write) << FILL_WRITE;
-            self.asm.constant(T1, what);
-            self.asm.call(self.backend.routines.fill);
+            let limit = 4096 - miss.bytes as i32;
+            self.asm.alu_imm(Alu::Or, 32, T1, limit << FILL_LIMIT);
+            let [load, store] = self.backend.routines.fill[self.view() as usize];
+            self.asm.call(if miss.write { store } else { load });
             let back = self.asm.branch_ahead(cc::NE);
             self.asm.bind_to(back, miss.again);
             if n + 1 < last {
@@ -171,7 +171,7 @@ impl Emit<'_> {
             .alu_from(Alu::Xor, 64, T0, super::asm::sum(super::asm::RBP, T1, tag));
         self.asm.alu_imm(Alu::Cmp, 64, T0, 4096 - bytes as i32);
         let miss = self.asm.branch_ahead(cc::A);
-        if self.vectors.has_temps() {
+        if self.vectors.has_temps() && self.view() != View::Careful {
             let (from, tag) = (miss, tag);
             self.misses.push(Miss {
                 from,
@@ -181,7 +181,7 @@ impl Emit<'_> {
                 write,
             });
         } else {
-            // Rust would not leave them as they are.
+            // Rust would not leave them as they are; and a careful view is never filled.
             self.slow.push(miss);
         }
         self.host_flags = HostFlags::Unknown;
