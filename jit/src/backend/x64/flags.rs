@@ -62,14 +62,13 @@ pub(super) enum Pending {
 pub(super) struct CarryBit(u8);
 
 impl CarryBit {
-    /// The bit that a shift by a constant puts into CF last.
+    /// The bit that a shift by a constant puts into CF last. Not for a rotation: other
+    /// flags are those from before it, which must not be written over.
     fn of(op: ShiftOp, bits: u32, count: u64) -> Option<Self> {
         let width = u64::from(bits);
         let last = match op {
             ShiftOp::Shl if (1..=width).contains(&count) => width - count,
             ShiftOp::Shr | ShiftOp::Sar if (1..=width).contains(&count) => count - 1,
-            ShiftOp::Rol if count != 0 => (width - count % width) % width,
-            ShiftOp::Ror if count != 0 => (count - 1) % width,
             _ => return None,
         };
         Some(Self(last as u8))
@@ -137,11 +136,13 @@ impl Emit<'_> {
         }
         match kind.simple() {
             Some((SimpleKind::Logic, bits)) => {
-                if !carry_only {
-                    self.asm.sign_extend(bits, 64, abi::T0, sum);
-                    self.asm.store(64, FLAGS_RESULT, abi::T0);
-                }
                 self.asm.store_imm(64, FLAGS_CARRIES, 0);
+                if carry_only {
+                    // The others are still found by the kind, should this be left.
+                    return;
+                }
+                self.asm.sign_extend(bits, 64, abi::T0, sum);
+                self.asm.store(64, FLAGS_RESULT, abi::T0);
                 self.asm.store_imm(32, FLAG_KIND, 0);
                 self.pending = Pending::Settled;
                 return;
