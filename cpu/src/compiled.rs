@@ -40,7 +40,9 @@ pub struct Cells {
     /// Which exit compiled code took.
     pub exit: u64,
     /// Room for what is to come, which keeps the others where one byte reaches them.
-    pub spare: [u64; 2],
+    pub spare: u64,
+    /// Its lowest bit is a CF that waits for an addition with carry.
+    pub carry: u64,
     /// Values that found no register.
     pub scratch: [u64; 2],
     /// Where the jump cache of the present mode begins.
@@ -132,6 +134,7 @@ impl FlagKind {
     const CARRY_ONLY: u32 = 12;
     const OVERFLOW_ONLY: u32 = 13;
     const ZERO_ONLY: u32 = 14;
+    const MULTIPLIED: u32 = 15;
     const SHIFT: u32 = 16;
     const DOUBLE_SHIFT: u32 = 24;
     const ORDER: u32 = 32;
@@ -144,6 +147,13 @@ impl FlagKind {
             FloatWidth::Single => Self::ORDER << 2 | 2,
             FloatWidth::Double => Self::ORDER << 2 | 3,
         })
+    }
+
+    /// The kind of a multiplication of which the low half is kept, and whether the high
+    /// half says anything, in a byte.
+    #[must_use]
+    pub const fn multiplied(bits: u32) -> Self {
+        Self(Self::MULTIPLIED << 2 | width_number(bits))
     }
 
     /// The format of the numbers of [`FlagKind::order`].
@@ -242,6 +252,11 @@ impl FlagKind {
                 low: x,
                 high: y,
                 is_signed: true,
+            },
+            Self::MULTIPLIED => Flags::Multiply {
+                low: x,
+                high: byte(y) & 1,
+                is_signed: false,
             },
             Self::CARRY => Flags::Carry {
                 result: x,

@@ -14,6 +14,7 @@ mod alu;
 mod asm;
 mod branch;
 mod flags;
+mod idiom;
 mod memory;
 mod plan;
 mod simd;
@@ -22,6 +23,7 @@ mod x87;
 
 use rax_cpu::insn::Insn;
 use rax_cpu::ir::{self, Name, Op};
+use rax_cpu::state::Gpr;
 
 use super::{Backend, Emitted, INTERPRET, JUMP_SLOTS, NO_EXIT};
 use crate::block::Unit;
@@ -127,6 +129,8 @@ enum Detour {
         back: usize,
         with_flags: bool,
         with_vectors: bool,
+        /// The host's CF is to be put aside too.
+        saves_carry: bool,
         noted: Noted,
         /// Probes whose entries may be filled instead.
         misses: Vec<Miss>,
@@ -159,6 +163,10 @@ struct Emit<'a> {
     locs: Vec<Loc>,
     /// Temporaries that hold nothing.
     free: Vec<Reg>,
+    /// Guest registers that are temporaries of the instruction under way, kept in the
+    /// state meanwhile, and how many ways out there were before.
+    borrowed: Vec<(Gpr, Reg)>,
+    ways_before: usize,
     /// Scratch cells in use, a bit each.
     scratches: u8,
     /// The operation under way, and the number of its instruction.
@@ -202,6 +210,8 @@ impl<'a> Emit<'a> {
             first_exit,
             locs: vec![Loc::Nowhere; block.ops.len()],
             free: vec![abi::T1, abi::T0],
+            borrowed: Vec::new(),
+            ways_before: 0,
             scratches: 0,
             position: 0,
             index: 0,
@@ -261,12 +271,23 @@ impl<'a> Emit<'a> {
         }
         let noted = self.noted;
         self.prepare_flags(range.clone());
-        for position in range {
+        let mut position = range.start;
+        while position < range.end {
             self.position = position;
-            self.operation(position)?;
-            self.release(position);
-            self.release_vectors(position);
+            match self.idiom(position)? {
+                0 => {
+                    self.operation(position)?;
+                    self.release(position);
+                    self.release_vectors(position);
+                    position += 1;
+                }
+                operations => {
+                    position += operations;
+                    self.release(position - 1);
+                }
+            }
         }
+        self.give_borrowed_back()?;
         debug_assert!(
             self.free.len() == 2,
             "values that outlive their instruction are registers or constants"
@@ -286,6 +307,9 @@ impl<'a> Emit<'a> {
                     back: self.asm.here(),
                     with_flags,
                     with_vectors: self.vectors.are_loaded,
+                    saves_carry: self.plan.range(index).any(|at| {
+                        matches!(self.block.ops[at].0, Op::Flags(_)) && self.plan.saves_carry(at)
+                    }),
                     noted,
                     misses,
                 },
@@ -401,11 +425,15 @@ impl<'a> Emit<'a> {
                     back,
                     with_flags,
                     with_vectors,
+                    saves_carry,
                     noted,
                     misses: _,
                 } => {
                     self.write_noted(noted);
                     self.call_interpreter(index, with_flags);
+                    if saves_carry {
+                        self.asm.set(cc::B, abi::CARRY);
+                    }
                     let entered = self.enter_x87_again(index);
                     if with_vectors && (index as usize) + 1 < self.unit.insns.len() {
                         self.load_vectors_after(index + 1, with_flags);

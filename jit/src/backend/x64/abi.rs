@@ -126,6 +126,9 @@ pub(super) const fn vector_home(register: u8) -> Mem {
     )
 }
 
+/// A CF that waits.
+pub(super) const CARRY: Mem = cell(offset_of!(Cells, carry));
+
 pub(super) const FLAG_KIND: Mem = cell(offset_of!(Cells, flag_kind));
 
 /// Where an operand of the last operation on flags is kept.

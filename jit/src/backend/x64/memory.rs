@@ -274,7 +274,12 @@ impl Emit<'_> {
             Source::Rm(Rm::Reg(register)) if !is_high(register) => {
                 self.asm.store(bits, at(T0, 0), register);
             }
-            Source::Rm(_) => return self.stuck(),
+            Source::Rm(_) => {
+                let temp = self.temp()?;
+                self.load_into(temp, value)?;
+                self.asm.store(bits, at(T0, 0), temp);
+                self.give_back(temp);
+            }
         }
         self.give_back(T0);
         Ok(())
