@@ -3,6 +3,7 @@
 //! Nothing is printed here and nothing opened: [`parse`] gives either a [`Command`] or the text and exit code to stop
 //! with. A wrong argument is one line and exit code 2.
 
+mod adapters;
 mod args;
 mod screen;
 mod values;
@@ -19,6 +20,7 @@ use rax_jit::passes::Selection;
 
 use crate::host::Access;
 
+pub use adapters::{Cable, NetworkOption, ParallelOption};
 pub use screen::{ScreenOptions, VgaModel};
 pub use verify::{VerifyEngine, VerifyExtent, VerifyOptions};
 
@@ -61,6 +63,10 @@ pub struct RunOptions {
     pub screen: ScreenOptions,
     /// What COM1, COM2 and so on are connected to.
     pub serial: Vec<SerialOption>,
+    /// What LPT1 prints to.
+    pub parallel: ParallelOption,
+    /// Network adapters.
+    pub network: Vec<NetworkOption>,
     /// Where the debug console's bytes go.
     pub debugcon: Option<PathBuf>,
     /// The processor model, one of those that were given to [`parse`].

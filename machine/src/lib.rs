@@ -23,7 +23,7 @@ pub mod verify;
 mod video_memory;
 pub mod watch;
 
-pub use board::{Board, BootDevice, Fittings, Place};
+pub use board::{Board, BootDevice, Fittings, NetworkAdapter, NetworkModel, Place};
 pub use machine::{Boot, BuildError, Config, Machine};
 pub use run::{End, Pace, Watcher};
 

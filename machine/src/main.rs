@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use rax_cpu::{Interpreter, Model};
-use rax_devices::{Console, IdeDrive};
+use rax_devices::{Console, IdeDrive, Loopback, Network, Unplugged};
 use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
 use rax_jit::{Jit, Report};
 use rax_machine::cli::{
-    self, BiosOption, ClockSource, Command, DumpOptions, Engine, RunOptions, SerialOption, VgaModel,
+    self, BiosOption, Cable, ClockSource, Command, DumpOptions, Engine, ParallelOption, RunOptions,
+    SerialOption, VgaModel,
 };
 use rax_machine::host::{
     FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawDisk, RawMode, SilentConsole,
@@ -19,7 +20,8 @@ use rax_machine::load::{self, BootRequest, InputFile, LoadError, Module, Role};
 use rax_machine::verify::{VerifyError, verify};
 use rax_machine::watch::Trace;
 use rax_machine::{
-    Boot, BuildError, Config, End, Fittings, Machine, Pace, jit_dump, memory_map, stats,
+    Boot, BuildError, Config, End, Fittings, Machine, NetworkAdapter, Pace, jit_dump, memory_map,
+    stats,
 };
 use rax_mmu::HostRamError;
 
@@ -312,6 +314,20 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
         };
         fittings.serial.push(console);
     }
+    if let ParallelOption::File(path) = &options.parallel {
+        let (sink, finish) = file_sink(path, "--parallel", &ends.inbox)?;
+        ends.outputs.push(finish);
+        fittings.printer = Some(Box::new(sink));
+    }
+    let adapters = options.network.iter().map(|option| NetworkAdapter {
+        model: option.model,
+        address: option.address,
+        network: match option.cable {
+            Cable::Unplugged => Box::new(Unplugged) as Box<dyn Network>,
+            Cable::Loopback => Box::new(Loopback::default()),
+        },
+    });
+    fittings.network.extend(adapters);
     for (place, disk) in fittings.drives.iter_mut().zip(&options.disks) {
         let disk = RawDisk::open(&disk.path, disk.access)?;
         *place = Some(IdeDrive::disk(Box::new(disk)));

@@ -7,6 +7,7 @@ use clap::{Args, Parser};
 use rax_jit::lockstep::SLICE;
 use rax_jit::passes::Selection;
 
+use super::adapters::AdapterArguments;
 use super::screen::ScreenArguments;
 use super::values;
 use super::verify::VerifyArguments;
@@ -177,6 +178,8 @@ pub(super) struct RunArguments {
     debug_exit: Option<u16>,
 
     #[command(flatten)]
+    adapters: AdapterArguments,
+    #[command(flatten)]
     screen: ScreenArguments,
 
     /// What carries out the instructions
@@ -276,6 +279,7 @@ impl RunArguments {
                 "only one --serial can be stdio; connect the others to file:PATH or none",
             ));
         }
+        let (parallel, network) = self.adapters.into_options()?;
         Ok(RunOptions {
             kernel: self.kernel,
             bios: self.bios,
@@ -285,6 +289,8 @@ impl RunArguments {
             disks: self.disk,
             screen: self.screen.into_options()?,
             serial: self.serial,
+            parallel,
+            network,
             debugcon: self.debugcon,
             cpu: self.cpu,
             engine: self.engine,

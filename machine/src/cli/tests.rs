@@ -1,6 +1,7 @@
 //! Command lines as a user types them.
 
 use super::*;
+use crate::NetworkModel;
 
 const MODELS: &[&str] = &["max", "486", "x86-64"];
 
@@ -41,7 +42,8 @@ fn every_option_is_understood() {
         "--kernel k --initrd a --initrd b --append -x=1 --memory 1G --disk d,snapshot --serial none \
          --debugcon log --cpu 486 --engine jit --clock virtual --seed 7 --debug-exit 0xf4 --timeout 2.5 \
          --max-instructions 1_000 --no-reboot --stats --trace t \
-         --lockstep-slice 500 --jit-cache 2M --vga std --vga-bios rom",
+         --lockstep-slice 500 --jit-cache 2M --vga std --vga-bios rom \
+         --parallel file:lpt --net ne2000 --net rtl8139,loopback",
     );
     let expected = RunOptions {
         kernel: Some("k".into()),
@@ -58,6 +60,19 @@ fn every_option_is_understood() {
             vga_bios: Some("rom".into()),
         },
         serial: vec![SerialOption::None],
+        parallel: ParallelOption::File("lpt".into()),
+        network: vec![
+            NetworkOption {
+                model: NetworkModel::Ne2000,
+                address: [0x52, 0x54, 0, 0x12, 0x34, 0x56],
+                cable: Cable::Unplugged,
+            },
+            NetworkOption {
+                model: NetworkModel::Rtl8139,
+                address: [0x52, 0x54, 0, 0x12, 0x34, 0x57],
+                cable: Cable::Loopback,
+            },
+        ],
         debugcon: Some("log".into()),
         cpu: "486".into(),
         engine: Engine::Jit,
