@@ -21,7 +21,7 @@ use rax_jit::passes::Selection;
 use crate::host::Access;
 
 pub use adapters::{Cable, NetworkOption, ParallelOption};
-pub use screen::{ScreenOptions, VgaModel};
+pub use screen::{ScreenOptions, ScriptOption, VgaModel};
 pub use verify::{VerifyEngine, VerifyExtent, VerifyOptions};
 
 /// What to do.
@@ -214,7 +214,8 @@ where
         args::Arguments::from_arg_matches(&matches).map_err(|error| stop(&error, name))?;
     match arguments.command {
         args::Subcommand::Run(run) => {
-            let options = run.into_options(cpu_models)?;
+            let order = matches.subcommand_matches("run").map(screen::Order::of);
+            let options = run.into_options(cpu_models, &order.unwrap_or_default())?;
             Ok(Command::Run(Box::new(options)))
         }
         args::Subcommand::JitDump(dump) => Ok(Command::JitDump(dump.into_options()?)),

@@ -8,7 +8,7 @@ use rax_jit::lockstep::SLICE;
 use rax_jit::passes::Selection;
 
 use super::adapters::AdapterArguments;
-use super::screen::ScreenArguments;
+use super::screen::{Order, ScreenArguments};
 use super::values;
 use super::verify::VerifyArguments;
 use super::{
@@ -229,6 +229,8 @@ const AFTER_HELP: &str = "\
 Without --kernel, --bios and --disk, the embedded test ROM checks the machine and offers a small monitor.
 With --disk alone, the host's SeaBIOS boots it.
 The guest's serial line is this terminal; Ctrl-A X ends the run, Ctrl-A H lists the keys.
+--wait-text, --type and --script end the run with exit code 0 when all steps are done and the last one waited or
+--script was given; with 124 if what they wait for does not come.
 
 Examples:
   rax run
@@ -244,12 +246,16 @@ Exit codes:
   2    wrong usage or bad input
   3    triple fault, with --no-reboot
   4    the engines came to different states, with --engine lockstep
-  124  the time or the instructions were used up
+  124  the time or the instructions were used up, or an awaited text did not come
   else the guest's debug-exit status";
 
 impl RunArguments {
     /// The options, checked against each other.
-    pub(super) fn into_options(self, cpu_models: &[&str]) -> Result<RunOptions, Stop> {
+    pub(super) fn into_options(
+        self,
+        cpu_models: &[&str],
+        order: &Order,
+    ) -> Result<RunOptions, Stop> {
         if !cpu_models.contains(&self.cpu.as_str()) {
             let known = cpu_models.join(", ");
             return Err(Stop::usage(format_args!(
@@ -287,7 +293,7 @@ impl RunArguments {
             append: self.append.unwrap_or_default(),
             memory_bytes: self.memory,
             disks: self.disk,
-            screen: self.screen.into_options()?,
+            screen: self.screen.into_options(order)?,
             serial: self.serial,
             parallel,
             network,
