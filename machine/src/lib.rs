@@ -13,6 +13,7 @@ pub mod host;
 pub mod jit_dump;
 pub mod load;
 mod machine;
+pub mod media;
 pub mod memory_map;
 mod memory_windows;
 pub mod mp_table;
