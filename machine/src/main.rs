@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use rax_cpu::{Interpreter, Model};
-use rax_devices::{Console, IdeDrive, Loopback, Network, Unplugged};
+use rax_devices::{Console, Loopback, Network, Unplugged};
 use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
 use rax_jit::{Jit, Report};
 use rax_machine::automation::{Automation, ScriptFailure, SerialTap};
@@ -14,7 +14,7 @@ use rax_machine::cli::{
     SerialOption, VgaModel,
 };
 use rax_machine::host::{
-    FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawDisk, RawMode, SilentConsole,
+    FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawMode, SilentConsole,
     StdioConsole, file_console, file_sink, handle_signals, message, read_stdin,
 };
 use rax_machine::load::{self, BootRequest, InputFile, LoadError, Module, Role};
@@ -23,8 +23,8 @@ use rax_machine::screenshot;
 use rax_machine::verify::{VerifyError, verify};
 use rax_machine::watch::Trace;
 use rax_machine::{
-    Boot, BuildError, Config, End, Fittings, Machine, NetworkAdapter, Pace, jit_dump, memory_map,
-    stats,
+    Boot, BuildError, Config, End, Fittings, Machine, NetworkAdapter, Pace, jit_dump, media,
+    memory_map, stats,
 };
 use rax_mmu::HostRamError;
 
@@ -327,7 +327,7 @@ fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
 
 /// The firmware that was named; else one that boots media, or the demonstration.
 fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
-    let media = !options.disks.is_empty();
+    let media = !options.media.is_empty();
     match &options.bios {
         Some(BiosOption::File(path)) => load::read_firmware(path),
         Some(BiosOption::SeaBios) => load::read_firmware(&load::find_seabios()?),
@@ -384,10 +384,7 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
         },
     });
     fittings.network.extend(adapters);
-    for (place, disk) in fittings.drives.iter_mut().zip(&options.disks) {
-        let disk = RawDisk::open(&disk.path, disk.access)?;
-        *place = Some(IdeDrive::disk(Box::new(disk)));
-    }
+    media::plug(&options.media, &mut fittings).map_err(HostError::from)?;
     if let Some(path) = &options.debugcon {
         let (sink, finish) = file_sink(path, "--debugcon", &ends.inbox)?;
         ends.outputs.push(finish);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::NetworkModel;
+use crate::host::{Access, ImageOptions};
 
 const MODELS: &[&str] = &["max", "486", "x86-64"];
 
@@ -51,10 +52,10 @@ fn every_option_is_understood() {
         initrds: vec!["a".into(), "b".into()],
         append: "-x=1".into(),
         memory_bytes: 1 << 30,
-        disks: vec![DiskOption {
-            path: "d".into(),
-            access: Access::Snapshot,
-        }],
+        media: MediaOptions {
+            disks: vec![ImageOptions::new("d", Access::Snapshot)],
+            ..MediaOptions::default()
+        },
         screen: ScreenOptions {
             vga: VgaModel::Std,
             vga_bios: Some("rom".into()),
@@ -137,7 +138,7 @@ fn mistakes_are_one_line_that_says_what_to_do() {
         mistake(&[
             "--disk", "a", "--disk", "b", "--disk", "c", "--disk", "d", "--disk", "e"
         ])
-        .contains("4 disks")
+        .contains("4 disks and CDs")
     );
     assert!(mistake(&["vmlinuz"]).contains("vmlinuz"));
     assert!(mistake(&["--kernel"]).contains("--kernel"));
