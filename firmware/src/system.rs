@@ -1,1 +1,38 @@
 //! The system BIOS (IBM PC/AT BIOS interface, EDD, El Torito, PCI BIOS 2.1).
+//!
+//! 128 KiB at E0000h: the services that systems call later lie in segment F000h, the power-on self-test that needs the
+//! room only once in segment E000h. Both are written in the [language](crate::language) next door.
+
+mod apm;
+pub(crate) mod areas;
+mod ata;
+mod atapi;
+mod boot;
+mod chipset;
+mod clock;
+mod cmos;
+mod disk;
+mod drive;
+mod edd;
+mod el_torito;
+mod floppy;
+mod fw_cfg;
+mod image;
+mod interrupts;
+mod keyboard;
+mod keyboard_controller;
+mod memory;
+mod memory_map;
+mod mouse;
+mod option_rom;
+mod pci;
+mod pci_bios;
+mod post;
+mod printer;
+mod processors;
+mod screen;
+mod serial;
+mod start;
+mod timer;
+
+pub use image::image;
