@@ -159,8 +159,15 @@ pub(crate) mod post {
     pub(crate) const TABLE: u32 = VARIABLES + 24;
     /// How many processors run.
     pub(crate) const PROCESSORS: u32 = VARIABLES + 28;
-    /// The key of the fw_cfg file found last.
+    /// The key of the firmware configuration file that was opened last.
     pub(crate) const FILE_KEY: u32 = VARIABLES + 32;
+    /// An operation of the firmware configuration device, and its data.
+    pub(crate) const DMA_COMMAND: u32 = VARIABLES + 48;
+    pub(crate) const DMA_DATA: u32 = VARIABLES + 64;
+    /// The list of commands that put ACPI tables together.
+    pub(crate) const LOADER: u32 = 0x2_0000;
+    /// How many files it has named, then a record of each.
+    pub(crate) const FILES: u32 = 0x3_0000;
     /// Where addresses for PCI devices begin.
     pub(crate) const PCI_HOLE: u32 = VARIABLES + 36;
 }

@@ -7,6 +7,11 @@ use crate::language::{
 
 const SELECTOR: u32 = 0x510;
 const DATA: u32 = 0x511;
+const DMA_ADDRESS: u32 = 0x514;
+/// What a DMA operation does.
+const DMA_SKIP: u32 = 0x04;
+const DMA_SELECT: u32 = 0x08;
+const DMA_WRITE: u32 = 0x10;
 /// Keys: the signature "QEMU", how many processors there are, whether a boot menu is wished, the file directory.
 const SIGNATURE: u32 = 0x00;
 pub(super) const PROCESSORS: u32 = 0x05;
@@ -138,4 +143,44 @@ fn read_here(f: &mut Body<'_>, address: Var, size: Var) {
         asm!(code; db &[0xF3, 0x67, 0x6C];);
         asm!(code; push BDA_SEGMENT; pop ds;);
     });
+}
+
+/// Writes to the file opened last, by the DMA interface (control, length and address in network order).
+pub(super) fn write(
+    offset: impl Into<Value>,
+    value: impl Into<Value>,
+    size: impl Into<Value>,
+) -> Value {
+    routine(
+        "fw_cfg_write",
+        [offset.into(), value.into(), size.into()],
+        |f, [offset, value, size]| {
+            f.set(flat32(post::DMA_DATA), value);
+            f.set(flat32(post::DMA_DATA + 4), 0);
+            f.run(transfer(
+                flat32(post::FILE_KEY) << 16 | DMA_SELECT | DMA_SKIP,
+                offset,
+            ));
+            f.run(transfer(DMA_WRITE, size));
+        },
+    )
+}
+
+/// One DMA operation with `post::DMA_DATA`.
+fn transfer(control: impl Into<Value>, length: impl Into<Value>) -> Value {
+    routine(
+        "fw_cfg_dma",
+        [control.into(), length.into()],
+        |f, [control, length]| {
+            f.set(flat32(post::DMA_COMMAND), Value::from(control).swapped());
+            f.set(flat32(post::DMA_COMMAND + 4), Value::from(length).swapped());
+            f.set(flat32(post::DMA_COMMAND + 8), 0);
+            f.set(
+                flat32(post::DMA_COMMAND + 12),
+                Value::from(post::DMA_DATA).swapped(),
+            );
+            f.out32(DMA_ADDRESS, 0);
+            f.out32(DMA_ADDRESS + 4, Value::from(post::DMA_COMMAND).swapped());
+        },
+    )
 }

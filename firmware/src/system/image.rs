@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::areas::{POST_SEGMENT, ROM_SEGMENT, rom};
-use super::{interrupts, post, start};
+use super::{bios32, interrupts, post, start};
 use crate::language::{Bitness, Unit};
 
 /// The size of the image.
@@ -72,6 +72,20 @@ pub fn image() -> Vec<u8> {
         &services.constants,
     );
     image.put(ROM_SEGMENT, rom::CODE, rom::CODE_32, &services.code);
+
+    image.put(
+        ROM_SEGMENT,
+        bios32::DIRECTORY,
+        bios32::PCI,
+        &bios32::directory(),
+    );
+    image.put(ROM_SEGMENT, bios32::PCI, rom::COMPATIBLE, &bios32::pci());
+    image.put(
+        ROM_SEGMENT,
+        bios32::HEADER,
+        bios32::HEADER + 16,
+        &bios32::header(),
+    );
 
     let mut post = Unit::new(Bitness::Real, POST_CONSTANTS);
     post::entry(&mut post);

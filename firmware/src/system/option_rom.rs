@@ -3,6 +3,7 @@
 
 use super::areas::post;
 use super::pci::{self, register};
+use super::tables::sum;
 use crate::language::{
     Body, Compare as _, Register, Value, Var, asm, flat8, flat16, flat32, routine,
 };
@@ -136,17 +137,4 @@ pub(super) fn start_others(f: &mut Body<'_>) {
             |f| f.add(segment, 0x80),
         );
     });
-}
-
-/// The sum of bytes, as a byte.
-pub(super) fn sum(address: impl Into<Value>, size: impl Into<Value>) -> Value {
-    routine(
-        "sum",
-        [address.into(), size.into()],
-        |f, [address, size]| {
-            let sum = f.var(0);
-            f.each(address, address + size, |f, place| f.add(sum, flat8(place)));
-            f.ret(sum & 0xFF);
-        },
-    )
 }

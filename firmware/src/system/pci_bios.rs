@@ -1,5 +1,6 @@
 //! PCI BIOS 2.1: INT 1Ah B1h in real mode, and the same through BIOS32 in protected mode.
 
+use super::areas::ROM_SEGMENT;
 use super::pci;
 use crate::language::{Body, Compare as _, Registers, Value, Var, routine};
 
@@ -20,9 +21,9 @@ pub(super) fn service(frame: impl Into<Value>) -> Value {
         // Bit 7 is set by those who call from protected mode.
         f.switch(r.al() & 0x7F, |s| {
             s.case(0x01, |f| {
-                // Mechanism 1, version 2.10, last bus 0. The entry for protected mode is found through BIOS32.
+                // Mechanism 1, version 2.10, last bus 0, and the entry for protected mode.
                 f.set(r.edx(), SIGNATURE);
-                f.set(r.edi(), 0);
+                f.set(r.edi(), ROM_SEGMENT * 16 + super::bios32::PCI);
                 f.set(r.bx(), 0x0210);
                 f.set(r.cl(), 0);
                 f.set(r.ax(), 0x0001);

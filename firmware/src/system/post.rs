@@ -5,9 +5,9 @@ use super::boot::{CD, DISK, FLOPPY, ORDER_LENGTH};
 use super::cmos::{cmos, index};
 use super::screen::{print, print_character, print_number};
 use super::{
-    ata, chipset, clock, cmos as clock_chip, disk, drive, floppy, fw_cfg, interrupts, keyboard,
-    keyboard_controller, memory_map, mouse, option_rom, pci, printer, processors, screen, serial,
-    timer,
+    acpi, ata, chipset, clock, cmos as clock_chip, disk, drive, floppy, fw_cfg, interrupts,
+    keyboard, keyboard_controller, memory_map, mouse, mp, option_rom, pci, printer, processors,
+    screen, serial, smbios, tables, timer,
 };
 use crate::language::{
     Body, Compare as _, Register, Unit, Value, asm, bda16, bda32, far8, flat32, interrupt, routine,
@@ -42,6 +42,7 @@ fn set_up_memory_areas(f: &mut Body<'_>) {
     });
     interrupts::set_up_vectors(f);
     memory_map::set_up(f);
+    tables::set_up(f);
     // A coprocessor; 80 columns in colour are set by the VGA BIOS.
     f.set(bda16(bda::EQUIPMENT), 0x0022);
 }
@@ -217,6 +218,9 @@ fn menu() -> Value {
 
 /// The last things: the memory map, protecting the ROM's copy, and off.
 fn finish(f: &mut Body<'_>) {
+    acpi::set_up(f);
+    smbios::set_up(f);
+    mp::set_up(f);
     memory_map::write(f);
     protect_rom(f);
     f.run(interrupt(0x19, []));

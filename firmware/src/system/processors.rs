@@ -9,7 +9,7 @@ use super::timer::{delay_ms, now, passed_ms};
 use crate::language::{Body, Compare as _, Value, asm, bytes, flat8, flat32, rom8, routine};
 
 /// CPUID.1:EDX: a local APIC; memory type range registers.
-const HAS_APIC: u32 = 1 << 9;
+pub(super) const HAS_APIC: u32 = 1 << 9;
 const HAS_MTRR: u32 = 1 << 12;
 /// The local APIC's registers.
 const APIC: u32 = 0xFEE0_0000;
