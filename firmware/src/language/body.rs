@@ -1,6 +1,6 @@
 //! The body of a routine: its statements.
 
-use iced_x86::code_asm::{CodeLabel, ax, bp, dword_ptr, dx, eax, ebp, esp, sp};
+use iced_x86::code_asm::{CodeLabel, bp, dword_ptr, ebp, esp, sp};
 
 use super::asm;
 use super::operand::Register;
@@ -138,6 +138,10 @@ impl<'u> Body<'u> {
     }
 
     /// If the condition holds.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "conditions are written where they are used"
+    )]
     pub(crate) fn when(&mut self, condition: Condition, then: impl FnOnce(&mut Self)) {
         let mut skip = self.label();
         self.jump(&condition, false, skip);
@@ -146,6 +150,10 @@ impl<'u> Body<'u> {
     }
 
     /// If the condition holds, and if not.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "conditions are written where they are used"
+    )]
     pub(crate) fn either(
         &mut self,
         condition: Condition,
@@ -248,6 +256,10 @@ impl<'u> Body<'u> {
     }
 
     /// Loads registers for the instructions of `code`, which may change all registers but SP, BP and DS.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "registers are written where they are used"
+    )]
     pub(crate) fn with<const N: usize>(
         &mut self,
         registers: [(Register, Value); N],

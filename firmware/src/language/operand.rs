@@ -294,7 +294,7 @@ impl Body<'_> {
             match self.simple(value) {
                 Some(Simple::Immediate(0)) => asm!(&mut self.unit.code; xor general, general;),
                 Some(Simple::Immediate(constant)) => {
-                    asm!(&mut self.unit.code; mov general, constant;)
+                    asm!(&mut self.unit.code; mov general, constant;);
                 }
                 Some(Simple::Memory(memory)) => asm!(&mut self.unit.code; mov general, memory;),
                 _ => unreachable!("it was found to be simple"),

@@ -98,12 +98,12 @@ macro_rules! registers {
 
 impl Registers {
     registers! {
-        di stack16 0; edi stack32 0; si stack16 4; esi stack32 4; bp stack16 8;
+        di stack16 0; edi stack32 0; si stack16 4;
         bl stack8 16; bh stack8 17; bx stack16 16; ebx stack32 16;
         dl stack8 20; dh stack8 21; dx stack16 20; edx stack32 20;
         cl stack8 24; ch stack8 25; cx stack16 24; ecx stack32 24;
         al stack8 28; ah stack8 29; ax stack16 28; eax stack32 28;
-        es stack16 32; ds stack16 34; ip stack16 36; cs stack16 38; flags stack16 40;
+        es stack16 32; ds stack16 34; cs stack16 38; flags stack16 40;
     }
 
     /// The frame's address, to hand it on.

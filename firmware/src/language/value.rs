@@ -51,13 +51,16 @@ pub(super) enum Operation {
     Shr,
 }
 
+/// Compiles a body, given its arguments.
+type RoutineBody = Box<dyn Fn(&mut Body<'_>, &[Var])>;
+
 /// A routine that is compiled when it is first called.
 pub(super) struct Routine {
     pub(super) name: &'static str,
     /// Where it is written; so a name that is used twice is found.
     pub(super) location: &'static Location<'static>,
     pub(super) arguments: usize,
-    pub(super) body: Box<dyn Fn(&mut Body<'_>, &[Var])>,
+    pub(super) body: RoutineBody,
 }
 
 /// What [`Body::when`] and its kin ask.
@@ -167,6 +170,10 @@ impl Operation {
 }
 
 /// Questions about values, places and variables. All comparisons are unsigned.
+#[expect(
+    clippy::wrong_self_convention,
+    reason = "questions read like the sentence they are; what they ask about is a handle"
+)]
 pub(crate) trait Compare: Into<Value> {
     /// Equal.
     fn is(self, other: impl Into<Value>) -> Condition {

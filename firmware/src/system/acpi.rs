@@ -87,7 +87,7 @@ fn allocate(f: &mut Body<'_>, entry: Var) {
     f.run(fw_cfg::read(place, size));
     let record = f.var(count * RECORD + (post::FILES + RECORD));
     f.each(0, NAME, |f, n| {
-        f.set(flat8(record + n), flat8(entry + n + FIRST_NAME))
+        f.set(flat8(record + n), flat8(entry + n + FIRST_NAME));
     });
     f.set(flat32(record + NAME), place);
     f.add(flat32(post::FILES), 1);
@@ -116,7 +116,7 @@ fn address_of(name: impl Into<Value>) -> Value {
             let same = f.var(1);
             f.each(0, NAME, |f, n| {
                 f.when(flat8(record + n).is_not(flat8(name + n)), |f| {
-                    f.set(same, 0)
+                    f.set(same, 0);
                 });
                 f.when(flat8(name + n).is(0), Body::stop);
             });

@@ -30,14 +30,14 @@ pub(super) fn service(f: &mut Body<'_>, r: Registers) {
         });
         s.case(0x01, |f| {
             f.when(connected.clone().is_not(0), |f| {
-                fail(f, r, status::CONNECTED)
+                fail(f, r, status::CONNECTED);
             });
             f.set(connected.clone(), 1);
             f.set_status(r, 0);
         });
         s.case(0x04, |f| {
             f.when(connected.clone().is(0), |f| {
-                fail(f, r, status::NOT_CONNECTED)
+                fail(f, r, status::NOT_CONNECTED);
             });
             f.set(connected.clone(), 0);
             f.set_status(r, 0);

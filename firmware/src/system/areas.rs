@@ -48,8 +48,6 @@ pub(crate) mod bda {
     pub(crate) const FLOPPY_STATUS: u32 = 0x41;
     /// Seven result bytes of the floppy controller.
     pub(crate) const FLOPPY_RESULT: u32 = 0x42;
-    /// The video mode.
-    pub(crate) const VIDEO_MODE: u32 = 0x49;
     /// Columns of the screen.
     pub(crate) const VIDEO_COLUMNS: u32 = 0x4A;
     /// The page that is shown.

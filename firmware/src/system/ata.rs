@@ -219,12 +219,13 @@ fn command(
                 let sectors = f.var(drive::own_sectors(drive));
                 let heads = f.var(drive::own_heads(drive));
                 let track = f.var(sector / sectors);
-                let place = (sector % sectors) + 1 | (track / heads) << 8 | (track % heads) << 24;
+                let place =
+                    ((sector % sectors) + 1) | ((track / heads) << 8) | (track % heads) << 24;
                 f.set(sector, place);
                 f.set(device, 0);
             });
             f.when(wide.is(0), |f| {
-                f.set(device, device | (sector >> 24) & 0x0F)
+                f.set(device, device | (sector >> 24) & 0x0F);
             });
             f.when(select(drive, device).is(0), |f| f.ret(0));
             f.out8(drive::control(drive), NO_INTERRUPTS);

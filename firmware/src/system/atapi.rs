@@ -72,7 +72,7 @@ fn send(
                 f.run(in8(drive::control(drive)));
                 let state = register::STATUS;
                 f.when(wait_port(port + state, ata::BUSY, 0, 4000).is(0), |f| {
-                    f.ret(status::TIMEOUT)
+                    f.ret(status::TIMEOUT);
                 });
                 f.when(in8(port + state).has(ata::ERROR), |f| f.ret(1));
                 f.when(in8(port + state).lacks(DATA_REQUEST), Body::stop);

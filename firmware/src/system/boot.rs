@@ -120,7 +120,7 @@ fn boot_sector(number: impl Into<Value>) -> Value {
         let lenient = number.below(FIRST_DISK).and(cmos(index::BOOT_3).has(1));
         let blank = far16(0, BOOT_ADDRESS).is(0);
         f.when(signed.or(lenient.and(blank.negated())), |f| {
-            f.run(start(BOOT_ADDRESS, number))
+            f.run(start(BOOT_ADDRESS, number));
         });
         print(f, "It has no boot sector.\r\n");
     })

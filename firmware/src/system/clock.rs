@@ -55,7 +55,7 @@ pub(super) fn services(unit: &mut Unit) {
             s.case(0xB1, |f| {
                 f.set_carry(r, false);
                 f.when(pci_bios::service(r.frame()).is_not(0), |f| {
-                    f.set_carry(r, true)
+                    f.set_carry(r, true);
                 });
             });
             s.default(|f| f.set_carry(r, true));

@@ -10,7 +10,6 @@ pub(super) mod index {
     pub(crate) const MINUTES_ALARM: u32 = 0x03;
     pub(crate) const HOURS: u32 = 0x04;
     pub(crate) const HOURS_ALARM: u32 = 0x05;
-    pub(crate) const WEEKDAY: u32 = 0x06;
     pub(crate) const DAY: u32 = 0x07;
     pub(crate) const MONTH: u32 = 0x08;
     pub(crate) const YEAR: u32 = 0x09;
@@ -18,7 +17,6 @@ pub(super) mod index {
     pub(crate) const STATUS_B: u32 = 0x0B;
     pub(crate) const STATUS_C: u32 = 0x0C;
     pub(crate) const STATUS_D: u32 = 0x0D;
-    pub(crate) const SHUTDOWN: u32 = 0x0F;
     pub(crate) const FLOPPY_TYPES: u32 = 0x10;
     /// Memory above 1 MiB in KiB, up to 64 MiB.
     pub(crate) const EXTENDED_KIB: u32 = 0x30;

@@ -64,7 +64,7 @@ fn service(frame: impl Into<Value>, number: impl Into<Value>) -> Value {
             f.when(number.at_least(FIRST_CD), |f| {
                 let n = f.var(number - FIRST_CD);
                 f.when(n.at_least(drive::cd_count()), |f| {
-                    finish(f, r, status::BAD_COMMAND)
+                    finish(f, r, status::BAD_COMMAND);
                 });
                 f.run(edd::cd_service(frame, drive::cd(n)));
                 f.leave();
@@ -159,7 +159,7 @@ pub(super) fn sector_of(
             let [heads, sectors] = [f.var((geometry >> 8) & 0xFF), f.var(geometry & 0xFF)];
             let outside = cylinder.at_least(geometry >> 16).or(head.at_least(heads));
             f.when(outside.or(sector.is(0)).or(sector.above(sectors)), |f| {
-                f.ret(NO_SECTOR)
+                f.ret(NO_SECTOR);
             });
             f.ret((cylinder * heads + head) * sectors + sector - 1);
         },

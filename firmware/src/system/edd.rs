@@ -42,7 +42,7 @@ pub(super) fn disk_service(frame: impl Into<Value>, disk: impl Into<Value>) -> V
                 s.case(0x43, |f| disk_transfer(f, r, disk, ata::WRITE));
                 s.case(0x44, |f| disk_transfer(f, r, disk, ata::VERIFY));
                 s.cases(&[0x45, 0x46, 0x49], |f| {
-                    finish(f, r, removable::NOT_REMOVABLE)
+                    finish(f, r, removable::NOT_REMOVABLE);
                 });
                 s.case(0x47, |f| {
                     let there = drive::holds(disk, packet32(r, 8), packet32(r, 12), 1).is_not(0);
@@ -51,7 +51,7 @@ pub(super) fn disk_service(frame: impl Into<Value>, disk: impl Into<Value>) -> V
                 });
                 s.case(0x48, |f| {
                     f.when(packet16(r, 0).below(BASIC), |f| {
-                        finish(f, r, status::BAD_COMMAND)
+                        finish(f, r, status::BAD_COMMAND);
                     });
                     let size = f.var(packet16(r, 0));
                     f.set(packet16(r, 0), BASIC);
@@ -104,7 +104,7 @@ fn buffer(f: &mut Body<'_>, r: Registers) -> Var {
         let long = packet16(r, 0).low().at_least(24);
         let near = packet32(r, 16).below(0x10_0000).and(packet32(r, 20).is(0));
         f.when(long.and(near).negated(), |f| {
-            finish(f, r, status::BAD_COMMAND)
+            finish(f, r, status::BAD_COMMAND);
         });
         f.set(address, packet32(r, 16));
     });
@@ -155,7 +155,7 @@ fn add_device(frame: impl Into<Value>, disk: impl Into<Value>, size: impl Into<V
             },
         );
         f.when(drive::flags(disk).has(drive::IS_CD), |f| {
-            f.set(options, 0x70)
+            f.set(options, 0x70);
         });
         f.set(far16(EBDA_SEGMENT, ebda::DPTE + 10), options);
         f.set(table(15), negated_sum(EBDA_SEGMENT, ebda::DPTE, 15));
@@ -227,13 +227,13 @@ pub(super) fn cd_service(frame: impl Into<Value>, cd: impl Into<Value>) -> Value
                 s.case(0x45, |f| cd_lock(f, r, cd));
                 s.case(0x46, |f| {
                     f.when(drive::locks(cd).is_not(0), |f| {
-                        finish(f, r, removable::LOCKED)
+                        finish(f, r, removable::LOCKED);
                     });
                     finish(f, r, atapi::eject(cd));
                 });
                 s.case(0x48, |f| {
                     f.when(packet16(r, 0).below(BASIC), |f| {
-                        finish(f, r, status::BAD_COMMAND)
+                        finish(f, r, status::BAD_COMMAND);
                     });
                     let size = f.var(packet16(r, 0));
                     f.set(packet16(r, 0), BASIC);

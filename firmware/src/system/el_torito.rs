@@ -109,7 +109,7 @@ fn read_places(f: &mut Body<'_>, r: Registers) {
     let place = sector_of(cylinder, r.dh(), r.cl() & 0x3F, emulation32(GEOMETRY));
     let place = f.var(place);
     f.when(place.is(NO_SECTOR).or(count.is(0)), |f| {
-        finish(f, r, status::BAD_COMMAND)
+        finish(f, r, status::BAD_COMMAND);
     });
     f.when(r.ah().is(0x02), |f| {
         let address = Value::from(r.es()) * 16 + r.bx();

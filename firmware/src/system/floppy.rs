@@ -89,7 +89,7 @@ pub(super) fn services(unit: &mut Unit) {
             .or(function.is(0x15));
         let missing = drive_type(r.dl()).is(0).and(function.is_not(0));
         f.when(missing.and(answers.negated()), |f| {
-            finish(f, r, status::TIMEOUT)
+            finish(f, r, status::TIMEOUT);
         });
         f.switch(function, |s| {
             s.case(0x00, |f| {
@@ -221,7 +221,7 @@ fn set_media_type(f: &mut Body<'_>, r: Registers) {
                 s.case(36, |f| f.set(state, 0xD7));
             });
             f.when(type_byte(r.dl(), 1).below(r.cl() & 0x3F), |f| {
-                f.set(state, 0)
+                f.set(state, 0);
             });
             point_to_parameters(f, r);
         },

@@ -5,7 +5,7 @@ use super::image::{
     CONFIGURATION, DIVISORS, FLOPPY_PARAMETERS, FONT, HIGH_VECTORS, LOW_VECTORS, RETURN,
 };
 use super::{boot, chipset, clock, disk, floppy, keyboard, memory, mouse, printer, serial, start};
-use crate::language::{Body, Unit, bytes, flat16, flat32, rom8, rom16};
+use crate::language::{Body, Unit, bytes, flat16, flat32, rom8};
 use crate::language::{Compare as _, Value, far16, routine};
 
 /// INT 08h to 1Fh, by the names of their entries.
@@ -116,9 +116,4 @@ pub(super) fn find_record(table: &[u8], size: u32, key: impl Into<Value>) -> Val
         });
         f.ret(0);
     })
-}
-
-/// The word at an offset of the ROM.
-pub(super) fn rom_word(offset: impl Into<Value>) -> Value {
-    rom16(offset).into()
 }

@@ -316,7 +316,7 @@ fn type_key(code: impl Into<Value>) -> Value {
             .at_least(u32::from(b'a'))
             .and(character.at_most(u32::from(b'z')));
         f.when(letter.and(shifts().has(CAPS)), |f| {
-            f.set(shifted, shifted ^ 1)
+            f.set(shifted, shifted ^ 1);
         });
         f.when(code.at_least(0x47).and(code.at_most(0x53)), |f| {
             f.when(shifts().has(NUM), |f| f.set(shifted, shifted ^ 1));
@@ -351,7 +351,7 @@ fn after(place: impl Into<Value>) -> Value {
     routine("after_key", [place.into()], |f, [place]| {
         f.add(place, 2);
         f.when(place.at_least(bda16(bda::KEY_END)), |f| {
-            f.ret(bda16(bda::KEY_START))
+            f.ret(bda16(bda::KEY_START));
         });
         f.ret(place);
     })
@@ -415,7 +415,7 @@ fn seen_by(key: impl Into<Value>, extended: impl Into<Value>) -> Value {
             });
             f.when(marked.or(key.high().above(0x84)), |f| f.ret(UNSEEN));
             f.when(key.low().is(0xE0).and(key.high().is_not(0)), |f| {
-                f.ret(key & 0xFF00)
+                f.ret(key & 0xFF00);
             });
             f.ret(key);
         },
@@ -434,7 +434,7 @@ fn extended_shifts(f: &mut Body<'_>, r: Registers) {
 fn set_typematic(f: &mut Body<'_>, r: Registers) {
     let rate = f.var(0x2B);
     f.when(r.al().is(0x05), |f| {
-        f.set(rate, (r.bh() & 3) << 5 | (r.bl() & 0x1F))
+        f.set(rate, (r.bh() & 3) << 5 | (r.bl() & 0x1F));
     });
     f.when(r.al().is(0x05).or(r.al().is(0)), |f| {
         f.cli();

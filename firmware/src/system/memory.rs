@@ -35,7 +35,7 @@ pub(super) fn services(unit: &mut Unit) {
             s.case(0x83, |f| clock::event_wait(f, r));
             // Devices that are opened, closed, busy or ready: for systems to hook.
             s.cases(&[0x80, 0x81, 0x82, 0x85, 0x90, 0x91], |f| {
-                f.set_status(r, 0)
+                f.set_status(r, 0);
             });
             s.case(0x86, |f| clock::wait(f, r));
             s.case(0x87, |f| move_block(f, r));

@@ -21,7 +21,7 @@ pub(super) fn set_up(f: &mut Body<'_>) {
             f.set(
                 flat32(post::RAM_END),
                 (cmos_word(index::EXTENDED_KIB) << 10) + 0x10_0000,
-            )
+            );
         },
     );
     f.set(flat32(post::RAM_TOP), flat32(post::RAM_END));
@@ -103,6 +103,6 @@ pub(super) fn write(f: &mut Body<'_>) {
     f.run(add(HIGH_ROM, Value::from(0) - HIGH_ROM, 0, RESERVED));
     let above = f.var(flat32(post::RAM_ABOVE));
     f.when(above.is_not(0), |f| {
-        f.run(add(0, above << 16, above >> 16 | 0x1_0000, RAM))
+        f.run(add(0, above << 16, above >> 16 | 0x1_0000, RAM));
     });
 }

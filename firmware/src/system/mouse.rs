@@ -11,7 +11,7 @@ use crate::language::{
 };
 
 /// Commands of the mouse.
-mod mouse {
+mod command {
     pub(super) const SCALING_1_TO_1: u32 = 0xE6;
     pub(super) const SCALING_2_TO_1: u32 = 0xE7;
     pub(super) const RESOLUTION: u32 = 0xE8;
@@ -46,7 +46,7 @@ pub(super) fn services(unit: &mut Unit) {
         f.when((in8(controller::STATUS) & from_mouse).is(from_mouse), |f| {
             let byte = f.var(in8(controller::DATA));
             f.when(ebda8(ebda::MOUSE_SIZE).has(HAS_HANDLER), |f| {
-                f.run(collect(byte))
+                f.run(collect(byte));
             });
         });
         end_of_slave_interrupt(f);
@@ -95,11 +95,11 @@ pub(super) fn service(f: &mut Body<'_>, r: Registers) {
         s.case(0x00, |f| {
             f.either(
                 r.bh().is(0),
-                |f| f.set_status(r, tell(mouse::DISABLE)),
+                |f| f.set_status(r, tell(command::DISABLE)),
                 |f| {
                     f.either(
                         ebda8(ebda::MOUSE_SIZE).has(HAS_HANDLER),
-                        |f| f.set_status(r, tell(mouse::ENABLE)),
+                        |f| f.set_status(r, tell(command::ENABLE)),
                         |f| f.set_status(r, status::NO_HANDLER),
                     );
                 },
@@ -110,12 +110,12 @@ pub(super) fn service(f: &mut Body<'_>, r: Registers) {
         s.case(0x03, |f| {
             f.either(
                 r.bh().below(4),
-                |f| f.set_status(r, tell_two(mouse::RESOLUTION, r.bh())),
+                |f| f.set_status(r, tell_two(command::RESOLUTION, r.bh())),
                 |f| f.set_status(r, status::INVALID_INPUT),
             );
         });
         s.case(0x04, |f| {
-            f.set_status(r, tell(mouse::IDENTIFY));
+            f.set_status(r, tell(command::IDENTIFY));
             f.set(r.bh(), controller::read(50));
         });
         // Initializing with packets of BH bytes ends in a reset.
@@ -137,7 +137,7 @@ pub(super) fn service(f: &mut Body<'_>, r: Registers) {
             f.set(far16(EBDA_SEGMENT, ebda::MOUSE_HANDLER + 2), r.es());
             let size = f.var(ebda8(ebda::MOUSE_SIZE) & 7);
             f.when(r.es().is_not(0).or(r.bx().is_not(0)), |f| {
-                f.set(size, size | HAS_HANDLER)
+                f.set(size, size | HAS_HANDLER);
             });
             f.set(ebda8(ebda::MOUSE_SIZE), size);
             f.set(ebda8(ebda::MOUSE_INDEX), 0);
@@ -149,8 +149,8 @@ pub(super) fn service(f: &mut Body<'_>, r: Registers) {
 
 /// C201h: BH is the device's kind, BL what it says after its self-test.
 fn reset(f: &mut Body<'_>, r: Registers) {
-    f.run(tell(mouse::DISABLE));
-    let answer = f.var(tell(mouse::RESET));
+    f.run(tell(command::DISABLE));
+    let answer = f.var(tell(command::RESET));
     f.when(answer.is(0), |f| {
         f.set(r.bl(), controller::read(1000));
         f.set(r.bh(), controller::read(50));
@@ -164,7 +164,7 @@ fn set_rate(f: &mut Body<'_>, r: Registers) {
     let rates = bytes(&[10, 20, 40, 60, 80, 100, 200]);
     f.either(
         r.bh().below(7),
-        |f| f.set_status(r, tell_two(mouse::RATE, rom8(rates + r.bh()))),
+        |f| f.set_status(r, tell_two(command::RATE, rom8(rates + r.bh()))),
         |f| f.set_status(r, status::INVALID_INPUT),
     );
 }
@@ -173,14 +173,14 @@ fn set_rate(f: &mut Body<'_>, r: Registers) {
 fn extended(f: &mut Body<'_>, r: Registers) {
     f.switch(r.bh(), |s| {
         s.case(0, |f| {
-            let answer = f.var(tell(mouse::STATUS));
+            let answer = f.var(tell(command::STATUS));
             f.set(r.bl(), controller::read(50));
             f.set(r.cl(), controller::read(50));
             f.set(r.dl(), controller::read(50));
             f.set_status(r, answer);
         });
-        s.case(1, |f| f.set_status(r, tell(mouse::SCALING_1_TO_1)));
-        s.case(2, |f| f.set_status(r, tell(mouse::SCALING_2_TO_1)));
+        s.case(1, |f| f.set_status(r, tell(command::SCALING_1_TO_1)));
+        s.case(2, |f| f.set_status(r, tell(command::SCALING_2_TO_1)));
         s.default(|f| f.set_status(r, status::INVALID_INPUT));
     });
 }
@@ -190,7 +190,7 @@ fn tell(command: impl Into<Value>) -> Value {
     routine("tell_mouse", [command.into()], |f, [command]| {
         f.cli();
         let answer = f.var(write_mouse(command));
-        f.when(answer.is(mouse::ACKNOWLEDGE), |f| f.ret(0));
+        f.when(answer.is(command::ACKNOWLEDGE), |f| f.ret(0));
         f.ret(status::INTERFACE_ERROR);
     })
 }
@@ -211,7 +211,7 @@ fn tell_two(command: impl Into<Value>, parameter: impl Into<Value>) -> Value {
 /// POST: packets of three bytes, no handler. The equipment word says that there is a pointing device.
 pub(super) fn set_up(f: &mut Body<'_>) {
     f.set(ebda8(ebda::MOUSE_SIZE), 2);
-    f.when(tell(mouse::DISABLE).is(0), |f| {
-        f.set_bits(bda16(bda::EQUIPMENT), 4)
+    f.when(tell(command::DISABLE).is(0), |f| {
+        f.set_bits(bda16(bda::EQUIPMENT), 4);
     });
 }

@@ -80,7 +80,7 @@ fn write_processors(f: &mut Body<'_>, place: Var, count: Var) {
         f.set(flat32(place), n << 8 | 0x0114_0000 | 0x0100_0000);
         // Enabled; and the one that runs POST.
         f.when(n.is(processors::boot_apic_id()), |f| {
-            f.set(flat8(place + 3), 3)
+            f.set(flat8(place + 3), 3);
         });
         f.set(flat32(place + 4), 0x0600);
         f.set(flat32(place + 8), features);

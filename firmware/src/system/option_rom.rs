@@ -37,7 +37,7 @@ fn load(function: impl Into<Value>) -> Value {
         f.when(image.is_not(0), |f| {
             let size = f.var(flat8(image + 2) << 9);
             f.when(((segment << 4) + size).above(END_SEGMENT << 4), |f| {
-                f.set(image, 0)
+                f.set(image, 0);
             });
             f.when(image.is_not(0), |f| copy(f, segment << 4, image, size));
         });

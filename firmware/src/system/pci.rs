@@ -130,10 +130,10 @@ pub(super) fn next(function: impl Into<Value>) -> Value {
             let single = read8(function & 0xF8, register::HEADER).lacks(0x80);
             let absent = read16(function & 0xF8, register::ID).is(0xFFFF);
             f.when((function & 7).is_not(0).and(single.or(absent)), |f| {
-                f.again()
+                f.again();
             });
             f.when(read16(function, register::ID).is_not(0xFFFF), |f| {
-                f.ret(function)
+                f.ret(function);
             });
         });
     })

@@ -86,7 +86,7 @@ pub(super) fn service(frame: impl Into<Value>) -> Value {
 /// The register in DI must be a multiple of the access's width.
 fn check_register(f: &mut Body<'_>, r: Registers, misaligned: u32) {
     f.when(r.di().above(0xFF).or(r.di().has(misaligned)), |f| {
-        fail(f, r, status::BAD_REGISTER)
+        fail(f, r, status::BAD_REGISTER);
     });
 }
 

@@ -38,7 +38,7 @@ pub(super) fn entry(unit: &mut Unit) {
 fn set_up_memory_areas(f: &mut Body<'_>) {
     f.each(0, 64, |f, n| f.set(bda32(n * 4), 0));
     f.each(0, VARIABLES_SIZE / 4, |f, n| {
-        f.set(flat32(n * 4 + post::VARIABLES), 0)
+        f.set(flat32(n * 4 + post::VARIABLES), 0);
     });
     interrupts::set_up_vectors(f);
     memory_map::set_up(f);
@@ -164,7 +164,7 @@ fn append_devices(f: &mut Body<'_>, place: crate::language::Var, kind: Value) {
     let count = f.var(0);
     f.switch(kind, |s| {
         s.case(FLOPPY, |f| {
-            f.set(count, crate::language::truth(floppy::count().is_not(0)))
+            f.set(count, crate::language::truth(floppy::count().is_not(0)));
         });
         s.case(DISK, |f| f.set(count, drive::disk_count()));
         s.case(CD, |f| f.set(count, drive::cd_count()));

@@ -24,7 +24,7 @@ pub(super) fn set_up(f: &mut Body<'_>) {
             |f| f.add(place, own_size),
             |f| {
                 f.each(0, own_size, |f, n| {
-                    f.set(flat8(place + n), rom8(bytes(&own) + n))
+                    f.set(flat8(place + n), rom8(bytes(&own) + n));
                 });
                 f.set(added, own_size);
             },
@@ -43,7 +43,7 @@ fn set_up_entry_point(f: &mut Body<'_>, place: Var, added: Var) {
                 f.add(flat16(entry + 0x16), added);
                 f.when(added.is_not(0), |f| f.add(flat16(entry + 0x1C), 1));
                 f.when(flat16(entry + 8).below(added), |f| {
-                    f.set(flat16(entry + 8), added)
+                    f.set(flat16(entry + 8), added);
                 });
                 f.set(flat32(entry + 0x18), place);
                 f.run(set_checksum(entry + 0x15, entry + 0x10, 0x0F));

@@ -69,7 +69,7 @@ fn result() -> Value {
 fn wait() -> Value {
     routine("floppy_wait", [], |f, []| {
         f.when(bda8(bda::FLOPPY_STATUS).is_not(0), |f| {
-            f.ret(bda8(bda::FLOPPY_STATUS))
+            f.ret(bda8(bda::FLOPPY_STATUS));
         });
         let start = f.var(bda32(bda::TICKS));
         f.forever(|f| {
@@ -154,7 +154,7 @@ fn seek(drive: impl Into<Value>, track: impl Into<Value>) -> Value {
                     f.when(bda8(bda::FLOPPY_RESULT).lacks(0x10), Body::stop);
                 });
                 f.when(bda8(bda::FLOPPY_RESULT).lacks(0x20), |f| {
-                    f.ret(status::SEEK)
+                    f.ret(status::SEEK);
                 });
                 f.set(bda8(bda::FLOPPY_SEEK), bda8(bda::FLOPPY_SEEK) | calibrated);
                 f.set(bda8(drive + bda::FLOPPY_TRACK), 0);
@@ -169,7 +169,7 @@ fn seek(drive: impl Into<Value>, track: impl Into<Value>) -> Value {
             f.run(result());
             f.when(answer.is_not(0), |f| f.ret(answer));
             f.when(bda8(bda::FLOPPY_RESULT).lacks(0x20), |f| {
-                f.ret(status::SEEK)
+                f.ret(status::SEEK);
             });
             f.set(bda8(drive + bda::FLOPPY_TRACK), track);
             f.ret(0);
@@ -222,7 +222,7 @@ fn establish(drive: impl Into<Value>) -> Value {
                 let state = f.var(rate << 6 | ESTABLISHED | 7);
                 // A disk with 40 tracks in a drive with 80: the heads see track 1 where they should see 2.
                 f.when(bda8(bda::FLOPPY_RESULT + 3).is(1), |f| {
-                    f.set(state, state | DOUBLE_STEP)
+                    f.set(state, state | DOUBLE_STEP);
                 });
                 f.set(bda8(drive + bda::FLOPPY_MEDIA), state);
                 f.set(bda8(bda::FLOPPY_RATE), rate << 6);
@@ -265,7 +265,7 @@ fn finish() -> Value {
         f.when(errors.has(0x84), |f| f.ret(status::SECTOR_NOT_FOUND));
         f.when(errors.has(0x01), |f| f.ret(status::NO_ADDRESS_MARK));
         f.when(bda8(bda::FLOPPY_RESULT).has(0x08), |f| {
-            f.ret(status::TIMEOUT)
+            f.ret(status::TIMEOUT);
         });
         f.ret(status::CONTROLLER);
     })
@@ -278,7 +278,7 @@ fn set_up_dma(mode: impl Into<Value>, address: impl Into<Value>, bytes: impl Int
         [mode.into(), address.into(), bytes.into()],
         |f, [mode, address, bytes]| {
             f.when(((address & 0xFFFF) + bytes).above(0x1_0000), |f| {
-                f.ret(status::DMA_BOUNDARY)
+                f.ret(status::DMA_BOUNDARY);
             });
             f.out8(0x0A, 0x06);
             f.out8(0x0C, 0);
@@ -299,7 +299,7 @@ fn set_up_dma(mode: impl Into<Value>, address: impl Into<Value>, bytes: impl Int
 fn physical(f: &mut Body<'_>, drive: Var, track: impl Into<Value>) -> Var {
     let physical = f.var(track);
     f.when(bda8(drive + bda::FLOPPY_MEDIA).has(DOUBLE_STEP), |f| {
-        f.add(physical, physical)
+        f.add(physical, physical);
     });
     physical
 }
@@ -338,7 +338,7 @@ pub(super) fn transfer(
             let last = f.var(sector + count - 1);
             let on_track = f.var(parameter(4));
             f.when(last.above(on_track).and(sector.at_most(on_track)), |f| {
-                f.set(last, on_track)
+                f.set(last, on_track);
             });
             f.run(put(kind & 0xFF));
             f.run(put(drive | head << 2));
