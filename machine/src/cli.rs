@@ -3,7 +3,9 @@
 //! Nothing is printed here and nothing opened: [`parse`] gives either a [`Command`] or the text and exit code to stop
 //! with. A wrong argument is one line and exit code 2.
 
+mod adapters;
 mod args;
+mod screen;
 mod values;
 mod verify;
 
@@ -18,6 +20,8 @@ use rax_jit::passes::Selection;
 
 use crate::host::Access;
 
+pub use adapters::{Cable, NetworkOption, ParallelOption};
+pub use screen::{ScreenOptions, ScriptOption, VgaModel};
 pub use verify::{VerifyEngine, VerifyExtent, VerifyOptions};
 
 /// What to do.
@@ -43,8 +47,10 @@ pub struct Stop {
 /// How a machine is to be run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunOptions {
-    /// The kernel; without one, the embedded test ROM is booted.
+    /// The kernel; without one, firmware is booted.
     pub kernel: Option<PathBuf>,
+    /// The firmware, if one was named.
+    pub bios: Option<BiosOption>,
     /// Initial RAM disks or modules, each with its arguments as they were given.
     pub initrds: Vec<String>,
     /// The kernel's command line.
@@ -53,8 +59,14 @@ pub struct RunOptions {
     pub memory_bytes: u64,
     /// Disk images, in the order of the drives.
     pub disks: Vec<DiskOption>,
+    /// What the machine shows, and to whom.
+    pub screen: ScreenOptions,
     /// What COM1, COM2 and so on are connected to.
     pub serial: Vec<SerialOption>,
+    /// What LPT1 prints to.
+    pub parallel: ParallelOption,
+    /// Network adapters.
+    pub network: Vec<NetworkOption>,
     /// Where the debug console's bytes go.
     pub debugcon: Option<PathBuf>,
     /// The processor model, one of those that were given to [`parse`].
@@ -81,6 +93,17 @@ pub struct RunOptions {
     pub lockstep_slice: u64,
     /// The most bytes of host code that the compiler keeps.
     pub jit_cache_bytes: usize,
+}
+
+/// Which firmware runs from the reset vector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BiosOption {
+    /// The one that is part of rax.
+    Builtin,
+    /// The host's SeaBIOS.
+    SeaBios,
+    /// An image file.
+    File(PathBuf),
 }
 
 /// A disk image.
@@ -191,7 +214,8 @@ where
         args::Arguments::from_arg_matches(&matches).map_err(|error| stop(&error, name))?;
     match arguments.command {
         args::Subcommand::Run(run) => {
-            let options = run.into_options(cpu_models)?;
+            let order = matches.subcommand_matches("run").map(screen::Order::of);
+            let options = run.into_options(cpu_models, &order.unwrap_or_default())?;
             Ok(Command::Run(Box::new(options)))
         }
         args::Subcommand::JitDump(dump) => Ok(Command::JitDump(dump.into_options()?)),

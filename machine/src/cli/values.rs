@@ -4,7 +4,7 @@ use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{DiskOption, SerialOption};
+use super::{BiosOption, DiskOption, SerialOption};
 use crate::host::Access;
 
 const MIB: u64 = 1 << 20;
@@ -31,8 +31,18 @@ pub(super) enum ValueError {
     Disk,
     #[error("what follows the comma must be 'readonly' or 'snapshot'")]
     DiskFlag,
+    #[error("name a file, or give builtin or seabios")]
+    Bios,
     #[error("give stdio, file:PATH or none")]
     Serial,
+    #[error("give file:PATH or none")]
+    Parallel,
+    #[error("give ne2000 or rtl8139, then ',loopback' or ',mac=02:00:00:00:00:01' if you like")]
+    Network,
+    #[error(
+        "an adapter's address is six pairs of hexadecimal digits, the first pair even, such as 02:00:00:00:00:01"
+    )]
+    StationAddress,
     #[error("give a port from 0 to 0xffff, such as 0xf4")]
     Port,
     #[error("give a number of seconds above 0, such as 60 or 0.5")]
@@ -114,6 +124,16 @@ pub(super) fn disk(text: &str) -> Result<DiskOption, ValueError> {
     })
 }
 
+/// `builtin`, `seabios` or a file; `./builtin` for a file of that name.
+pub(super) fn bios(text: &str) -> Result<BiosOption, ValueError> {
+    match text {
+        "builtin" => Ok(BiosOption::Builtin),
+        "seabios" => Ok(BiosOption::SeaBios),
+        "" => Err(ValueError::Bios),
+        path => Ok(BiosOption::File(PathBuf::from(path))),
+    }
+}
+
 /// `stdio`, `file:PATH` or `none`.
 pub(super) fn serial(text: &str) -> Result<SerialOption, ValueError> {
     match (text, text.strip_prefix("file:")) {
@@ -121,6 +141,22 @@ pub(super) fn serial(text: &str) -> Result<SerialOption, ValueError> {
         ("none", _) => Ok(SerialOption::None),
         (_, Some(path)) if !path.is_empty() => Ok(SerialOption::File(PathBuf::from(path))),
         _ => Err(ValueError::Serial),
+    }
+}
+
+/// The address of one station: `52:54:00:12:34:56`.
+pub(super) fn station_address(text: &str) -> Result<[u8; 6], ValueError> {
+    let pairs = text.split(':').map(|pair| match pair.len() {
+        2 => u8::from_str_radix(pair, 16).map_err(|_| ValueError::StationAddress),
+        _ => Err(ValueError::StationAddress),
+    });
+    let bytes: Vec<_> = pairs.collect::<Result<_, _>>()?;
+    let address: [u8; 6] = bytes.try_into().map_err(|_| ValueError::StationAddress)?;
+    // Odd addresses are groups', not stations'.
+    if address[0] & 1 == 0 {
+        Ok(address)
+    } else {
+        Err(ValueError::StationAddress)
     }
 }
 
