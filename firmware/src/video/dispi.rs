@@ -1,6 +1,6 @@
 //! The Bochs display interface: registers behind ports 1CEh and 1CFh (Bochs VBE documentation).
 
-use super::modes::LAST;
+use super::modes::VBE_LINEAR;
 use super::prelude::*;
 
 /// The version; B0C0h to B0C5h.
@@ -9,7 +9,7 @@ pub(crate) const ID: i32 = 0;
 pub(crate) const WIDTH: i32 = 1;
 /// Scan lines.
 pub(crate) const HEIGHT: i32 = 2;
-/// Bits a pixel: 4, 8, 15, 16, 24 or 32.
+/// Bits a pixel: 8, 15, 16, 24 or 32. (4 too, but not everywhere; see [`super::modes::SVGA_PLANAR`].)
 pub(crate) const DEPTH: i32 = 3;
 /// See the bits below.
 pub(crate) const ENABLE: i32 = 4;
@@ -33,6 +33,8 @@ pub(crate) const LINEAR: i32 = 0x40;
 /// [`ENABLE`]: the memory is kept.
 pub(crate) const KEEP_MEMORY: i32 = 0x80;
 
+/// The VGA's own linear mode.
+const VGA_LINEAR: i32 = 0x13;
 /// The first version.
 const FIRST_ID: i32 = 0xB0C0;
 
@@ -92,10 +94,16 @@ fn registers(a: &mut Asm) -> Built {
 /// `map_window`: ES:DI at byte EDI of video memory, as far as DI does not wrap. Keeps all but ES.
 fn map_window(a: &mut Asm) -> Built {
     a.name("map_window")?;
-    x86!(a: push ax; mov ax, 0xA000; mov es, ax; cmp byte_ptr(bda::MODE), LAST;);
-    a.when(Is::Above, |a| {
+    x86!(a: push ax; mov ax, 0xA000; mov es, ax; cmp byte_ptr(bda::MODE), VBE_LINEAR;);
+    a.when(Is::Equal, |a| {
         x86!(a: push cx; push edi; shr edi, 16; mov cx, di; pop edi; mov al, BANK;);
-        a.run("dispi_write")?;
+        // Moving the window takes emulators long: see whether it is there already.
+        a.run("dispi_read")?;
+        x86!(a: cmp ax, cx;);
+        a.when(Is::NotEqual, |a| {
+            x86!(a: mov al, BANK;);
+            a.run("dispi_write")
+        })?;
         a.pop(cx)
     })?;
     x86!(a: pop ax; ret;);
@@ -105,38 +113,26 @@ fn map_window(a: &mut Asm) -> Built {
 /// `line_pitch`: EAX is the bytes of a scan line of a planar or linear mode. Keeps all else.
 fn line_pitch(a: &mut Asm) -> Built {
     a.name("line_pitch")?;
-    x86!(a: movzx eax, word_ptr(bda::COLUMNS); cmp byte_ptr(bda::MODE), LAST;);
-    a.when(Is::Below, |a| a.ret())?;
+    x86!(a: movzx eax, word_ptr(bda::COLUMNS); cmp byte_ptr(bda::MODE), VGA_LINEAR;);
     a.when(Is::Equal, |a| {
         x86!(a: mov ax, 320; ret;);
         Ok(())
     })?;
+    x86!(a: cmp byte_ptr(bda::MODE), VBE_LINEAR;);
+    a.when(Is::NotEqual, |a| a.ret())?;
     x86!(a: push ecx; mov al, VIRTUAL_WIDTH;);
     a.run("dispi_read")?;
-    x86!(a: movzx ecx, ax; mov al, DEPTH;);
-    a.run("dispi_read")?;
-    x86!(a: cmp al, 4;);
-    a.when_else(
-        Is::Equal,
-        |a| {
-            x86!(a: shr ecx, 3; mov eax, ecx;);
-            Ok(())
-        },
-        |a| {
-            // Whole bytes: 15 bits take 16.
-            x86!(a: movzx eax, al; add ax, 7; shr ax, 3; imul_2 eax, ecx;);
-            Ok(())
-        },
-    )?;
-    x86!(a: pop ecx; ret;);
+    x86!(a: movzx ecx, ax;);
+    a.run("pixel_bytes")?;
+    x86!(a: movzx eax, al; imul_2 eax, ecx; pop ecx; ret;);
     Ok(())
 }
 
 /// `pixel_bytes`: AL is the bytes of a pixel of a linear mode. Changes AX.
 fn pixel_bytes(a: &mut Asm) -> Built {
     a.name("pixel_bytes")?;
-    x86!(a: cmp byte_ptr(bda::MODE), LAST; mov al, 1;);
-    a.when(Is::Equal, |a| a.ret())?;
+    x86!(a: cmp byte_ptr(bda::MODE), VBE_LINEAR; mov al, 1;);
+    a.when(Is::NotEqual, |a| a.ret())?;
     x86!(a: mov al, DEPTH;);
     a.run("dispi_read")?;
     x86!(a: add al, 7; shr al, 3; ret;);

@@ -1,7 +1,7 @@
 //! INT 10h, AH=00h: sets a mode.
 
 use super::dac::{self, Palette};
-use super::modes::{RECORD_CGA_MODE, RECORD_PALETTE, VBE_PLANAR};
+use super::modes::{RECORD_CGA_MODE, RECORD_PALETTE, SVGA_PLANAR};
 use super::parameters::{self, field};
 use super::prelude::*;
 
@@ -37,8 +37,7 @@ pub(crate) fn emit(a: &mut Asm) -> Built {
 /// INT 10h, AH=00h: mode AL; bit 7 keeps the memory.
 fn set_mode(a: &mut Asm) -> Built {
     a.name("set_mode")?;
-    x86!(a: mov ah, al; and al, 0x7F; cmp al, VBE_PLANAR;);
-    a.go_if(Is::Equal, "set_mode_6a")?;
+    x86!(a: mov ah, al; and al, 0x7F;);
     a.run("find_mode")?;
     a.when(Is::Below, |a| a.ret())?;
     a.run("set_vga_mode")?;
@@ -80,6 +79,13 @@ fn find_parameters(a: &mut Asm) -> Built {
     a.when(Is::NONZERO, |a| a.point(si, "entries_400"))?;
     x86!(a: test byte_ptr(bda::FLAGS), bda::FLAG_200_LINES;);
     a.when(Is::NONZERO, |a| a.point(si, "entries_200"))?;
+    x86!(a: cmp al, SVGA_PLANAR;);
+    a.when(Is::Equal, |a| {
+        // Not in the tables that a program may bring.
+        let entry = a.offset("parameters") + 64 * parameters::SVGA;
+        x86!(a: push cs; pop es; mov di, entry; ret;);
+        Ok(())
+    })?;
     x86!(a:
         movzx bx, al;
         movzx bx, byte_ptr(bx + si).cs();

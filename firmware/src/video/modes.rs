@@ -26,8 +26,9 @@ struct Mode {
     cga_mode: u8,
 }
 
-/// [`bda::MODE`] in a VBE mode of four planes (VBE 3.0 gives 6Ah to the first of them).
-pub(crate) const VBE_PLANAR: i32 = 0x6A;
+/// 800x600 in 16 colours: VBE's 102h, which has this number too. It is the VGA's own kind of mode, drawn by its
+/// registers, since emulators disagree about four planes in the Bochs display interface.
+pub(crate) const SVGA_PLANAR: i32 = 0x6A;
 /// [`bda::MODE`] in every other VBE mode.
 pub(crate) const VBE_LINEAR: i32 = 0x7F;
 /// The last of the VGA's modes.
@@ -50,7 +51,7 @@ fn mode(number: u8) -> Option<Mode> {
         7 => (Model::Text, Palette::Mono),
         0x0D | 0x0E => (Model::Planar, Palette::Cga),
         0x0F => (Model::Planar, Palette::Mono),
-        0x10..=0x12 => (Model::Planar, Palette::Ega),
+        0x10..=0x12 | 0x6A => (Model::Planar, Palette::Ega),
         0x13 => (Model::Linear, Palette::Wheels),
         _ => return None,
     };
@@ -64,7 +65,7 @@ fn mode(number: u8) -> Option<Mode> {
 
 pub(crate) fn emit(a: &mut Asm) -> Built {
     a.name("mode_records")?;
-    for number in 0..=0x13 {
+    for number in (0..=0x13).chain([0x6A]) {
         let record = mode(number).map_or([NO_MODEL, 0, 0, 0], |mode| {
             [mode.model as u8, mode.palette as u8, mode.cga_mode, 0]
         });
@@ -79,14 +80,21 @@ pub(crate) fn emit(a: &mut Asm) -> Built {
 /// `find_mode`: SI at the record of mode AL; CF if there is none. Changes only SI.
 fn find_mode(a: &mut Asm) -> Built {
     a.name("find_mode")?;
-    x86!(a: cmp al, LAST;);
+    x86!(a: movzx si, al; cmp al, SVGA_PLANAR;);
+    // Its record comes behind the others.
+    a.when(Is::Equal, |a| a.mov(si, LAST + 1))?;
+    x86!(a: cmp si, LAST + 1;);
     a.when(Is::Above, |a| {
+        x86!(a: stc; ret;);
+        Ok(())
+    })?;
+    x86!(a: cmp al, LAST + 1;);
+    a.when(Is::Equal, |a| {
         x86!(a: stc; ret;);
         Ok(())
     })?;
     let records = a.offset("mode_records");
     x86!(a:
-        movzx si, al;
         shl si, 2;
         add si, records;
         // CF, if the model is NO_MODEL.
@@ -109,9 +117,7 @@ fn get_model(a: &mut Asm) -> Built {
             Ok(())
         },
         |a| {
-            x86!(a: mov si, Model::Text as i32; cmp al, VBE_PLANAR;);
-            a.when(Is::Equal, |a| a.mov(si, Model::Planar as i32))?;
-            x86!(a: cmp al, VBE_LINEAR;);
+            x86!(a: mov si, Model::Text as i32; cmp al, VBE_LINEAR;);
             a.when(Is::Equal, |a| a.mov(si, Model::Linear as i32))
         },
     )?;

@@ -27,8 +27,10 @@ pub(crate) mod field {
     pub(crate) const MISC: i32 = 9;
 }
 
-/// The entries.
-pub(crate) const COUNT: usize = 29;
+/// The entries: IBM's 29, and [`SVGA`].
+pub(crate) const COUNT: usize = 30;
+/// The entry of 800x600 pixels.
+pub(crate) const SVGA: i32 = 29;
 
 // Timing: horizontal 40 and 80 columns, in text and graphics.
 const H40_TEXT: [u8; 6] = [0x2D, 0x27, 0x28, 0x90, 0x2B, 0xA0];
@@ -250,6 +252,19 @@ const fn two_colours() -> Parameters {
     two
 }
 
+/// Mode 6Ah: 800x600 at VESA's 60 Hz timing (1056 by 628 in all), on whatever clock there is.
+const fn svga() -> Parameters {
+    let mut svga = planar(80, 480, 0xFFFF);
+    svga.columns = 100;
+    svga.last_row = 36;
+    svga.misc = 0x27;
+    svga.crtc = [
+        0x7F, 0x63, 0x64, 0x83, 0x69, 0x19, 0x72, 0xF0, 0, 0x60, 0, 0, 0, 0, 0, 0, 0x59, 0x8D,
+        0x57, 0x32, 0, 0x58, 0x73, 0xE3, 0xFF,
+    ];
+    svga
+}
+
 /// Mode 13h: a byte a pixel, the planes chained.
 const fn chained() -> Parameters {
     let shape = Shape {
@@ -309,6 +324,7 @@ const TABLE: [Parameters; COUNT] = [
     two_colours(), // 1A to 1C: modes 11h to 13h
     planar(80, 480, 0xA000),
     chained(),
+    svga(),
 ];
 
 /// The entry of a mode whose scan lines nobody chooses.

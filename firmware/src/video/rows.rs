@@ -2,12 +2,16 @@
 //! the routines get and keep.
 
 use super::glyph::{CGA_BANK, CGA_PITCH, CGA_ROW};
-use super::modes::LAST;
+use super::modes::{LAST, Model};
 use super::prelude::*;
+
+/// Bytes copied from window to window at once. They lie on the caller's stack.
+const CHUNK: i32 = 128;
 
 pub(crate) fn emit(a: &mut Asm) -> Built {
     cga(a)?;
     planar(a)?;
+    addresses(a)?;
     linear(a)?;
     banked_copy(a)
 }
@@ -65,44 +69,18 @@ fn planar(a: &mut Asm) -> Built {
     a.name("copy_planar_row")?;
     x86!(a: pushad;);
     a.run("row_pixels")?;
-    x86!(a:
-        push dx;
-        mov dx, ports::GRAPHICS;
-        mov ax, 0x0105;
-        out dx, ax;
-        pop dx;
-        cmp byte_ptr(bda::MODE), LAST;
-    );
-    a.when_else(
-        Is::BelowOrEqual,
-        |a| a.run("copy_lines"),
-        |a| {
-            // Either end may be in another window, but the latches keep what was read.
-            a.until(Is::ZERO, |a| {
-                x86!(a: push esi; push edi; push ecx;);
-                a.until(Is::ZERO, |a| {
-                    x86!(a: xchg esi, edi;);
-                    a.run("map_window")?;
-                    x86!(a: mov al, byte_ptr(di).es(); xchg esi, edi;);
-                    a.run("map_window")?;
-                    x86!(a: mov byte_ptr(di).es(), al; inc esi; inc edi; dec ecx;);
-                    Ok(())
-                })?;
-                x86!(a: pop ecx; pop edi; pop esi; add esi, ebx; add edi, ebx; dec dx;);
-                Ok(())
-            })
-        },
-    )?;
+    // Write mode 1: what the latches hold.
+    x86!(a: push dx; mov dx, ports::GRAPHICS; mov ax, 0x0105; out dx, ax; pop dx;);
+    a.run("copy_lines")?;
     a.run("planar_ready")?;
     x86!(a: popad; ret;);
 
     a.name("fill_planar_row")?;
-    x86!(a: pushad; mov dl, dh; push bx;);
-    a.run("planar_ready_keeping_dx")?;
+    x86!(a: pushad; mov dl, dh; push dx; push bx;);
+    a.run("planar_ready")?;
     x86!(a:
-        pop ax;
-        push dx;
-        mov dx, ports::GRAPHICS;
+        pop bx;
+        mov ah, bh;
         and ah, 0x0F;
         mov al, 0;
         out dx, ax;
@@ -111,26 +89,26 @@ fn planar(a: &mut Asm) -> Built {
         pop dx;
     );
     a.run("row_pixels")?;
-    x86!(a: mov al, 0;);
-    a.run("fill_lines")?;
+    a.until(Is::ZERO, |a| {
+        x86!(a: push di; push cx; rep_stosb; pop cx; pop di; add di, bx; dec dx;);
+        Ok(())
+    })?;
     x86!(a: mov dx, ports::GRAPHICS; mov ax, 0x0000; out dx, ax;);
     a.run("planar_ready")?;
     x86!(a: popad; ret;);
+    Ok(())
+}
 
-    a.name("planar_ready_keeping_dx")?;
-    x86!(a: push dx;);
-    a.run("planar_ready")?;
-    x86!(a: pop dx; ret;);
-
-    // From CL, CH, DH, DL: EDI where the row DH starts, ESI where DL does, ECX the bytes of a line of it, EBX the
-    // pitch, DX the lines.
+/// `row_pixels`, from CL, CH, DH, DL: EDI where the row DH starts, ESI where DL does, ECX the bytes of a line of it,
+/// EBX the pitch, DX the lines; and `copy_lines`.
+fn addresses(a: &mut Asm) -> Built {
     a.name("row_pixels")?;
     x86!(a: mov bh, byte_ptr(bda::PAGE); push cx; push dx; mov dh, dl; mov dl, cl;);
     a.run("cell_pixels")?;
     x86!(a: pop dx; push edi; mov dl, cl;);
     a.run("cell_pixels")?;
     a.run("line_pitch")?;
-    x86!(a: mov ebx, eax; mov ax, 1; cmp si, super::modes::Model::Linear as i32;);
+    x86!(a: mov ebx, eax; mov ax, 1; cmp si, Model::Linear as i32;);
     a.when(Is::Equal, |a| {
         a.run("pixel_bytes")?;
         x86!(a: movzx ax, al; shl ax, 3;);
@@ -165,20 +143,7 @@ fn planar(a: &mut Asm) -> Built {
         Ok(())
     })?;
     x86!(a: pop ds; ret;);
-
-    // DX lines of ECX bytes AL at EDI, EBX apart, in any window.
-    a.name("fill_lines")?;
-    a.until(Is::ZERO, |a| {
-        x86!(a: push edi; push cx;);
-        a.run("map_window")?;
-        a.count_cx(|a| {
-            x86!(a: mov byte_ptr(di).es(), al; inc edi; test di, di;);
-            a.when(Is::ZERO, |a| a.run("map_window"))
-        })?;
-        x86!(a: pop cx; pop edi; add edi, ebx; dec dx;);
-        Ok(())
-    })?;
-    a.ret()
+    Ok(())
 }
 
 fn linear(a: &mut Asm) -> Built {
@@ -218,28 +183,59 @@ fn linear(a: &mut Asm) -> Built {
     Ok(())
 }
 
-/// `copy_banked_lines`: DX lines of ECX bytes from ESI to EDI, EBX apart, anywhere in video memory. Lines and cells
-/// are multiples of eight bytes, so eight at a time never cross a window.
+/// `copy_banked_lines`: DX lines of ECX bytes from ESI to EDI, EBX apart, anywhere in video memory. Changes BP.
 fn banked_copy(a: &mut Asm) -> Built {
     a.name("copy_banked_lines")?;
     a.until(Is::ZERO, |a| {
-        x86!(a: push esi; push edi; push ecx; push edx; shr ecx, 3;);
+        x86!(a: push esi; push edi; push ecx; push dx;);
         a.until(Is::ZERO, |a| {
-            x86!(a: xchg esi, edi;);
-            a.run("map_window")?;
-            x86!(a: mov eax, dword_ptr(di).es(); mov edx, dword_ptr(di + 4).es(); xchg esi, edi;);
-            a.run("map_window")?;
-            x86!(a:
-                mov dword_ptr(di).es(), eax;
-                mov dword_ptr(di + 4).es(), edx;
-                add esi, 8;
-                add edi, 8;
-                dec ecx;
-            );
+            x86!(a: mov edx, CHUNK; cmp ecx, edx;);
+            a.when(Is::Below, |a| a.mov(edx, ecx))?;
+            // Up to the end of either window.
+            for end in [si, di] {
+                x86!(a: mov ax, end; neg ax;);
+                a.when(Is::NONZERO, |a| {
+                    x86!(a: cmp ax, dx;);
+                    a.when(Is::Below, |a| a.mov(dx, ax))
+                })?;
+            }
+            a.run("copy_chunk")?;
+            x86!(a: add esi, edx; add edi, edx; sub ecx, edx;);
             Ok(())
         })?;
-        x86!(a: pop edx; pop ecx; pop edi; pop esi; add esi, ebx; add edi, ebx; dec dx;);
+        x86!(a: pop dx; pop ecx; pop edi; pop esi; add esi, ebx; add edi, ebx; dec dx;);
         Ok(())
     })?;
-    a.ret()
+    a.ret()?;
+
+    // DX bytes from ESI to EDI, by way of the stack, for only one window is seen at a time. Keeps all but AX, BP, ES.
+    a.name("copy_chunk")?;
+    x86!(a: push cx; push ds; push esi; push edi; mov bp, sp; sub sp, CHUNK; mov edi, esi;);
+    a.run("map_window")?;
+    x86!(a:
+        mov ax, es;
+        mov ds, ax;
+        mov ax, ss;
+        mov es, ax;
+        mov di, sp;
+        mov cx, dx;
+        rep_movsb;
+        mov edi, dword_ptr(bp);
+        mov ds, word_ptr(bp + 8);
+    );
+    a.run("map_window")?;
+    x86!(a:
+        mov ax, ss;
+        mov ds, ax;
+        mov si, sp;
+        mov cx, dx;
+        rep_movsb;
+        mov sp, bp;
+        pop edi;
+        pop esi;
+        pop ds;
+        pop cx;
+        ret;
+    );
+    Ok(())
 }

@@ -31,15 +31,14 @@ const fn mode(number: u16, width: u16, height: u16, depth: u8) -> Mode {
     }
 }
 
-/// The numbers that VESA gave (VBE 3.0, "VBE Mode Numbers"), less its text modes.
-const STANDARD: [Mode; 23] = [
+/// The numbers that VESA gave (VBE 3.0, "VBE Mode Numbers"), less its text modes, and its
+/// modes of four planes whose planes are larger than the window.
+const STANDARD: [Mode; 21] = [
     mode(0x100, 640, 400, 8),
     mode(0x101, 640, 480, 8),
     mode(0x102, 800, 600, 4),
     mode(0x103, 800, 600, 8),
-    mode(0x104, 1024, 768, 4),
     mode(0x105, 1024, 768, 8),
-    mode(0x106, 1280, 1024, 4),
     mode(0x107, 1280, 1024, 8),
     mode(0x10D, 320, 200, 15),
     mode(0x10E, 320, 200, 16),

@@ -71,26 +71,15 @@ fn window(a: &mut Asm) -> Built {
     Ok(())
 }
 
-/// Shows what starts at DX:CX, counted in four bytes (or in bytes of a plane).
+/// Shows what starts at DX:CX, counted in four bytes.
 fn start(a: &mut Asm) -> Built {
     a.name("start")?;
-    x86!(a: pushad; shl edx, 16; movzx ecx, cx; or ecx, edx; mov esi, ecx;);
+    x86!(a: pushad; shl edx, 16; movzx esi, cx; or esi, edx; shl esi, 2;);
     register(a, dispi::VIRTUAL_WIDTH)?;
     x86!(a: in_ ax, dx; movzx edi, ax;);
     register(a, dispi::DEPTH)?;
-    x86!(a: in_ ax, dx; movzx ecx, al; cmp ecx, 4;);
-    // ESI counts pixels in a planar mode, else bytes; ECX is the bytes of a pixel.
-    a.when_else(
-        Is::Equal,
-        |a| {
-            x86!(a: shl esi, 3; mov ecx, 1;);
-            Ok(())
-        },
-        |a| {
-            x86!(a: shl esi, 2; add ecx, 7; shr ecx, 3; imul_2 edi, ecx;);
-            Ok(())
-        },
-    )?;
+    // ECX: the bytes of a pixel; EDI: of a line.
+    x86!(a: in_ ax, dx; movzx ecx, al; add ecx, 7; shr ecx, 3; imul_2 edi, ecx;);
     x86!(a: test edi, edi;);
     a.when(Is::NONZERO, |a| {
         x86!(a:

@@ -55,9 +55,7 @@ fn line_length(a: &mut Asm) -> Built {
     a.name("vbe_tell_this_length")?;
     x86!(a: mov word_ptr(bp + frame::CX), cx;);
     a.run("vbe_bytes_of_pixels")?;
-    x86!(a: mov ecx, eax; cmp byte_ptr(bda::MODE), crate::video::modes::VBE_PLANAR;);
-    // A plane's bytes, where there are four.
-    a.when(Is::Equal, |a| a.shr(eax, 2))?;
+    x86!(a: mov ecx, eax;);
     x86!(a: mov word_ptr(bp + frame::BX), ax;);
     a.run("vbe_memory")?;
     x86!(a: xor edx, edx; div ecx; cmp eax, 0xFFFF;);
@@ -67,41 +65,16 @@ fn line_length(a: &mut Asm) -> Built {
 }
 
 fn conversions(a: &mut Asm) -> Built {
-    // EAX: the bytes, in all planes, of CX pixels. Keeps all else.
+    // EAX: the bytes of CX pixels. Keeps all else.
     a.name("vbe_bytes_of_pixels")?;
-    x86!(a: push ecx; mov al, dispi::DEPTH;);
-    a.run("dispi_read")?;
-    x86!(a: movzx ecx, cx; cmp al, 4;);
-    a.when_else(
-        Is::Equal,
-        |a| {
-            x86!(a: mov eax, ecx; shr eax, 1;);
-            Ok(())
-        },
-        |a| {
-            x86!(a: add al, 7; shr al, 3; movzx eax, al; imul_2 eax, ecx;);
-            Ok(())
-        },
-    )?;
-    x86!(a: pop ecx; ret;);
+    a.run("pixel_bytes")?;
+    x86!(a: push ecx; movzx eax, al; movzx ecx, cx; imul_2 eax, ecx; pop ecx; ret;);
 
-    // EAX: the pixels that EAX bytes (of a plane, where there are planes; of all, if BL is 3) hold. Changes EDX.
+    // EAX: the pixels that EAX bytes hold. Changes EDX.
     a.name("vbe_pixels_of_bytes")?;
-    x86!(a: push ecx; mov ecx, eax; mov al, dispi::DEPTH;);
-    a.run("dispi_read")?;
-    x86!(a: cmp al, 4;);
-    a.when_else(
-        Is::Equal,
-        |a| {
-            x86!(a: mov eax, ecx; shl eax, 1; cmp bl, 3;);
-            a.when(Is::NotEqual, |a| a.shl(eax, 2))
-        },
-        |a| {
-            x86!(a: add al, 7; shr al, 3; movzx eax, al; xchg ecx, eax; xor edx, edx; div ecx;);
-            Ok(())
-        },
-    )?;
-    x86!(a: pop ecx; ret;);
+    x86!(a: push ecx; mov ecx, eax;);
+    a.run("pixel_bytes")?;
+    x86!(a: movzx eax, al; xchg ecx, eax; xor edx, edx; div ecx; pop ecx; ret;);
     Ok(())
 }
 
@@ -135,25 +108,9 @@ fn display_start(a: &mut Asm) -> Built {
             cmp eax, 0xFFFF;
         );
         a.go_if(Is::Above, "vbe_failed")?;
-        x86!(a: push ax; mov cx, dx; mov al, dispi::DEPTH;);
-        a.run("dispi_read")?;
-        x86!(a: cmp al, 4;);
-        a.when_else(
-            Is::Equal,
-            |a| a.shl(cx, 3),
-            |a| {
-                x86!(a:
-                    add al, 7;
-                    shr al, 3;
-                    movzx bx, al;
-                    mov ax, cx;
-                    xor dx, dx;
-                    div bx;
-                    mov cx, ax;
-                );
-                Ok(())
-            },
-        )?;
+        x86!(a: push ax; mov cx, dx;);
+        a.run("pixel_bytes")?;
+        x86!(a: movzx bx, al; mov ax, cx; xor dx, dx; div bx; mov cx, ax;);
         a.pop(dx)
     })?;
     // The picture stays inside the memory.

@@ -2,17 +2,14 @@
 
 use super::modes::{DEPTH, HEIGHT, NUMBER, WIDTH};
 use crate::video::dispi;
-use crate::video::modes::{VBE_LINEAR, VBE_PLANAR};
+use crate::video::modes::{LAST, SVGA_PLANAR, VBE_LINEAR};
 use crate::video::prelude::*;
 
 /// BH: the frame buffer is linear; the memory is kept.
 const BH_LINEAR: i32 = 0x40;
 const BH_KEEP: i32 = 0x80;
-/// The mode that AH=00h knows as 6Ah.
-const MODE_6A: i32 = 0x102;
-/// Modes of the VGA whose registers fit the display interface's modes of four and of more bits.
-const PLANAR_BASE: i32 = 0x12;
-const LINEAR_BASE: i32 = 0x13;
+/// The mode that AH=00h knows as [`SVGA_PLANAR`].
+const SVGA_NUMBER: i32 = 0x102;
 
 pub(crate) fn emit(a: &mut Asm) -> Built {
     set(a)?;
@@ -22,12 +19,6 @@ pub(crate) fn emit(a: &mut Asm) -> Built {
 
 /// Function 02h: mode BX. Numbers below 100h are those of AH=00h.
 fn set(a: &mut Asm) -> Built {
-    a.name("set_mode_6a")?;
-    x86!(a: push ax;);
-    a.run("dispi_present")?;
-    x86!(a: pop ax;);
-    a.when(Is::NotEqual, |a| a.ret())?;
-    x86!(a: mov bx, MODE_6A; and ah, BH_KEEP; or bh, ah;);
     a.name("vbe_set_mode")?;
     x86!(a: mov dx, bx; and bx, 0x1FF; test bh, bh;);
     a.when(Is::ZERO, |a| {
@@ -39,22 +30,20 @@ fn set(a: &mut Asm) -> Built {
     })?;
     a.run("vbe_find")?;
     a.when(Is::Below, |a| a.ret())?;
-    x86!(a: cmp byte_ptr(si + DEPTH).cs(), 4;);
-    a.when_else(
-        Is::Equal,
-        |a| {
-            x86!(a: test dh, BH_LINEAR;);
-            a.go_if(Is::NONZERO, "vbe_failed")?;
-            x86!(a: mov al, PLANAR_BASE;);
-            Ok(())
-        },
-        |a| a.mov(al, LINEAR_BASE),
-    )?;
+    x86!(a: mov ah, dh; and ah, BH_KEEP; cmp byte_ptr(si + DEPTH).cs(), 4;);
+    a.when(Is::Equal, |a| {
+        x86!(a: test dh, BH_LINEAR;);
+        a.go_if(Is::NONZERO, "vbe_failed")?;
+        x86!(a: mov al, SVGA_PLANAR;);
+        a.run("set_vga_mode")?;
+        a.go("vbe_done")
+    })?;
+    // Below the display interface lies mode 13h: chained planes, 256 colours.
+    x86!(a: mov al, LAST;);
     a.run("leave_dispi")?;
     x86!(a:
         push dx;
         push si;
-        push ax;
         and dh, BH_KEEP;
         and byte_ptr(bda::CONTROL), 0x7F;
         or byte_ptr(bda::CONTROL), dh;
@@ -63,21 +52,19 @@ fn set(a: &mut Asm) -> Built {
     a.run("write_registers")?;
     a.run("load_palette")?;
     a.run("write_bda")?;
-    x86!(a: pop bx; pop si; pop dx;);
+    x86!(a: pop si; pop dx;);
     a.run("vbe_show")?;
     a.run("mode_font")?;
     a.run("show")?;
     a.go("vbe_done")
 }
 
-/// `vbe_show`: the display interface shows the record at SI as DH says; BL is the mode of the VGA below it.
+/// `vbe_show`: the display interface shows the record at SI as DH says.
 fn show(a: &mut Asm) -> Built {
     a.name("vbe_show")?;
-    x86!(a: mov al, VBE_LINEAR; cmp bl, PLANAR_BASE;);
-    a.when(Is::Equal, |a| a.mov(al, VBE_PLANAR))?;
     // Text is 8x16, with one page.
     x86!(a:
-        mov byte_ptr(bda::MODE), al;
+        mov byte_ptr(bda::MODE), VBE_LINEAR;
         mov ax, word_ptr(si + WIDTH).cs();
         shr ax, 3;
         mov word_ptr(bda::COLUMNS), ax;
@@ -118,7 +105,9 @@ fn get(a: &mut Asm) -> Built {
     a.when_else(
         Is::Below,
         |a| {
-            x86!(a: mov bl, byte_ptr(bda::MODE); mov bh, byte_ptr(bda::CONTROL); and bh, BH_KEEP;);
+            x86!(a: movzx bx, byte_ptr(bda::MODE); cmp bl, SVGA_PLANAR;);
+            a.when(Is::Equal, |a| a.mov(bx, SVGA_NUMBER))?;
+            x86!(a: mov al, byte_ptr(bda::CONTROL); and al, BH_KEEP; or bh, al;);
             Ok(())
         },
         |a| {
