@@ -37,7 +37,7 @@
 //! | [`port92`] | system control port A: fast A20 and fast reset |
 //! | [`reset_control`] | the reset control register (CF9h) |
 //! | [`power_off`] | the register by which a guest without ACPI switches the machine off |
-//! | [`vga`] | a VGA with the Bochs display interface |
+//! | [`vga`] | a VGA with the Bochs display interface, also as a PCI function |
 //! | [`debug_exit`] | the register by which a test guest ends the run |
 //! | [`debug_console`] | the byte sink at 402h and E9h |
 //!
@@ -86,7 +86,7 @@ pub use debug_console::DebugConsole;
 pub use debug_exit::{DebugExit, ExitRequest};
 pub use device::{Context, Device, Registers, Timed};
 pub use dma::{Dma, NoMemory};
-pub use fdc::{Fdc, FloppyFormat, NotAFloppy};
+pub use fdc::{Fdc, Floppy, FloppyFormat, NotAFloppy};
 pub use fw_cfg::{FwCfg, FwCfgError};
 pub use host_bridge::{HostBridge, MemoryLines};
 pub use host_end::{ByteSink, Console, Disk, MemoryConsole, MemoryDisk};
@@ -110,4 +110,4 @@ pub use serial::Serial;
 pub use snapshot::{RestoreError, State};
 pub use system_control::{ResetKind, SystemLines};
 pub use time::Time;
-pub use vga::{Frame, PlainVideoMemory, TextScreen, Vga, VideoMemory};
+pub use vga::{Frame, PciVga, PlainVideoMemory, TextScreen, Vga, VideoMemory};

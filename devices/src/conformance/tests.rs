@@ -13,8 +13,8 @@ use crate::system_control::SystemLines;
 use crate::{
     ApicQueue, DebugConsole, DebugExit, Disc, ExitRequest, FwCfg, HostBridge, Hpet, I8042, Ide,
     IdeDrive, IoApic, IsaBridge, LocalApic, LocalApicModel, MemoryConsole, MemoryDisk, MemoryLines,
-    PicPair, PiixIde, Pit, Port92, PowerManagement, PowerManagementWires, PowerOffRequest,
-    ResetControl, Rtc, Serial,
+    PciVga, PicPair, PiixIde, Pit, PlainVideoMemory, Port92, PowerManagement, PowerManagementWires,
+    PowerOffRequest, ResetControl, Rtc, Serial, Vga,
 };
 
 fn access() -> impl Strategy<Value = Access> {
@@ -75,6 +75,10 @@ fn fw_cfg() -> FwCfg {
     device
 }
 
+fn video_memory() -> Box<PlainVideoMemory> {
+    Box::new(PlainVideoMemory::new(0))
+}
+
 /// The chips on the PCI bus.
 fn pci_chips() -> Vec<(Box<dyn Device>, bool)> {
     let (lines, wire) = wire();
@@ -89,6 +93,12 @@ fn pci_chips() -> Vec<(Box<dyn Device>, bool)> {
         (Box::new(fw_cfg()), true),
         (Box::new(HostBridge::new(MemoryLines::new())), true),
         (Box::new(IsaBridge::new(lines, 16, outputs)), true),
+        // What is in video memory stays there when the state is taken back.
+        (Box::new(Vga::new(video_memory())), false),
+        (
+            Box::new(PciVga::new(video_memory(), Some(vec![0x55; 100]))),
+            false,
+        ),
         (
             Box::new(PowerManagement::new(wires, Vec::new(), None)),
             true,
