@@ -1,28 +1,35 @@
-//! Writes an image of the firmware to a file, for other machines of its kind:
-//! `cargo run -p rax-firmware --example write -- system FILE`.
+//! Writes a firmware image to a file: `cargo run -p rax-firmware --example write -- system FILE`, or `video`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let image = match arguments.first().map(String::as_str) {
-        Some("system") => rax_firmware::system::image(),
-        _ => Vec::new(),
-    };
-    match arguments.get(1) {
-        Some(path) if !image.is_empty() => match std::fs::write(path, image) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&format!("{path} cannot be written: {error}")),
-        },
-        _ => fail("usage: write system FILE"),
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            complain(&message);
+            ExitCode::from(2)
+        }
     }
+}
+
+fn run(arguments: &[String]) -> Result<(), String> {
+    let usage = || "usage: write system|video FILE".to_owned();
+    let [name, file] = arguments else {
+        return Err(usage());
+    };
+    let image = match name.as_str() {
+        "system" => rax_firmware::system::image(),
+        "video" => rax_firmware::video::image(),
+        _ => return Err(usage()),
+    };
+    std::fs::write(file, image).map_err(|error| format!("{file}: {error}"))
 }
 
 #[expect(
     clippy::print_stderr,
-    reason = "a program says on standard error what is wrong"
+    reason = "a command line program tells the user why it failed"
 )]
-fn fail(reason: &str) -> ExitCode {
-    eprintln!("{reason}");
-    ExitCode::FAILURE
+fn complain(message: &str) {
+    eprintln!("{message}");
 }

@@ -7,6 +7,7 @@ use super::image::{
 use super::{boot, chipset, clock, disk, floppy, keyboard, memory, mouse, printer, serial, start};
 use crate::language::{Body, Unit, bytes, flat16, flat32, rom8};
 use crate::language::{Compare as _, Value, far16, routine};
+use crate::video::font;
 
 /// INT 08h to 1Fh, by the names of their entries.
 pub(super) const LOW: [&str; 24] = [
@@ -72,7 +73,7 @@ pub(super) fn tables() -> Vec<(u32, Vec<u8>)> {
         (CONFIGURATION, memory::configuration_table()),
         (DIVISORS, serial::divisors()),
         (FLOPPY_PARAMETERS, floppy::parameter_table().to_vec()),
-        (FONT, vec![0; 1024]),
+        (FONT, font::FONTS[0].bytes()[..1024].to_vec()),
     ]
 }
 
