@@ -98,7 +98,7 @@ impl Machine {
         let board = Board::pc(fittings)?;
         let bus = Bus::new(board, Arc::clone(&memory), shadow, seed);
         let bus = Arc::new(Mutex::new(bus));
-        let pins = Box::new(Pins(Arc::clone(&bus)));
+        let pins = Box::new(Pins::new(&bus));
         let cpu = Cpu::new(model, Mmu::new(Arc::clone(&memory)), pins);
         let engine = Box::new(Interpreter::new(&cpu));
         let mut machine = Self {
