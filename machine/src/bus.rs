@@ -13,6 +13,7 @@ use rax_mmu::{MmioSpace, PhysicalAddress, PhysicalMemory};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::memory_map::Shadow;
+use crate::video_memory::FrameBuffer;
 
 /// The board with its clock and memory.
 pub(crate) struct Bus {
@@ -21,6 +22,8 @@ pub(crate) struct Bus {
     memory: BusMaster,
     /// The RAM that the host bridge shows or hides.
     shadow: Shadow,
+    /// The video memory, where the processor sees it.
+    frame_buffer: Option<FrameBuffer>,
     /// Where random numbers come from. The seed is all that it has of the host, so a
     /// run repeats with the same seed.
     random: ChaCha20Rng,
@@ -73,6 +76,7 @@ impl Bus {
         board: Board,
         memory: Arc<PhysicalMemory>,
         shadow: Shadow,
+        frame_buffer: Option<FrameBuffer>,
         seed: [u8; 32],
     ) -> Self {
         let apic_bus = board.apic_bus();
@@ -81,6 +85,7 @@ impl Bus {
             clock: Clock::default(),
             memory: BusMaster { memory, apic_bus },
             shadow,
+            frame_buffer,
             random: ChaCha20Rng::from_seed(seed),
             levels: Arc::default(),
             slice_deadline: None,
@@ -106,6 +111,11 @@ impl Bus {
             && let Err(error) = self.shadow.apply(memory, &self.board.memory)
         {
             log::error!("the memory below 1 MiB cannot be mapped: {error}");
+        }
+        if let Some(frame_buffer) = &mut self.frame_buffer
+            && let Err(error) = frame_buffer.follow(memory, self.board.frame_buffer())
+        {
+            log::error!("the frame buffer cannot be mapped: {error}");
         }
         self.attention |= self.board.has_signals();
     }
