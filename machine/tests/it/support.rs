@@ -51,6 +51,15 @@ impl Bench {
         Self::with(boot, ram, fittings)
     }
 
+    /// The same with a screen, whose BIOS the test's ROM brings.
+    pub(crate) fn with_screen(boot: Boot, ram: u64) -> Self {
+        let fittings = Fittings {
+            vga: true,
+            ..Fittings::default()
+        };
+        Self::with(boot, ram, fittings)
+    }
+
     fn with(boot: Boot, ram: u64, fittings: Fittings) -> Self {
         let console = MemoryConsole::new();
         let fittings = Fittings {
