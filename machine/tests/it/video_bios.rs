@@ -327,10 +327,19 @@ fn vbe_modes_are_what_they_say() {
         }
         assert_eq!(outcome.answer(get).bx, number);
         let mode = outcome.memory(BUFFER, 256);
-        let shown = [word(&mode, 18), word(&mode, 20)].map(usize::from);
+        // Text modes count in characters.
+        let cell = if mode[0] & 0x10 == 0 {
+            [mode[22], mode[23]].map(usize::from)
+        } else {
+            [1, 1]
+        };
+        let shown = [
+            usize::from(word(&mode, 18)) * cell[0],
+            usize::from(word(&mode, 20)) * cell[1],
+        ];
         assert_eq!(size(&outcome), shown, "mode {number:#x}");
         let is_linear = mode[0] & 0x80 != 0;
-        assert_eq!(is_linear, mode[25] != 4, "mode {number:#x}");
+        assert_eq!(is_linear, mode[25] > 4, "mode {number:#x}");
         let address = u32::from_le_bytes(mode[40..44].try_into().unwrap());
         assert_eq!(address, if is_linear { script::FRAME_BUFFER } else { 0 });
     }
