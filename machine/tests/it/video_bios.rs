@@ -298,6 +298,35 @@ fn state_comes_back_as_it_was_saved() {
     );
 }
 
+#[test]
+fn vbe_state_comes_back_as_it_was_saved() {
+    let mut script = Script::new();
+    script.call(Call::ax(0x4F02).bx(0x4101));
+    script.call(Call::ax(0x4F08).bx(0x0800));
+    let entry = script.data(&[0xFD, 0x81, 0x03, 0x00]);
+    script.call(Call::ax(0x4F09).bx(0).cx(1).dx(7).data(entry));
+    script.call(Call::ax(0x4F06).bx(0).cx(1024));
+    script.call(Call::ax(0x4F07).bx(0).cx(104).dx(200));
+    script.call(Call::ax(0x0C07).cx(104).dx(200));
+    let size_call = script.call(Call::ax(0x4F04).dx(0).cx(15));
+    script.call(Call::ax(0x4F04).dx(1).cx(15).bx(BUFFER));
+    script.call(Call::ax(0x4F02).bx(0x8000 | 0x4000 | 0x110));
+    let restored = script.call(Call::ax(0x4F04).dx(2).cx(15).bx(BUFFER));
+    let start = script.call(Call::ax(0x4F07).bx(1));
+    let mode = script.call(Call::ax(0x4F03));
+    let outcome = script.run();
+    assert!((4..=32).contains(&outcome.answer(size_call).bx));
+    assert_eq!(outcome.answer(restored).ax, 0x004F);
+    assert_eq!(outcome.answer(mode).bx & 0x7FFF, 0x4101);
+    assert_eq!(
+        [outcome.answer(start).cx, outcome.answer(start).dx],
+        [104, 200]
+    );
+    assert_eq!(size(&outcome), [640, 480]);
+    // The pixel at the top left, in eight bits a colour.
+    assert_eq!(outcome.bench.machine.frame().unwrap().pixels[0], 0x03_81FD);
+}
+
 /// All modes of the list: described, set, shown in their size, and told.
 #[test]
 fn vbe_modes_are_what_they_say() {
