@@ -51,10 +51,11 @@ impl Bench {
         Self::with(boot, ram, fittings)
     }
 
-    /// The same with a screen, whose BIOS the test's ROM brings.
-    pub(crate) fn with_screen(boot: Boot, ram: u64) -> Self {
+    /// The same with a screen, and its BIOS unless the test's ROM brings one.
+    pub(crate) fn with_screen(boot: Boot, ram: u64, vga_bios: Option<Vec<u8>>) -> Self {
         let fittings = Fittings {
             vga: true,
+            vga_bios,
             ..Fittings::default()
         };
         Self::with(boot, ram, fittings)

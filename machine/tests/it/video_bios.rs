@@ -3,7 +3,10 @@
 mod program;
 mod script;
 
+use rax_machine::{Boot, End};
 use script::{Call, Outcome, Script};
+
+use crate::support::Bench;
 
 /// Where calls return structures: offset in segment 0.
 const BUFFER: u16 = 0xC000;
@@ -494,6 +497,30 @@ fn calls_keep_the_registers_that_they_do_not_answer_in() {
         assert_eq!([answer.bx, answer.cx, answer.dx], [0x0101, 0x0203, 0x0405]);
         assert_eq!([answer.bp, answer.di, answer.es], [0, 0, 0]);
     }
+}
+
+/// As an adapter's ROM: SeaBIOS finds it, copies it, starts it and writes through it.
+#[test]
+fn seabios_starts_it_from_the_adapter() {
+    let Some(seabios) = crate::firmware::seabios() else {
+        return;
+    };
+    let bios = rax_firmware::video::image();
+    let mut bench = Bench::with_screen(Boot::Rom(seabios), 64 << 20, Some(bios));
+    let mut text = String::new();
+    for _ in 0..10_000 {
+        let end = bench.run(100_000);
+        assert!(matches!(end, End::Instructions), "{end:?}\n{text}");
+        text = bench
+            .machine
+            .text_screen()
+            .map_or_else(String::new, |screen| screen.text());
+        if text.contains("Booting from") {
+            break;
+        }
+    }
+    assert!(text.starts_with("SeaBIOS (version"), "{text}");
+    assert!(text.contains("Booting from"), "{text}");
 }
 
 fn word(bytes: &[u8], offset: usize) -> u16 {

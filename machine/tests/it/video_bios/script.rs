@@ -138,7 +138,7 @@ impl Script {
     /// Carries them out.
     pub(crate) fn run(&self) -> Outcome {
         let answers = self.calls.len();
-        let mut bench = Bench::with_screen(Boot::Rom(self.rom()), 16 << 20);
+        let mut bench = Bench::with_screen(Boot::Rom(self.rom()), 16 << 20, None);
         for (offset, bytes) in &self.pokes {
             let address = PhysicalAddress((*offset).into());
             bench.machine.memory().ram_write(address, bytes).unwrap();
