@@ -124,6 +124,24 @@ fn a_small_font_makes_fifty_rows() {
     assert_eq!([answer.cx, answer.dx & 0xFF, answer.es], [8, 49, 0xC000]);
 }
 
+/// The image is RAM behind the screen's 32 KiB: neither a wild cursor nor a wild count may reach it.
+#[test]
+fn text_never_runs_over_the_image() {
+    let mut script = Script::new();
+    script.call(Call::ax(3));
+    script.call(Call::ax(0x0200).dx(0xFFFF));
+    script.call(Call::ax(0x0E41));
+    script.call(Call::ax(0x0200).bx(0x0700).dx(0xF0F0));
+    script.call(Call::ax(0x0942).bx(0x0707).cx(0xFFFF));
+    script.call(Call::ax(0x0004));
+    script.call(Call::ax(0x0C03).cx(0xFFFF).dx(0xFFFF));
+    script.call(Call::ax(0x0200).dx(0xFFFF));
+    script.call(Call::ax(0x0943).bx(0x0003).cx(0xFFFF));
+    let outcome = script.run();
+    let image = rax_firmware::video::image();
+    assert!(outcome.image(image.len()) == image);
+}
+
 #[test]
 fn pages_are_separate() {
     let mut script = Script::new();

@@ -204,8 +204,16 @@ impl Outcome {
 
     /// Memory of segment 0.
     pub(crate) fn memory(&self, offset: u16, bytes: usize) -> Vec<u8> {
+        self.read(PhysicalAddress(offset.into()), bytes)
+    }
+
+    /// What is at C0000h now.
+    pub(crate) fn image(&self, bytes: usize) -> Vec<u8> {
+        self.read(PhysicalAddress(0xC_0000), bytes)
+    }
+
+    fn read(&self, address: PhysicalAddress, bytes: usize) -> Vec<u8> {
         let mut read = vec![0; bytes];
-        let address = PhysicalAddress(offset.into());
         self.bench
             .machine
             .memory()
