@@ -454,6 +454,23 @@ fn vbe_scrolls_and_pans_inside_its_memory() {
 }
 
 #[test]
+fn vbe_window_moves_by_its_far_function() {
+    let mut script = Script::new();
+    script.call(Call::ax(0x4F01).cx(0x101).di(BUFFER));
+    let outcome = script.run();
+    let mode = outcome.memory(BUFFER, 256);
+    let function = [word(&mode, 12), word(&mode, 14)];
+    assert_eq!(function[1], 0xC000);
+    let mut script = Script::new();
+    script.call(Call::ax(0x4F02).bx(0x101));
+    script.call(Call::far(function).bx(0).dx(4));
+    let asked = script.call(Call::far(function).bx(0x0100));
+    let told = script.call(Call::ax(0x4F05).bx(0x0100));
+    let outcome = script.run();
+    assert_eq!([outcome.answer(asked).dx, outcome.answer(told).dx], [4, 4]);
+}
+
+#[test]
 fn vbe_palette_has_six_or_eight_bits() {
     let mut script = Script::new();
     script.call(Call::ax(0x4F02).bx(0x4101));

@@ -2,11 +2,11 @@
 //! registers and writes down the answers.
 
 use iced_x86::code_asm::{
-    CodeAssembler, ax, bp, bx, cx, di, ds, dword_ptr, dx, eax, es, si, sp, ss, word_ptr,
+    CodeAssembler, ax, bp, bx, cs, cx, di, ds, dword_ptr, dx, eax, es, si, sp, ss, word_ptr,
 };
 use iced_x86::{Code, IcedError, Instruction};
 
-use super::script::{ANSWERS, CALLS, DONE, FRAME_BUFFER};
+use super::script::{ANSWERS, CALLS, DONE, FAR, FRAME_BUFFER};
 
 /// The program at F000:0000.
 pub(crate) fn program() -> CodeAssembler {
@@ -65,7 +65,8 @@ fn config(a: &mut CodeAssembler, address: u32) -> Result<(), IcedError> {
 }
 
 fn calls(a: &mut CodeAssembler) -> Result<(), IcedError> {
-    let [mut next, mut done] = [a.create_label(), a.create_label()];
+    let [mut next, mut back, mut done] = std::array::from_fn(|_| a.create_label());
+    let [mut far, mut from_far] = std::array::from_fn(|_| a.create_label());
     a.mov(si, u32::from(CALLS))?;
     a.mov(di, u32::from(ANSWERS))?;
     a.set_label(&mut next)?;
@@ -79,7 +80,10 @@ fn calls(a: &mut CodeAssembler) -> Result<(), IcedError> {
     a.mov(di, word_ptr(si + 10).cs())?;
     a.mov(es, word_ptr(si + 12).cs())?;
     a.mov(ax, word_ptr(si).cs())?;
+    a.cmp(ax, u32::from(FAR))?;
+    a.je(far)?;
     a.int(0x10)?;
+    a.set_label(&mut back)?;
     // DS is still 0, and the answer's place on the stack.
     a.push(di)?;
     a.push(bp)?;
@@ -99,5 +103,16 @@ fn calls(a: &mut CodeAssembler) -> Result<(), IcedError> {
     a.set_label(&mut done)?;
     a.mov(word_ptr(di), u32::from(DONE))?;
     a.mov(dword_ptr(di + 2), 0)?;
-    a.hlt()
+    a.hlt()?;
+    // Calls ES:DI far, which returns behind the near call.
+    a.set_label(&mut far)?;
+    a.call(from_far)?;
+    a.jmp(back)?;
+    a.set_label(&mut from_far)?;
+    a.pop(ax)?;
+    a.push(cs)?;
+    a.push(ax)?;
+    a.push(es)?;
+    a.push(di)?;
+    a.retf()
 }

@@ -14,6 +14,8 @@ const DATA: u16 = 0x6000;
 pub(crate) const ANSWERS: u16 = 0x8000;
 /// What follows the last answer.
 pub(crate) const DONE: u16 = 0xD05E;
+/// AX of no call: instead, ES:DI is called far.
+pub(crate) const FAR: u16 = 0xFFFE;
 /// AX of no call: the end of the list.
 const END: u16 = 0xFFFF;
 /// The ROM: 128 KiB, of which the first half is the VGA BIOS.
@@ -55,6 +57,16 @@ impl Call {
 
     pub(crate) fn di(self, di: u16) -> Self {
         Self { di, ..self }
+    }
+
+    /// A far call of ES:DI instead of INT 10h.
+    pub(crate) fn far([di, es]: [u16; 2]) -> Self {
+        Self {
+            ax: FAR,
+            di,
+            es,
+            ..Self::default()
+        }
     }
 
     /// ES:DI and ES:BP at data of the script.
