@@ -10,3 +10,4 @@ mod linux;
 mod roms;
 mod support;
 mod verify;
+mod video_bios;
