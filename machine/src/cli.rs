@@ -5,6 +5,7 @@
 
 mod adapters;
 mod args;
+mod media;
 mod screen;
 mod values;
 mod verify;
@@ -18,9 +19,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 use rax_jit::passes::Selection;
 
-use crate::host::Access;
-
 pub use adapters::{Cable, NetworkOption, ParallelOption};
+pub use media::MediaOptions;
 pub use screen::{ScreenOptions, ScriptOption, VgaModel};
 pub use verify::{VerifyEngine, VerifyExtent, VerifyOptions};
 
@@ -57,8 +57,8 @@ pub struct RunOptions {
     pub append: String,
     /// The guest's RAM in bytes: whole pages, at least 1 MiB.
     pub memory_bytes: u64,
-    /// Disk images, in the order of the drives.
-    pub disks: Vec<DiskOption>,
+    /// What lies in the drives.
+    pub media: MediaOptions,
     /// What the machine shows, and to whom.
     pub screen: ScreenOptions,
     /// What COM1, COM2 and so on are connected to.
@@ -71,8 +71,8 @@ pub struct RunOptions {
     pub debugcon: Option<PathBuf>,
     /// The processor model, one of those that were given to [`parse`].
     pub cpu: String,
-    /// What carries out the instructions.
-    pub engine: Engine,
+    /// What carries out the instructions, if not what is fastest on this host.
+    pub engine: Option<Engine>,
     /// What guest time follows.
     pub clock: ClockSource,
     /// What the guest's random numbers follow from, if not from the host or the clock's choice.
@@ -106,15 +106,6 @@ pub enum BiosOption {
     File(PathBuf),
 }
 
-/// A disk image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiskOption {
-    /// The image file.
-    pub path: PathBuf,
-    /// What becomes of writes.
-    pub access: Access,
-}
-
 /// What a serial port is connected to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SerialOption {
@@ -127,10 +118,9 @@ pub enum SerialOption {
 }
 
 /// What carries out the instructions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Engine {
     /// The interpreter.
-    #[default]
     Interp,
     /// Translation to host code.
     Jit,

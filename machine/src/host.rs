@@ -14,7 +14,7 @@ mod terminal;
 
 pub use clock::HostClock;
 pub use console::{InputDoor, SilentConsole, StdioConsole, file_console, file_sink};
-pub use disk::{Access, RawDisk};
+pub use disk::{Access, ImageError, ImageFormat, ImageOptions, ImageProblem, Medium, open_image};
 pub use entropy::entropy;
 pub use error::HostError;
 pub use inbox::{Arrivals, Gesture, Inbox, MouseMove, Quit};

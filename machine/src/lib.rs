@@ -15,6 +15,7 @@ pub mod jit_dump;
 pub mod keys;
 pub mod load;
 mod machine;
+pub mod media;
 pub mod memory_map;
 mod memory_windows;
 pub mod mp_table;

@@ -5,16 +5,16 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use rax_cpu::{Interpreter, Model};
-use rax_devices::{Console, IdeDrive, Loopback, Network, Unplugged};
+use rax_devices::{Console, Loopback, Network, Unplugged};
 use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
-use rax_jit::{Jit, Report};
+use rax_jit::{Jit, Report, Unavailable};
 use rax_machine::automation::{Automation, ScriptFailure, SerialTap};
 use rax_machine::cli::{
     self, BiosOption, Cable, ClockSource, Command, DumpOptions, Engine, ParallelOption, RunOptions,
     SerialOption, VgaModel,
 };
 use rax_machine::host::{
-    FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawDisk, RawMode, SilentConsole,
+    FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawMode, SilentConsole,
     StdioConsole, file_console, file_sink, handle_signals, message, read_stdin,
 };
 use rax_machine::load::{self, BootRequest, InputFile, LoadError, Module, Role};
@@ -23,8 +23,8 @@ use rax_machine::screenshot;
 use rax_machine::verify::{VerifyError, verify};
 use rax_machine::watch::Trace;
 use rax_machine::{
-    Boot, BuildError, Config, End, Fittings, Machine, NetworkAdapter, Pace, jit_dump, memory_map,
-    stats,
+    Boot, BuildError, Config, End, Fittings, Machine, NetworkAdapter, Pace, jit_dump, media,
+    memory_map, stats,
 };
 use rax_mmu::HostRamError;
 
@@ -270,16 +270,21 @@ fn set_engine(
         ..rax_jit::Options::default()
     };
     match options.engine {
-        Engine::Interp => {}
-        Engine::Jit => match Jit::new(&machine.cpu, compiler) {
+        Some(Engine::Interp) => {}
+        wanted @ (None | Some(Engine::Jit)) => match Jit::new(&machine.cpu, compiler) {
             Ok(jit) => {
                 let report = jit.report();
                 machine.set_engine(Box::new(jit));
                 return Ok((Verdict::default(), Some(report)));
             }
+            // Where nothing can be compiled, nobody expects it.
+            Err(Unavailable::NoBackEnd) if wanted.is_none() => {}
+            Err(why) if wanted.is_none() => {
+                message(&format!("{why}; interpreting, which is slower"));
+            }
             Err(why) => message(&format!("--engine jit: {why}; interpreting instead")),
         },
-        Engine::Lockstep => {
+        Some(Engine::Lockstep) => {
             if let Some(why) = Jit::new(&machine.cpu, compiler).err() {
                 message(&format!(
                     "--engine lockstep: {why}; the interpreter is compared with itself"
@@ -327,7 +332,7 @@ fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
 
 /// The firmware that was named; else one that boots media, or the demonstration.
 fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
-    let media = !options.disks.is_empty();
+    let media = !options.media.is_empty();
     match &options.bios {
         Some(BiosOption::File(path)) => load::read_firmware(path),
         Some(BiosOption::SeaBios) => load::read_firmware(&load::find_seabios()?),
@@ -384,10 +389,7 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
         },
     });
     fittings.network.extend(adapters);
-    for (place, disk) in fittings.drives.iter_mut().zip(&options.disks) {
-        let disk = RawDisk::open(&disk.path, disk.access)?;
-        *place = Some(IdeDrive::disk(Box::new(disk)));
-    }
+    media::plug(&options.media, &mut fittings).map_err(HostError::from)?;
     if let Some(path) = &options.debugcon {
         let (sink, finish) = file_sink(path, "--debugcon", &ends.inbox)?;
         ends.outputs.push(finish);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::NetworkModel;
+use crate::host::{Access, ImageOptions};
 
 const MODELS: &[&str] = &["max", "486", "x86-64"];
 
@@ -31,7 +32,7 @@ fn no_option_boots_the_embedded_rom() {
     );
     assert_eq!(
         (options.serial, options.engine),
-        (vec![SerialOption::Stdio], Engine::Interp)
+        (vec![SerialOption::Stdio], None)
     );
     assert_eq!(options.clock, ClockSource::Real);
 }
@@ -51,10 +52,10 @@ fn every_option_is_understood() {
         initrds: vec!["a".into(), "b".into()],
         append: "-x=1".into(),
         memory_bytes: 1 << 30,
-        disks: vec![DiskOption {
-            path: "d".into(),
-            access: Access::Snapshot,
-        }],
+        media: MediaOptions {
+            disks: vec![ImageOptions::new("d", Access::Snapshot)],
+            ..MediaOptions::default()
+        },
         screen: ScreenOptions {
             vga: VgaModel::Std,
             vga_bios: Some("rom".into()),
@@ -77,7 +78,7 @@ fn every_option_is_understood() {
         ],
         debugcon: Some("log".into()),
         cpu: "486".into(),
-        engine: Engine::Jit,
+        engine: Some(Engine::Jit),
         clock: ClockSource::Virtual,
         seed: Some(7),
         debug_exit: Some(0xf4),
@@ -137,7 +138,7 @@ fn mistakes_are_one_line_that_says_what_to_do() {
         mistake(&[
             "--disk", "a", "--disk", "b", "--disk", "c", "--disk", "d", "--disk", "e"
         ])
-        .contains("4 disks")
+        .contains("4 disks and CDs")
     );
     assert!(mistake(&["vmlinuz"]).contains("vmlinuz"));
     assert!(mistake(&["--kernel"]).contains("--kernel"));

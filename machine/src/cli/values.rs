@@ -4,8 +4,7 @@ use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{BiosOption, DiskOption, SerialOption};
-use crate::host::Access;
+use super::{BiosOption, SerialOption};
 
 const MIB: u64 = 1 << 20;
 const PAGE: u64 = 4096;
@@ -28,9 +27,15 @@ pub(super) enum ValueError {
     #[error("give 256K to 1G, such as 64M")]
     JitCache,
     #[error("name a file, such as disk.img or disk.img,snapshot")]
-    Disk,
-    #[error("what follows the comma must be 'readonly' or 'snapshot'")]
-    DiskFlag,
+    Image,
+    #[error(
+        "what follows the comma must be 'readonly', 'snapshot', 'format=raw' or 'format=qcow2'"
+    )]
+    ImageFlag,
+    #[error("'readonly' and 'snapshot' exclude each other")]
+    ImageAccess,
+    #[error("name each of floppy, disk and cdrom at most once, such as cdrom,disk")]
+    BootOrder,
     #[error("name a file, or give builtin or seabios")]
     Bios,
     #[error("give stdio, file:PATH or none")]
@@ -102,26 +107,6 @@ fn size(text: &str) -> Result<Option<u64>, ValueError> {
     // Only digits are left, so that the one mistake is their number.
     let count = digits.parse::<u64>().ok();
     Ok(count.and_then(|count| count.checked_mul(unit)))
-}
-
-/// `FILE`, `FILE,readonly` or `FILE,snapshot`.
-pub(super) fn disk(text: &str) -> Result<DiskOption, ValueError> {
-    let (path, access) = match text.rsplit_once(',') {
-        Some((path, "readonly")) => (path, Access::ReadOnly),
-        Some((path, "snapshot")) => (path, Access::Snapshot),
-        // A comma may belong to the name; a bare word after it rather was meant as a flag.
-        Some((_, flag)) if !flag.is_empty() && flag.chars().all(|c| c.is_ascii_alphabetic()) => {
-            return Err(ValueError::DiskFlag);
-        }
-        _ => (text, Access::ReadWrite),
-    };
-    if path.is_empty() {
-        return Err(ValueError::Disk);
-    }
-    Ok(DiskOption {
-        path: PathBuf::from(path),
-        access,
-    })
 }
 
 /// `builtin`, `seabios` or a file; `./builtin` for a file of that name.
@@ -301,25 +286,6 @@ mod tests {
         for bad in ["255K", "0", "2G", "99999999999999999999G", "", "-1M"] {
             assert_eq!(jit_cache(bad), Err(ValueError::JitCache), "{bad}");
         }
-    }
-
-    #[test]
-    fn disks() {
-        let disk_of = |path: &str, access| {
-            Ok(DiskOption {
-                path: path.into(),
-                access,
-            })
-        };
-        assert_eq!(disk("a.img"), disk_of("a.img", Access::ReadWrite));
-        assert_eq!(
-            disk("a,b.img,snapshot"),
-            disk_of("a,b.img", Access::Snapshot)
-        );
-        assert_eq!(disk("a,b.img"), disk_of("a,b.img", Access::ReadWrite));
-        assert_eq!(disk("a.img,readonly"), disk_of("a.img", Access::ReadOnly));
-        assert_eq!(disk("a.img,snapshto"), Err(ValueError::DiskFlag));
-        assert_eq!(disk(",readonly"), Err(ValueError::Disk));
     }
 
     #[test]
