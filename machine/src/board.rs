@@ -332,6 +332,11 @@ impl Board {
         }
     }
 
+    /// A key of the keyboard goes down or up, by its codes of scan code set 2.
+    pub fn key(&mut self, codes: &[u8]) -> bool {
+        self.keyboard.key(codes)
+    }
+
     /// Puts every chip in its power-on state.
     pub fn reset(&mut self) {
         for chip in &mut self.chips {

@@ -142,6 +142,14 @@ impl Machine {
         &self.memory
     }
 
+    /// A key goes down or up: its codes in scan code set 2, as [`I8042::key`]
+    /// takes them. False when the keyboard's buffer is full.
+    ///
+    /// [`I8042::key`]: rax_devices::I8042::key
+    pub fn key(&self, codes: &[u8]) -> bool {
+        crate::bus::lock(&self.bus).board.key(codes)
+    }
+
     /// Puts a disk in floppy drive 0 (A) or 1 (B). The guest notices by the
     /// disk-change line. The disk that was there comes back.
     pub fn insert_floppy(&self, drive: usize, floppy: Floppy) -> Option<Floppy> {
