@@ -3,6 +3,7 @@
 //! Nothing is printed here and nothing opened: [`parse`] gives either a [`Command`] or the text and exit code to stop
 //! with. A wrong argument is one line and exit code 2.
 
+mod adapters;
 mod args;
 mod media;
 mod screen;
@@ -18,8 +19,10 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 use rax_jit::passes::Selection;
 
+pub use adapters::{Cable, NetworkOption, ParallelOption};
 pub use media::MediaOptions;
-pub use screen::{ScreenOptions, VgaModel};
+pub(crate) use media::image;
+pub use screen::{ScreenOptions, ScriptOption, VgaModel};
 pub use verify::{VerifyEngine, VerifyExtent, VerifyOptions};
 
 /// What to do.
@@ -61,6 +64,10 @@ pub struct RunOptions {
     pub screen: ScreenOptions,
     /// What COM1, COM2 and so on are connected to.
     pub serial: Vec<SerialOption>,
+    /// What LPT1 prints to.
+    pub parallel: ParallelOption,
+    /// Network adapters.
+    pub network: Vec<NetworkOption>,
     /// Where the debug console's bytes go.
     pub debugcon: Option<PathBuf>,
     /// The processor model, one of those that were given to [`parse`].
@@ -199,7 +206,8 @@ where
         args::Arguments::from_arg_matches(&matches).map_err(|error| stop(&error, name))?;
     match arguments.command {
         args::Subcommand::Run(run) => {
-            let options = run.into_options(cpu_models)?;
+            let order = matches.subcommand_matches("run").map(screen::Order::of);
+            let options = run.into_options(cpu_models, &order.unwrap_or_default())?;
             Ok(Command::Run(Box::new(options)))
         }
         args::Subcommand::JitDump(dump) => Ok(Command::JitDump(dump.into_options()?)),

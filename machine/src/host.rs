@@ -17,6 +17,6 @@ pub use console::{InputDoor, SilentConsole, StdioConsole, file_console, file_sin
 pub use disk::{Access, ImageError, ImageFormat, ImageOptions, ImageProblem, Medium, open_image};
 pub use entropy::entropy;
 pub use error::HostError;
-pub use inbox::{Arrivals, Inbox, Quit};
+pub use inbox::{Arrivals, Gesture, Inbox, MouseMove, Quit};
 pub use output::{FinishOutput, Output};
 pub use terminal::{RawMode, handle_signals, message, read_stdin, restore_terminal};

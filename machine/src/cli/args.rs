@@ -7,8 +7,9 @@ use clap::{Args, Parser};
 use rax_jit::lockstep::SLICE;
 use rax_jit::passes::Selection;
 
+use super::adapters::AdapterArguments;
 use super::media::MediaArguments;
-use super::screen::ScreenArguments;
+use super::screen::{Order, ScreenArguments};
 use super::values;
 use super::verify::VerifyArguments;
 use super::{
@@ -167,6 +168,8 @@ pub(super) struct RunArguments {
     debug_exit: Option<u16>,
 
     #[command(flatten)]
+    adapters: AdapterArguments,
+    #[command(flatten)]
     media: MediaArguments,
     #[command(flatten)]
     screen: ScreenArguments,
@@ -218,6 +221,8 @@ const AFTER_HELP: &str = "\
 Without --kernel, --bios and media, the embedded test ROM checks the machine and offers a small monitor.
 With --disk, --cdrom or --floppy alone, the host's SeaBIOS boots it.
 The guest's serial line is this terminal; Ctrl-A X ends the run, Ctrl-A H lists the keys.
+--wait-text, --type and --script end the run with exit code 0 when all steps are done and the last one waited or
+--script was given; with 124 if what they wait for does not come.
 
 Examples:
   rax run
@@ -234,12 +239,16 @@ Exit codes:
   2    wrong usage or bad input
   3    triple fault, with --no-reboot
   4    the engines came to different states, with --engine lockstep
-  124  the time or the instructions were used up
+  124  the time or the instructions were used up, or an awaited text did not come
   else the guest's debug-exit status";
 
 impl RunArguments {
     /// The options, checked against each other.
-    pub(super) fn into_options(self, cpu_models: &[&str]) -> Result<RunOptions, Stop> {
+    pub(super) fn into_options(
+        self,
+        cpu_models: &[&str],
+        order: &Order,
+    ) -> Result<RunOptions, Stop> {
         if !cpu_models.contains(&self.cpu.as_str()) {
             let known = cpu_models.join(", ");
             return Err(Stop::usage(format_args!(
@@ -264,6 +273,7 @@ impl RunArguments {
                 "only one --serial can be stdio; connect the others to file:PATH or none",
             ));
         }
+        let (parallel, network) = self.adapters.into_options()?;
         Ok(RunOptions {
             kernel: self.kernel,
             bios: self.bios,
@@ -271,8 +281,10 @@ impl RunArguments {
             append: self.append.unwrap_or_default(),
             memory_bytes: self.memory,
             media: self.media.into_options()?,
-            screen: self.screen.into_options()?,
+            screen: self.screen.into_options(order)?,
             serial: self.serial,
+            parallel,
+            network,
             debugcon: self.debugcon,
             cpu: self.cpu,
             engine: self.engine,

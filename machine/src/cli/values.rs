@@ -15,7 +15,7 @@ const JIT_CACHE: RangeInclusive<u64> = 256 << 10..=1 << 30;
 
 /// Why a value was not understood; clap puts the option's name and the value before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ValueError {
+pub(crate) enum ValueError {
     #[error("give a number and a unit, such as 512M or 4G")]
     Memory,
     #[error("the machine needs at least 1M")]
@@ -40,6 +40,14 @@ pub(super) enum ValueError {
     Bios,
     #[error("give stdio, file:PATH or none")]
     Serial,
+    #[error("give file:PATH or none")]
+    Parallel,
+    #[error("give ne2000 or rtl8139, then ',loopback' or ',mac=02:00:00:00:00:01' if you like")]
+    Network,
+    #[error(
+        "an adapter's address is six pairs of hexadecimal digits, the first pair even, such as 02:00:00:00:00:01"
+    )]
+    StationAddress,
     #[error("give a port from 0 to 0xffff, such as 0xf4")]
     Port,
     #[error("give a number of seconds above 0, such as 60 or 0.5")]
@@ -118,6 +126,22 @@ pub(super) fn serial(text: &str) -> Result<SerialOption, ValueError> {
         ("none", _) => Ok(SerialOption::None),
         (_, Some(path)) if !path.is_empty() => Ok(SerialOption::File(PathBuf::from(path))),
         _ => Err(ValueError::Serial),
+    }
+}
+
+/// The address of one station: `52:54:00:12:34:56`.
+pub(super) fn station_address(text: &str) -> Result<[u8; 6], ValueError> {
+    let pairs = text.split(':').map(|pair| match pair.len() {
+        2 => u8::from_str_radix(pair, 16).map_err(|_| ValueError::StationAddress),
+        _ => Err(ValueError::StationAddress),
+    });
+    let bytes: Vec<_> = pairs.collect::<Result<_, _>>()?;
+    let address: [u8; 6] = bytes.try_into().map_err(|_| ValueError::StationAddress)?;
+    // Odd addresses are groups', not stations'.
+    if address[0] & 1 == 0 {
+        Ok(address)
+    } else {
+        Err(ValueError::StationAddress)
     }
 }
 

@@ -78,19 +78,19 @@ fn use_freedos(engine: Engine) {
     };
     let screen = bench.run_until_screen(&[r"A:\>"], BOOT_INSTRUCTIONS, &log);
     assert!(screen.contains("FreeDOS"), "{screen}");
-    bench.type_text("dir\n", &log);
+    bench.type_text("dir\n");
     bench.run_until_screen(&["bytes free", r"A:\>"], COMMAND_INSTRUCTIONS, &log);
     // What is written can be read.
-    bench.type_text("copy autoexec.bat new.txt\n", &log);
-    bench.type_text("cls\n", &log);
-    bench.type_text("type new.txt\n", &log);
+    bench.type_text("copy autoexec.bat new.txt\n");
+    bench.type_text("cls\n");
+    bench.type_text("type new.txt\n");
     let screen = bench.run_until_screen(&["kept", r"A:\>"], COMMAND_INSTRUCTIONS, &log);
     assert!(!screen.contains("rror"), "{screen}");
     // A disk is changed, and DOS sees another one.
     let taken = bench.machine.eject_floppy(0);
     assert!(taken.is_some());
-    bench.type_text("cls\n", &log);
-    bench.type_text("dir\n", &log);
+    bench.type_text("cls\n");
+    bench.type_text("dir\n");
     bench.run_until_screen(&["Abort"], COMMAND_INSTRUCTIONS, &log);
     let end = bench.run(1_000_000);
     assert!(matches!(end, End::Instructions), "{end:?}");

@@ -264,7 +264,7 @@ impl Plan {
                         live = Rflags::STATUS;
                     }
                     Op::Condition(_) if !self.wanted[position] && !self.saves_carry[position] => {
-                        live = Rflags::STATUS
+                        live = Rflags::STATUS;
                     }
                     op if can_leave(op) => live = Rflags::STATUS,
                     _ => {}
