@@ -5,6 +5,7 @@
 mod arrows;
 mod cli;
 mod disk;
+mod dos;
 mod firmware;
 mod linux;
 mod roms;
