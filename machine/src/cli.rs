@@ -19,7 +19,7 @@ use rax_jit::passes::Selection;
 
 use crate::host::Access;
 
-pub use screen::{ScreenOptions, ScriptOption, VgaModel};
+pub use screen::{DisplayOption, ScreenOptions, ScriptOption, VgaModel};
 pub use verify::{VerifyEngine, VerifyExtent, VerifyOptions};
 
 /// What to do.

@@ -202,6 +202,13 @@ impl Machine {
         bus.clock.now(self.cpu.state.instructions)
     }
 
+    /// Whether the picture may have changed since this was last asked, which one
+    /// onlooker can do. `seen` is for it to keep; `None` at first.
+    pub fn take_screen_change(&self, seen: &mut Option<u64>) -> bool {
+        let instructions = self.cpu.state.instructions;
+        crate::bus::lock(&self.bus).take_screen_change(instructions, seen)
+    }
+
     /// The picture on the screen, if there is one.
     #[must_use]
     pub fn frame(&self) -> Option<Frame> {
