@@ -16,7 +16,7 @@ mod vnc;
 
 pub use clock::HostClock;
 pub use console::{InputDoor, SilentConsole, StdioConsole, file_console, file_sink};
-pub use disk::{Access, RawDisk};
+pub use disk::{Access, ImageError, ImageFormat, ImageOptions, ImageProblem, Medium, open_image};
 pub use display::{Picture, Screen, ScreenFeed, TerminalDisplay};
 pub use entropy::entropy;
 pub use error::HostError;

@@ -15,6 +15,7 @@ pub mod jit_dump;
 pub mod keys;
 pub mod load;
 mod machine;
+pub mod media;
 pub mod memory_map;
 mod memory_windows;
 pub mod mp_table;
@@ -28,7 +29,7 @@ pub mod verify;
 mod video_memory;
 pub mod watch;
 
-pub use board::{Board, BootDevice, Fittings, Place};
+pub use board::{Board, BootDevice, Fittings, NetworkAdapter, NetworkModel, Place};
 pub use machine::{Boot, BuildError, Config, Machine};
 pub use run::{End, Pace, Watcher};
 

@@ -144,10 +144,11 @@ impl Machine {
         &self.memory
     }
 
-    /// The characters on the screen, if there is one and it is in a text mode.
-    #[must_use]
-    pub fn text_screen(&self) -> Option<TextScreen> {
-        crate::bus::lock(&self.bus).board.vga()?.text_screen()
+    /// Puts a disk in floppy drive 0 (A) or 1 (B). The guest notices by the
+    /// disk-change line. The disk that was there comes back.
+    pub fn insert_floppy(&self, drive: usize, floppy: Floppy) -> Option<Floppy> {
+        let mut bus = crate::bus::lock(&self.bus);
+        bus.board.change_floppy(drive, Some(floppy))
     }
 
     /// Presses keys one after the other, at a pace that guests keep up with. They
@@ -209,20 +210,9 @@ impl Machine {
         crate::bus::lock(&self.bus).take_screen_change(instructions, seen)
     }
 
-    /// The picture on the screen, if there is one.
-    #[must_use]
-    pub fn frame(&self) -> Option<Frame> {
-        let bus = crate::bus::lock(&self.bus);
-        let now = bus.clock.now(self.cpu.state.instructions);
-        Some(bus.board.vga()?.frame(now))
-    }
-
-    /// Takes the disk out of floppy drive 0 (A) or 1 (B) and puts another in, if
-    /// given. The guest notices by the disk-change line. What was there comes back.
-    pub fn change_floppy(&self, drive: usize, floppy: Option<Floppy>) -> Option<Floppy> {
-        crate::bus::lock(&self.bus)
-            .board
-            .change_floppy(drive, floppy)
+    /// Takes the disk out of floppy drive 0 (A) or 1 (B).
+    pub fn eject_floppy(&self, drive: usize) -> Option<Floppy> {
+        crate::bus::lock(&self.bus).board.change_floppy(drive, None)
     }
 
     /// Puts a disc in a CD-ROM drive and closes its tray; the guest finds a unit
@@ -237,6 +227,20 @@ impl Machine {
     /// Takes the disc out of a CD-ROM drive, also if the guest has locked it.
     pub fn eject_cd(&self, place: Place) -> Option<Disc> {
         crate::bus::lock(&self.bus).board.eject_cd(place)
+    }
+
+    /// The characters on the screen, if there is one and it is in a text mode.
+    #[must_use]
+    pub fn text_screen(&self) -> Option<TextScreen> {
+        crate::bus::lock(&self.bus).board.vga()?.text_screen()
+    }
+
+    /// The picture on the screen, if there is one.
+    #[must_use]
+    pub fn frame(&self) -> Option<Frame> {
+        let bus = crate::bus::lock(&self.bus);
+        let now = bus.clock.now(self.cpu.state.instructions);
+        Some(bus.board.vga()?.frame(now))
     }
 
     /// A reset: chips and processor start again, and so does what was booted.

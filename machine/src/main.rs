@@ -5,17 +5,17 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use rax_cpu::{Interpreter, Model};
-use rax_devices::{Console, IdeDrive};
+use rax_devices::{Console, Loopback, Network, Unplugged};
 use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
 use rax_jit::{Jit, Report};
 use rax_machine::automation::{Automation, ScriptFailure, SerialTap};
 use rax_machine::cli::{
-    self, BiosOption, ClockSource, Command, DisplayOption, DumpOptions, Engine, RunOptions,
-    SerialOption, VgaModel,
+    self, BiosOption, Cable, ClockSource, Command, DisplayOption, DumpOptions, Engine,
+    ParallelOption, RunOptions, SerialOption, VgaModel,
 };
 use rax_machine::host::{
-    FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawDisk, RawMode, Screen,
-    ScreenFeed, SilentConsole, StdioConsole, TerminalDisplay, VncServer, file_console, file_sink,
+    FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawMode, Screen, ScreenFeed,
+    SilentConsole, StdioConsole, TerminalDisplay, VncServer, file_console, file_sink,
     handle_signals, message, read_stdin,
 };
 use rax_machine::load::{self, BootRequest, InputFile, LoadError, Module, Role};
@@ -24,7 +24,8 @@ use rax_machine::screenshot;
 use rax_machine::verify::{VerifyError, verify};
 use rax_machine::watch::Trace;
 use rax_machine::{
-    Boot, BuildError, Config, End, Fittings, Machine, Pace, jit_dump, memory_map, stats,
+    Boot, BuildError, Config, End, Fittings, Machine, NetworkAdapter, Pace, jit_dump, media,
+    memory_map, stats,
 };
 use rax_mmu::HostRamError;
 
@@ -365,7 +366,7 @@ fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
 
 /// The firmware that was named; else one that boots media, or the demonstration.
 fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
-    let media = !options.disks.is_empty();
+    let media = !options.media.is_empty();
     match &options.bios {
         Some(BiosOption::File(path)) => load::read_firmware(path),
         Some(BiosOption::SeaBios) => load::read_firmware(&load::find_seabios()?),
@@ -408,10 +409,21 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
         };
         fittings.serial.push(ends.serial.listen(console));
     }
-    for (place, disk) in fittings.drives.iter_mut().zip(&options.disks) {
-        let disk = RawDisk::open(&disk.path, disk.access)?;
-        *place = Some(IdeDrive::disk(Box::new(disk)));
+    if let ParallelOption::File(path) = &options.parallel {
+        let (sink, finish) = file_sink(path, "--parallel", &ends.inbox)?;
+        ends.outputs.push(finish);
+        fittings.printer = Some(Box::new(sink));
     }
+    let adapters = options.network.iter().map(|option| NetworkAdapter {
+        model: option.model,
+        address: option.address,
+        network: match option.cable {
+            Cable::Unplugged => Box::new(Unplugged) as Box<dyn Network>,
+            Cable::Loopback => Box::new(Loopback::default()),
+        },
+    });
+    fittings.network.extend(adapters);
+    media::plug(&options.media, &mut fittings).map_err(HostError::from)?;
     if let Some(path) = &options.debugcon {
         let (sink, finish) = file_sink(path, "--debugcon", &ends.inbox)?;
         ends.outputs.push(finish);

@@ -1,13 +1,10 @@
 //! Media that a script changes.
 
-use std::path::Path;
-
-use rax_devices::{Disc, Floppy};
-
 use super::StepProblem;
 use crate::board::Place;
-use crate::host::{Access, RawDisk};
+use crate::host::{Access, ImageOptions};
 use crate::machine::Machine;
+use crate::media;
 
 /// A drive that a script can name.
 enum Drive {
@@ -30,22 +27,16 @@ pub(super) fn insert(machine: &mut Machine, name: &str, image: &str) -> Result<(
     let (path, access) = match image.rsplit_once(',') {
         Some((path, "readonly")) => (path, Access::ReadOnly),
         Some((path, "snapshot")) => (path, Access::Snapshot),
-        _ if matches!(which, Drive::CdRom) => (image, Access::ReadOnly),
         _ => (image, Access::ReadWrite),
     };
-    let disk = Box::new(RawDisk::open(Path::new(path), access)?);
+    let options = ImageOptions::new(path, access);
     match which {
         Drive::Floppy(number) => {
-            let floppy = Floppy::new(disk).map_err(|error| StepProblem::NotAMedium {
-                drive: name.into(),
-                image: image.into(),
-                reason: error.to_string(),
-            })?;
-            machine.change_floppy(number, Some(floppy));
+            machine.insert_floppy(number, media::floppy(&options)?);
             Ok(())
         }
         Drive::CdRom => {
-            let mut disc = Disc::new(disk);
+            let mut disc = media::disc(&options)?;
             for place in Place::ALL {
                 match machine.insert_cd(place, disc) {
                     Ok(_) => return Ok(()),
@@ -60,7 +51,7 @@ pub(super) fn insert(machine: &mut Machine, name: &str, image: &str) -> Result<(
 /// Takes the medium out of a drive; an empty one stays empty.
 pub(super) fn eject(machine: &Machine, name: &str) -> Result<(), StepProblem> {
     match drive(name)? {
-        Drive::Floppy(number) => drop(machine.change_floppy(number, None)),
+        Drive::Floppy(number) => drop(machine.eject_floppy(number)),
         Drive::CdRom => {
             let taken = Place::ALL.iter().find_map(|&place| machine.eject_cd(place));
             drop(taken);

@@ -1,9 +1,11 @@
 //! The wiring: interrupts from a wire to the processor, PCI windows that move.
 
 use rax_devices::pci::Pin;
-use rax_devices::{Disc, Floppy, IdeDrive, MemoryDisk, NoMemory, Time};
+use rax_devices::{Disc, Floppy, IdeDrive, Loopback, MemoryConsole, MemoryDisk, NoMemory, Time};
 
-use super::{Board, BootDevice, Fittings, IO_APIC_BASE, LOCAL_APIC_BASE, Place};
+use super::{
+    Board, BootDevice, Fittings, IO_APIC_BASE, LOCAL_APIC_BASE, NetworkAdapter, NetworkModel, Place,
+};
 
 fn board() -> Board {
     Board::pc(Fittings::default()).unwrap()
@@ -181,41 +183,6 @@ fn the_hpet_answers_in_halves_and_wholes() {
 }
 
 #[test]
-fn the_vga_answers_at_its_legacy_places_and_its_bars() {
-    let mut board = Board::pc(Fittings {
-        vga: true,
-        ..Fittings::default()
-    })
-    .unwrap();
-    assert_eq!(board.identity(2, 0), 0x1111_1234);
-    // The miscellaneous output register: colour addresses, memory enabled.
-    board.out(0x3c2, &[3]);
-    assert_eq!(board.inb(0x3cc), 3);
-    // Sequencer and graphics controller for a plain frame of bytes, chained.
-    for (port, index, value) in [
-        (0x3c4, 2, 15),
-        (0x3c4, 4, 14),
-        (0x3ce, 6, 5),
-        (0x3ce, 8, 0xff),
-    ] {
-        board.out(port, &[index, value]);
-    }
-    board.poke(0xa_0000, 0x0403_0201);
-    assert_eq!(board.peek(0xa_0000), 0x0403_0201);
-    board.configure(2, 0, 0x10, &[0, 0, 0, 0xe0]);
-    board.configure(2, 0, 0x18, &[0, 0, 0, 0xe2]);
-    assert_eq!(board.frame_buffer(), None);
-    board.configure(2, 0, 0x04, &[2]);
-    assert_eq!(board.frame_buffer(), Some(0xe000_0000));
-    assert_eq!(board.peek(0xe000_0000), 0x0403_0201);
-    board.poke(0xe200_0504, 32 << 16 | 480);
-    board.out(0x1ce, &[2, 0]);
-    let mut height = [0; 2];
-    board.port_read(0x1d0, &mut height, Time(1), &mut NoMemory);
-    assert_eq!(u16::from_le_bytes(height), 480);
-}
-
-#[test]
 fn drives_are_where_software_looks_for_them() {
     let disk = |sectors: usize| Box::new(MemoryDisk::new(vec![0; sectors * 512]));
     let floppy = |kib: usize| Floppy::new(disk(kib * 2)).ok();
@@ -285,4 +252,95 @@ fn media_change_by_hand() {
     let floppy = Floppy::new(disk(737_280)).ok();
     assert!(board.change_floppy(1, floppy).is_none());
     assert!(board.change_floppy(1, None).is_some());
+}
+
+#[test]
+fn the_vga_answers_at_its_legacy_places_and_its_bars() {
+    let mut board = Board::pc(Fittings {
+        vga: true,
+        ..Fittings::default()
+    })
+    .unwrap();
+    assert_eq!(board.identity(2, 0), 0x1111_1234);
+    // The miscellaneous output register: colour addresses, memory enabled.
+    board.out(0x3c2, &[3]);
+    assert_eq!(board.inb(0x3cc), 3);
+    // Sequencer and graphics controller for a plain frame of bytes, chained.
+    for (port, index, value) in [
+        (0x3c4, 2, 15),
+        (0x3c4, 4, 14),
+        (0x3ce, 6, 5),
+        (0x3ce, 8, 0xff),
+    ] {
+        board.out(port, &[index, value]);
+    }
+    board.poke(0xa_0000, 0x0403_0201);
+    assert_eq!(board.peek(0xa_0000), 0x0403_0201);
+    board.configure(2, 0, 0x10, &[0, 0, 0, 0xe0]);
+    board.configure(2, 0, 0x18, &[0, 0, 0, 0xe2]);
+    assert_eq!(board.frame_buffer(), None);
+    board.configure(2, 0, 0x04, &[2]);
+    assert_eq!(board.frame_buffer(), Some(0xe000_0000));
+    assert_eq!(board.peek(0xe000_0000), 0x0403_0201);
+    board.poke(0xe200_0504, 32 << 16 | 480);
+    board.out(0x1ce, &[2, 0]);
+    let mut height = [0; 2];
+    board.port_read(0x1d0, &mut height, Time(1), &mut NoMemory);
+    assert_eq!(u16::from_le_bytes(height), 480);
+}
+
+#[test]
+fn a_frame_comes_back_through_a_loopback_plug() {
+    let adapter = |model| NetworkAdapter {
+        model,
+        address: [2, 0, 0, 0, 0, 1],
+        network: Box::new(Loopback::default()),
+    };
+    let mut board = Board::pc(Fittings {
+        network: vec![
+            adapter(NetworkModel::Rtl8139),
+            adapter(NetworkModel::Ne2000),
+        ],
+        ..Fittings::default()
+    })
+    .unwrap();
+    assert_eq!(board.identity(3, 0), 0x8139_10ec);
+    board.configure(3, 0, 0x10, &[1, 0xc0]);
+    board.configure(3, 0, 0x04, &[1]);
+    assert_eq!(board.inb(0xc000), 2, "the station's address");
+    // The NE2000: started, promiscuous, its ring at 46h to 80h, a frame of
+    // zeros to a station nobody is.
+    for (register, value) in [
+        (0x0, 0x21),
+        (0xc, 0x10),
+        (0x1, 0x46),
+        (0x2, 0x80),
+        (0x3, 0x46),
+        (0x0, 0x61),
+        (0x7, 0x47),
+        (0x0, 0x22),
+        (0x4, 0x40),
+        (0x5, 60),
+        (0x6, 0),
+        (0x0, 0x26),
+    ] {
+        board.out(0x300 + register, &[value]);
+    }
+    board.advance(Time(1_000_000), &mut NoMemory);
+    let mut status = [0];
+    board.port_read(0x307, &mut status, Time(1_000_000), &mut NoMemory);
+    assert_eq!(status[0] & 3, 3, "sent and received");
+}
+
+#[test]
+fn what_is_printed_comes_out() {
+    let printer = MemoryConsole::new();
+    let mut board = Board::pc(Fittings {
+        printer: Some(Box::new(printer.clone())),
+        ..Fittings::default()
+    })
+    .unwrap();
+    board.out(0x378, b"!");
+    board.out(0x37a, &[0x0d]);
+    assert_eq!(printer.output(), b"!");
 }

@@ -8,16 +8,15 @@ use rax_jit::lockstep::SLICE;
 use rax_jit::passes::Selection;
 
 use super::DisplayOption;
+use super::adapters::AdapterArguments;
+use super::media::MediaArguments;
 use super::screen::{Order, ScreenArguments};
 use super::values;
 use super::verify::VerifyArguments;
 use super::{
-    BiosOption, ClockSource, DiskOption, DumpOptions, DumpSource, Engine, RunOptions, SerialOption,
-    Stop,
+    BiosOption, ClockSource, DumpOptions, DumpSource, Engine, RunOptions, SerialOption, Stop,
 };
 
-/// Drives that the board has room for: two at each IDE channel.
-const MAX_DISKS: usize = 4;
 /// COM1 to COM4.
 const MAX_SERIAL_PORTS: usize = 4;
 
@@ -153,14 +152,6 @@ pub(super) struct RunArguments {
     /// Processor model
     #[arg(long, value_name = "MODEL", help_heading = "Machine")]
     cpu: String,
-    /// Raw disk image; 'snapshot' forgets writes at the end; may be repeated
-    #[arg(
-        long,
-        value_name = "FILE[,readonly|,snapshot]",
-        value_parser = values::disk,
-        help_heading = "Machine"
-    )]
-    disk: Vec<DiskOption>,
     /// What COM1 is connected to; repeated for COM2 to COM4 [default: stdio, or none with --display terminal]
     #[arg(
         long,
@@ -176,6 +167,10 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "PORT", value_parser = values::port, help_heading = "Machine")]
     debug_exit: Option<u16>,
 
+    #[command(flatten)]
+    adapters: AdapterArguments,
+    #[command(flatten)]
+    media: MediaArguments,
     #[command(flatten)]
     screen: ScreenArguments,
 
@@ -223,8 +218,8 @@ pub(super) struct RunArguments {
 }
 
 const AFTER_HELP: &str = "\
-Without --kernel, --bios and --disk, the embedded test ROM checks the machine and offers a small monitor.
-With --disk alone, the host's SeaBIOS boots it.
+Without --kernel, --bios and media, the embedded test ROM checks the machine and offers a small monitor.
+With --disk, --cdrom or --floppy alone, the host's SeaBIOS boots it.
 The guest's serial line is this terminal; Ctrl-A X ends the run, Ctrl-A H lists the keys.
 --wait-text, --type and --script end the run with exit code 0 when all steps are done and the last one waited or
 --script was given; with 124 if what they wait for does not come.
@@ -232,7 +227,8 @@ The guest's serial line is this terminal; Ctrl-A X ends the run, Ctrl-A H lists 
 Examples:
   rax run
   rax run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0'
-  rax run --bios seabios --disk disk.img,snapshot
+  rax run --floppy freedos.img,snapshot
+  rax run --disk disk.qcow2 --cdrom install.iso --boot cdrom,disk
   rax run --memory 1G --disk disk.img,snapshot --kernel vmlinuz --append root=/dev/sda
   rax run --kernel xen --initrd 'vmlinuz console=hvc0' --initrd initrd.img
   rax run --clock virtual --serial file:boot.log --timeout 60 --no-reboot --kernel vmlinuz
@@ -258,11 +254,6 @@ impl RunArguments {
             return Err(Stop::usage(format_args!(
                 "unknown processor '{}' after --cpu; known are {known}",
                 self.cpu
-            )));
-        }
-        if self.disk.len() > MAX_DISKS {
-            return Err(Stop::usage(format_args!(
-                "the machine takes {MAX_DISKS} disks; give --disk less often"
             )));
         }
         if self.serial.len() > MAX_SERIAL_PORTS {
@@ -293,15 +284,18 @@ impl RunArguments {
                 "only one --serial can be stdio; connect the others to file:PATH or none",
             ));
         }
+        let (parallel, network) = self.adapters.into_options()?;
         Ok(RunOptions {
             kernel: self.kernel,
             bios: self.bios,
             initrds: self.initrd,
             append: self.append.unwrap_or_default(),
             memory_bytes: self.memory,
-            disks: self.disk,
+            media: self.media.into_options()?,
             screen,
             serial,
+            parallel,
+            network,
             debugcon: self.debugcon,
             cpu: self.cpu,
             engine: self.engine,
