@@ -124,6 +124,21 @@ impl Emit<'_> {
         if self.is_unused() {
             return self.compare(alu, a, b, bits);
         }
+        if matches!(alu, Alu::And | Alu::Or)
+            && let loc @ Loc::Gpr(register, false) = self.loc(a)
+            && loc == self.loc(b)
+        {
+            // The result is what is there.
+            if self.plan.wants(self.position) {
+                let rm = self.gpr_rm(register, false);
+                match rm {
+                    Rm::Reg(host) => self.asm.test(bits, host, host),
+                    Rm::Mem(_) => self.asm.alu_imm(Alu::Cmp, bits, rm, 0),
+                }
+                self.host_flags_tell();
+            }
+            return self.set(loc);
+        }
         self.combine(alu, a, b, bits, false)
     }
 
@@ -235,6 +250,7 @@ impl Emit<'_> {
                 return Ok(false);
             }
         }
+        self.keep_operands_in(register);
         // Needed later than here, the old value moves away first.
         let later = |emit: &Self, name: Name| emit.plan.last_use(name) > emit.position;
         if later(self, a) || later(self, b) {
@@ -631,6 +647,8 @@ impl Emit<'_> {
         if self.loc(low) != Loc::Gpr(Gpr::Rax, false) || self.loc(high) != high_home {
             return self.stuck();
         }
+        self.keep_operands_in(Gpr::Rax);
+        self.keep_operands_in(Gpr::Rdx);
         let by = self.register(divisor)?;
         if bits == 8 {
             self.divide_byte(is_signed, by)?;

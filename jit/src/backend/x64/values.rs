@@ -92,6 +92,7 @@ impl Emit<'_> {
         if self.borrowed.is_empty() {
             self.ways_before = self.slow.len();
         }
+        self.keep_operands_in(lender);
         self.asm.store(64, home(lender), host);
         self.borrowed.push((lender, host));
         Ok(host)
@@ -280,6 +281,7 @@ impl Emit<'_> {
     /// Before a guest register changes: values that are what it holds, and are asked for
     /// later, move out of the way.
     pub(super) fn clobber(&mut self, register: Gpr) -> Result<(), Stuck> {
+        self.keep_operands_in(register);
         for at in 0..self.position {
             if !matches!(self.locs[at], Loc::Gpr(of, _) if of == register) {
                 continue;
