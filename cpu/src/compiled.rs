@@ -9,6 +9,8 @@ mod x87;
 
 use std::mem::offset_of;
 
+use rax_mmu::{AccessKind, LinearAddress, PAGE_SIZE};
+
 use crate::Cpu;
 use crate::decode::LONGEST_BLOCK;
 use crate::flags::{LazyFlags, mask};
@@ -467,6 +469,31 @@ impl Cpu {
         self.state.instructions = self.limit.wrapping_sub(self.cells.budget as u64);
         self.settle_flags();
         self.settle_x87();
+    }
+
+    /// Fills the first-level TLB for an access of compiled code. False if the interpreter
+    /// must carry the access out: it faults, crosses a page, or is to be looked at.
+    pub fn fill_tlb(&mut self, address: u64, bytes: u64, write: bool) -> bool {
+        let address = LinearAddress(address);
+        if address.offset() + bytes > PAGE_SIZE || !self.is_canonical(address.0) {
+            return false;
+        }
+        let kind = if write {
+            AccessKind::Write
+        } else {
+            AccessKind::Read
+        };
+        let (controls, access) = (self.controls(), self.program_access(kind));
+        if self.mmu.translate(&controls, access, address).is_err() {
+            return false;
+        }
+        self.cells.epoch = self.mmu.translation_epoch() as u32;
+        if write {
+            self.mmu.tlb.probe_write(self.view, address, bytes)
+        } else {
+            self.mmu.tlb.probe_read(self.view, address, bytes)
+        }
+        .is_some()
     }
 
     /// Carries out one instruction of a block that is compiled, whose length is taken off

@@ -31,6 +31,8 @@ pub(crate) struct ExitSite {
 pub(crate) struct Emitted {
     /// The bytes.
     pub(crate) code: Vec<u8>,
+    /// Offset of what is off the straight way.
+    pub(crate) cold: usize,
     /// The ways out; the number of each counts from the one the compiler was given.
     pub(crate) exits: Vec<ExitSite>,
     /// Instructions left to the interpreter.
@@ -52,7 +54,7 @@ pub(crate) trait Backend {
 }
 
 /// Slots of a jump cache.
-pub(crate) const JUMP_SLOTS: usize = 1 << 12;
+pub(crate) const JUMP_SLOTS: usize = 1 << 14;
 
 /// A slot of the jump cache: where an indirect jump to `rip` leads.
 #[derive(Clone, Copy, Debug)]

@@ -33,6 +33,7 @@ use abi::{BUDGET, Routines};
 use asm::{Alu, Asm, Fixup, Reg, cc};
 use branch::Ending;
 use flags::HostFlags;
+use memory::Miss;
 use pending::{Base, Over, Pending};
 use plan::Plan;
 use values::Loc;
@@ -135,6 +136,8 @@ enum Detour {
         noted: Noted,
         /// The flags before the instruction.
         pending: Pending,
+        /// Probes whose entries may be filled instead.
+        misses: Vec<Miss>,
     },
     /// Loads the guest's vectors at the unit's start, and comes back; or leaves.
     LoadVectors { back: usize },
@@ -179,6 +182,8 @@ struct Emit<'a> {
     made: Option<Name>,
     /// Jumps to this instruction's slow way.
     slow: Vec<Fixup>,
+    /// Its probes that may miss.
+    misses: Vec<Miss>,
     cold: Vec<Cold>,
     /// Which value or update the host's flags belong to.
     host_flags: HostFlags,
@@ -219,6 +224,7 @@ impl<'a> Emit<'a> {
             shifted: 0,
             made: None,
             slow: Vec::new(),
+            misses: Vec::new(),
             cold: Vec::new(),
             host_flags: HostFlags::Unknown,
             pending: Pending::UNKNOWN,
@@ -262,8 +268,14 @@ impl<'a> Emit<'a> {
         self.write_noted(self.noted);
         self.store_flags();
         self.end()?;
+        self.emitted.cold = self.asm.here();
         self.emit_cold();
         Ok(())
+    }
+
+    /// How many ways out the instruction under way has so far.
+    fn ways_out(&self) -> usize {
+        self.slow.len() + self.misses.len()
     }
 
     fn instruction(&mut self, index: usize) -> Result<(), Stuck> {
@@ -296,8 +308,9 @@ impl<'a> Emit<'a> {
             self.free.len() == 2,
             "values that outlive their instruction are registers or constants"
         );
-        if !self.slow.is_empty() {
+        if !self.slow.is_empty() || !self.misses.is_empty() {
             let from = std::mem::take(&mut self.slow);
+            let misses = std::mem::take(&mut self.misses);
             let with_flags = self.host_flags.is_known();
             if self.plan.writes_flags(index) {
                 // On the slow way they are in the state.
@@ -316,6 +329,7 @@ impl<'a> Emit<'a> {
                     }),
                     noted,
                     pending,
+                    misses,
                 },
             });
         }
@@ -416,10 +430,15 @@ impl<'a> Emit<'a> {
     fn emit_cold(&mut self) {
         // Nothing is added while it is emitted.
         for cold in std::mem::take(&mut self.cold) {
+            let mut what = cold.what;
+            if let Detour::CarryOut { misses, .. } = &mut what {
+                let misses = std::mem::take(misses);
+                self.fill_again(misses);
+            }
             for fixup in cold.from {
                 self.asm.bind(fixup);
             }
-            match cold.what {
+            match what {
                 Detour::CarryOut {
                     index,
                     back,
@@ -428,6 +447,7 @@ impl<'a> Emit<'a> {
                     saves_carry,
                     noted,
                     pending,
+                    misses: _,
                 } => {
                     self.write_noted(noted);
                     pending.store(&mut self.asm);

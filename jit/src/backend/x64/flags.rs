@@ -6,7 +6,7 @@ use std::ops::Range;
 use rax_cpu::compiled::{FlagKind, SimpleKind};
 use rax_cpu::flags::Condition;
 use rax_cpu::ir::{Bit, Name, Op};
-use rax_cpu::verbs::{BinaryOp, Flags};
+use rax_cpu::verbs::{BinaryOp, DoubleShiftOp, Flags, ShiftOp};
 
 use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, flag_value};
 use super::asm::{Alu, Mem, Rm, cc, is_high};
@@ -63,9 +63,56 @@ impl Emit<'_> {
                     self.settle_unless(8, kind);
                     self.pending.overs[1] = Over::Absent;
                 }
+                _ if self.has_open_count(&flags).is_some() => self.store_flags(),
                 _ => self.settle_before(),
             }
         }
+    }
+
+    /// The count of a shift that changes all flags unless that is zero.
+    fn has_open_count(&self, flags: &FlagsOp) -> Option<Name> {
+        let count = match *flags {
+            Flags::Shift {
+                op: ShiftOp::Shl | ShiftOp::Shr | ShiftOp::Sar,
+                count,
+                ..
+            }
+            | Flags::DoubleShift {
+                op: DoubleShiftOp::Shld | DoubleShiftOp::Shrd,
+                count,
+                ..
+            } => count,
+            _ => return None,
+        };
+        constant_count(self.block, count).is_none().then_some(count)
+    }
+
+    /// Puts a shift's operands into the cells, unless its count is zero: those from before
+    /// it are there then.
+    fn note_if_counted(&mut self, flags: &FlagsOp, bits: u32, count: Name) -> Result<(), Stuck> {
+        let before = self.borrowed.len();
+        match self.source(count)? {
+            Source::Rm(Rm::Reg(register)) if !is_high(register) => {
+                self.asm.test(8, register, register);
+            }
+            Source::Rm(rm @ Rm::Mem(_)) => self.asm.alu_imm(Alu::Cmp, 8, rm, 0),
+            _ => return self.stuck(),
+        }
+        let zero = self.asm.branch_ahead(cc::E);
+        let (kind, names) = FlagKind::of(*flags, bits, false);
+        for (n, name) in names.into_iter().enumerate() {
+            if let Some(name) = name {
+                self.keep(flag_value(n), name)?;
+            }
+        }
+        self.asm.store_imm(32, FLAG_KIND, kind.0 as i32);
+        self.asm.bind(zero);
+        if self.borrowed.len() != before {
+            // Only some would be given back.
+            return self.stuck();
+        }
+        self.pending = Pending::UNKNOWN;
+        Ok(())
     }
 
     /// How an update may stand over those before it.
@@ -131,7 +178,7 @@ impl Emit<'_> {
         }
         if self.plan.needs(position) {
             self.note_update(flags, bits, is_made)?;
-            if !self.slow.is_empty() {
+            if self.ways_out() != 0 {
                 // On the slow way they are in the state.
                 self.store_flags();
             }
@@ -158,6 +205,9 @@ impl Emit<'_> {
             && let Some(result) = result(&flags)
         {
             return self.hold_over(layer, kind, result);
+        }
+        if let Some(count) = self.has_open_count(&flags) {
+            return self.note_if_counted(&flags, bits, count);
         }
         match self.plan.recipe(self.block, self.position, &flags, bits) {
             Recipe::Operands(kind, names) => self.hold(kind, names),

@@ -90,7 +90,7 @@ impl Emit<'_> {
             return self.stuck();
         };
         if self.borrowed.is_empty() {
-            self.ways_before = self.slow.len();
+            self.ways_before = self.ways_out();
         }
         self.keep_operands_in(lender);
         self.asm.store(64, home(lender), host);
@@ -104,7 +104,7 @@ impl Emit<'_> {
 
     /// At an instruction's end. Its slow way must have been left before.
     pub(super) fn give_borrowed_back(&mut self) -> Result<(), Stuck> {
-        if !self.borrowed.is_empty() && self.slow.len() > self.ways_before {
+        if !self.borrowed.is_empty() && self.ways_out() > self.ways_before {
             return self.stuck();
         }
         for (guest, host) in std::mem::take(&mut self.borrowed) {
