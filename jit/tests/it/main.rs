@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod calls;
+#[cfg(target_arch = "x86_64")]
+mod golden;
 mod programs;
 mod vectors;
 mod x87;
