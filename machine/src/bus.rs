@@ -1,5 +1,7 @@
 //! What the processor's pins reach, with the time of each access.
 
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chacha20::ChaCha20Rng;
@@ -11,6 +13,7 @@ use rax_mmu::{MmioSpace, PhysicalAddress, PhysicalMemory};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::memory_map::Shadow;
+use crate::video_memory::FrameBuffer;
 
 /// The board with its clock and memory.
 pub(crate) struct Bus {
@@ -19,15 +22,27 @@ pub(crate) struct Bus {
     memory: BusMaster,
     /// The RAM that the host bridge shows or hides.
     shadow: Shadow,
+    /// The video memory, where the processor sees it.
+    frame_buffer: Option<FrameBuffer>,
     /// Where random numbers come from. The seed is all that it has of the host, so a
     /// run repeats with the same seed.
     random: ChaCha20Rng,
-    /// The count of retired instructions at the access that is under way.
-    instructions: u64,
+    levels: Arc<Levels>,
     /// Until when the processor runs if nothing changes.
     pub(crate) slice_deadline: Option<Time>,
     /// Something happened that the run loop must look at.
     pub(crate) attention: bool,
+}
+
+/// What the processor sees, and says, without taking the bus.
+#[derive(Debug, Default)]
+struct Levels {
+    /// The level of the interrupt pin.
+    interrupt: AtomicBool,
+    /// The same as [`Bus::attention`].
+    attention: AtomicBool,
+    /// The count of retired instructions at the access that is under way.
+    instructions: AtomicU64,
 }
 
 /// Guest memory as a bus master sees it, where some writes are interrupts.
@@ -61,6 +76,7 @@ impl Bus {
         board: Board,
         memory: Arc<PhysicalMemory>,
         shadow: Shadow,
+        frame_buffer: Option<FrameBuffer>,
         seed: [u8; 32],
     ) -> Self {
         let apic_bus = board.apic_bus();
@@ -69,8 +85,9 @@ impl Bus {
             clock: Clock::default(),
             memory: BusMaster { memory, apic_bus },
             shadow,
+            frame_buffer,
             random: ChaCha20Rng::from_seed(seed),
-            instructions: 0,
+            levels: Arc::default(),
             slice_deadline: None,
             attention: false,
         }
@@ -78,7 +95,9 @@ impl Bus {
 
     /// Brings every chip up to the time after `instructions`.
     pub(crate) fn advance(&mut self, instructions: u64) {
-        self.instructions = instructions;
+        self.levels
+            .instructions
+            .store(instructions, Ordering::Relaxed);
         let now = self.clock.now(instructions);
         self.board.advance(now, &mut self.memory);
         self.follow_lines();
@@ -92,6 +111,11 @@ impl Bus {
             && let Err(error) = self.shadow.apply(memory, &self.board.memory)
         {
             log::error!("the memory below 1 MiB cannot be mapped: {error}");
+        }
+        if let Some(frame_buffer) = &mut self.frame_buffer
+            && let Err(error) = frame_buffer.follow(memory, self.board.frame_buffer())
+        {
+            log::error!("the frame buffer cannot be mapped: {error}");
         }
         self.attention |= self.board.has_signals();
     }
@@ -109,22 +133,60 @@ impl Bus {
     }
 
     fn now(&self) -> Time {
-        self.clock.now(self.instructions)
+        let instructions = self.levels.instructions.load(Ordering::Relaxed);
+        self.clock.now(instructions)
+    }
+}
+
+/// The bus, taken by one. Whoever gives it back leaves the levels as they are now.
+pub(crate) struct Taken<'a>(MutexGuard<'a, Bus>);
+
+impl Deref for Taken<'_> {
+    type Target = Bus;
+
+    fn deref(&self) -> &Bus {
+        &self.0
+    }
+}
+
+impl DerefMut for Taken<'_> {
+    fn deref_mut(&mut self) -> &mut Bus {
+        &mut self.0
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let bus = &mut *self.0;
+        let interrupt = bus.board.interrupt_pending();
+        let levels = &bus.levels;
+        levels.interrupt.store(interrupt, Ordering::Relaxed);
+        levels.attention.store(bus.attention, Ordering::Relaxed);
     }
 }
 
 /// The processor's pins.
-pub(crate) struct Pins(pub(crate) Arc<Mutex<Bus>>);
+pub(crate) struct Pins {
+    bus: Arc<Mutex<Bus>>,
+    levels: Arc<Levels>,
+}
 
 impl Pins {
-    fn bus(&self) -> MutexGuard<'_, Bus> {
-        lock(&self.0)
+    pub(crate) fn new(bus: &Arc<Mutex<Bus>>) -> Self {
+        Self {
+            levels: Arc::clone(&lock(bus).levels),
+            bus: Arc::clone(bus),
+        }
+    }
+
+    fn bus(&self) -> Taken<'_> {
+        lock(&self.bus)
     }
 }
 
 /// Nobody panics while holding the bus; if someone did, its state is still whole.
-pub(crate) fn lock(bus: &Mutex<Bus>) -> MutexGuard<'_, Bus> {
-    bus.lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn lock(bus: &Mutex<Bus>) -> Taken<'_> {
+    Taken(bus.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 impl MmioSpace for Pins {
@@ -147,7 +209,10 @@ impl MmioSpace for Pins {
 
 impl Platform for Pins {
     fn begin_access(&mut self, instructions: u64) {
-        self.bus().instructions = instructions;
+        // Only the processor reads it, and who takes the bus for it.
+        self.levels
+            .instructions
+            .store(instructions, Ordering::Relaxed);
     }
 
     fn port_read(&mut self, port: u16, bytes: &mut [u8]) {
@@ -165,7 +230,7 @@ impl Platform for Pins {
     }
 
     fn interrupt_pending(&mut self) -> bool {
-        self.bus().board.interrupt_pending()
+        self.levels.interrupt.load(Ordering::Relaxed)
     }
 
     fn acknowledge_interrupt(&mut self) -> u8 {
@@ -182,7 +247,7 @@ impl Platform for Pins {
     }
 
     fn wants_attention(&self) -> bool {
-        self.bus().attention
+        self.levels.attention.load(Ordering::Relaxed)
     }
 
     fn local_apic(&self) -> Option<LocalApicView> {

@@ -4,6 +4,7 @@
 //! with. A wrong argument is one line and exit code 2.
 
 mod args;
+mod screen;
 mod values;
 mod verify;
 
@@ -18,6 +19,7 @@ use rax_jit::passes::Selection;
 
 use crate::host::Access;
 
+pub use screen::{ScreenOptions, VgaModel};
 pub use verify::{VerifyEngine, VerifyExtent, VerifyOptions};
 
 /// What to do.
@@ -43,8 +45,10 @@ pub struct Stop {
 /// How a machine is to be run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunOptions {
-    /// The kernel; without one, the embedded test ROM is booted.
+    /// The kernel; without one, firmware is booted.
     pub kernel: Option<PathBuf>,
+    /// The firmware, if one was named.
+    pub bios: Option<BiosOption>,
     /// Initial RAM disks or modules, each with its arguments as they were given.
     pub initrds: Vec<String>,
     /// The kernel's command line.
@@ -53,14 +57,16 @@ pub struct RunOptions {
     pub memory_bytes: u64,
     /// Disk images, in the order of the drives.
     pub disks: Vec<DiskOption>,
+    /// What the machine shows, and to whom.
+    pub screen: ScreenOptions,
     /// What COM1, COM2 and so on are connected to.
     pub serial: Vec<SerialOption>,
     /// Where the debug console's bytes go.
     pub debugcon: Option<PathBuf>,
     /// The processor model, one of those that were given to [`parse`].
     pub cpu: String,
-    /// What carries out the instructions.
-    pub engine: Engine,
+    /// What carries out the instructions, if not what is fastest on this host.
+    pub engine: Option<Engine>,
     /// What guest time follows.
     pub clock: ClockSource,
     /// What the guest's random numbers follow from, if not from the host or the clock's choice.
@@ -81,6 +87,17 @@ pub struct RunOptions {
     pub lockstep_slice: u64,
     /// The most bytes of host code that the compiler keeps.
     pub jit_cache_bytes: usize,
+}
+
+/// Which firmware runs from the reset vector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BiosOption {
+    /// The one that is part of rax.
+    Builtin,
+    /// The host's SeaBIOS.
+    SeaBios,
+    /// An image file.
+    File(PathBuf),
 }
 
 /// A disk image.
@@ -104,10 +121,9 @@ pub enum SerialOption {
 }
 
 /// What carries out the instructions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Engine {
     /// The interpreter.
-    #[default]
     Interp,
     /// Translation to host code.
     Jit,

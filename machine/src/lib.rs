@@ -8,6 +8,7 @@ pub mod board;
 mod bus;
 pub mod cli;
 pub mod clock;
+mod handover;
 pub mod host;
 pub mod jit_dump;
 pub mod load;
@@ -19,9 +20,10 @@ pub mod ports;
 pub mod run;
 pub mod stats;
 pub mod verify;
+mod video_memory;
 pub mod watch;
 
-pub use board::{Board, Fittings};
+pub use board::{Board, BootDevice, Fittings, Place};
 pub use machine::{Boot, BuildError, Config, Machine};
 pub use run::{End, Pace, Watcher};
 

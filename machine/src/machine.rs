@@ -5,14 +5,18 @@ use std::sync::{Arc, Mutex};
 use rax_cpu::segment::{Attributes, DescriptorTable, Segment, SegmentRegister};
 use rax_cpu::state::Gpr;
 use rax_cpu::{Cpu, Engine, Interpreter, Model};
+use rax_devices::fw_cfg::FwCfgError;
+use rax_devices::{Disc, Floppy, Frame, TextScreen};
 use rax_mmu::{HostRamError, MapError, Mmu, NotRam, PhysicalAddress, PhysicalMemory};
 
-use crate::board::{Board, Fittings};
+use crate::board::{Board, Fittings, Place};
 use crate::bus::{Bus, Pins};
+use crate::handover;
 use crate::load::{BootImage, Descriptors, Start};
 use crate::memory_map::{self, Shadow};
 use crate::mp_table::{Processor, mp_tables};
 use crate::ports::PortsTaken;
+use crate::video_memory::FrameBuffer;
 
 /// What a machine is made of.
 pub struct Config {
@@ -53,6 +57,9 @@ pub enum BuildError {
     /// Two chips claim one port.
     #[error("cannot place the --debug-exit port; choose another")]
     Ports(#[from] PortsTaken),
+    /// The fittings say something to the firmware that the machine says itself.
+    #[error("cannot describe the machine to its firmware")]
+    Handover(#[from] FwCfgError),
     /// The boot image does not fit.
     #[error("the boot image does not fit into the guest's RAM; try a larger --memory")]
     Image(#[from] NotRam),
@@ -80,25 +87,37 @@ impl Machine {
             boot,
             mut fittings,
         } = config;
-        let reserve = memory_map::reservation(ram);
+        let rom_bytes = match &boot {
+            Boot::Rom(image) => image.len() as u64,
+            Boot::Image(_) => 0,
+        };
+        let reserve = memory_map::reservation(ram, rom_bytes);
         let memory = PhysicalMemory::new(reserve).map_err(|source| BuildError::Reserve {
             mib: ram >> 20,
             source,
         })?;
         let memory = Arc::new(memory);
         memory_map::map_ram(&memory, ram)?;
-        let mut rom_bytes = 0;
         if let Boot::Rom(image) = &boot {
             memory_map::map_rom(&memory, image)?;
-            rom_bytes = image.len() as u64;
         }
         let shadow = Shadow::new(&memory, rom_bytes)?;
         fittings.cmos.extend(memory_map::cmos(ram));
+        if let Boot::Rom(_) = &boot {
+            let fw_cfg = fittings.fw_cfg.get_or_insert_default();
+            handover::describe(fw_cfg, ram, 1)?;
+        }
         let seed = fittings.seed;
-        let board = Board::pc(fittings)?;
-        let bus = Bus::new(board, Arc::clone(&memory), shadow, seed);
+        let (board, frame_buffer) = if fittings.vga {
+            let (frame_buffer, video_memory) = FrameBuffer::new(&memory)?;
+            let board = Board::with_video_memory(fittings, video_memory)?;
+            (board, Some(frame_buffer))
+        } else {
+            (Board::pc(fittings)?, None)
+        };
+        let bus = Bus::new(board, Arc::clone(&memory), shadow, frame_buffer, seed);
         let bus = Arc::new(Mutex::new(bus));
-        let pins = Box::new(Pins(Arc::clone(&bus)));
+        let pins = Box::new(Pins::new(&bus));
         let cpu = Cpu::new(model, Mmu::new(Arc::clone(&memory)), pins);
         let engine = Box::new(Interpreter::new(&cpu));
         let mut machine = Self {
@@ -121,6 +140,46 @@ impl Machine {
     #[must_use]
     pub const fn memory(&self) -> &Arc<PhysicalMemory> {
         &self.memory
+    }
+
+    /// Puts a disk in floppy drive 0 (A) or 1 (B). The guest notices by the
+    /// disk-change line. The disk that was there comes back.
+    pub fn insert_floppy(&self, drive: usize, floppy: Floppy) -> Option<Floppy> {
+        let mut bus = crate::bus::lock(&self.bus);
+        bus.board.change_floppy(drive, Some(floppy))
+    }
+
+    /// Takes the disk out of floppy drive 0 (A) or 1 (B).
+    pub fn eject_floppy(&self, drive: usize) -> Option<Floppy> {
+        crate::bus::lock(&self.bus).board.change_floppy(drive, None)
+    }
+
+    /// Puts a disc in a CD-ROM drive and closes its tray; the guest finds a unit
+    /// attention. The disc that was there comes back.
+    ///
+    /// # Errors
+    /// The disc again, if there is no CD-ROM drive at that place.
+    pub fn insert_cd(&self, place: Place, disc: Disc) -> Result<Option<Disc>, Disc> {
+        crate::bus::lock(&self.bus).board.insert_cd(place, disc)
+    }
+
+    /// Takes the disc out of a CD-ROM drive, also if the guest has locked it.
+    pub fn eject_cd(&self, place: Place) -> Option<Disc> {
+        crate::bus::lock(&self.bus).board.eject_cd(place)
+    }
+
+    /// The characters on the screen, if there is one and it is in a text mode.
+    #[must_use]
+    pub fn text_screen(&self) -> Option<TextScreen> {
+        crate::bus::lock(&self.bus).board.vga()?.text_screen()
+    }
+
+    /// The picture on the screen, if there is one.
+    #[must_use]
+    pub fn frame(&self) -> Option<Frame> {
+        let bus = crate::bus::lock(&self.bus);
+        let now = bus.clock.now(self.cpu.state.instructions);
+        Some(bus.board.vga()?.frame(now))
     }
 
     /// A reset: chips and processor start again, and so does what was booted.

@@ -5,10 +5,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use rax_cpu::{Interpreter, Model};
-use rax_devices::{Console, Disk};
+use rax_devices::{Console, IdeDrive};
 use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
-use rax_jit::{Jit, Report};
-use rax_machine::cli::{self, ClockSource, Command, DumpOptions, Engine, RunOptions, SerialOption};
+use rax_jit::{Jit, Report, Unavailable};
+use rax_machine::cli::{
+    self, BiosOption, ClockSource, Command, DumpOptions, Engine, RunOptions, SerialOption, VgaModel,
+};
 use rax_machine::host::{
     FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawDisk, RawMode, SilentConsole,
     StdioConsole, file_console, file_sink, handle_signals, message, read_stdin,
@@ -210,16 +212,21 @@ fn set_engine(
         ..rax_jit::Options::default()
     };
     match options.engine {
-        Engine::Interp => {}
-        Engine::Jit => match Jit::new(&machine.cpu, compiler) {
+        Some(Engine::Interp) => {}
+        wanted @ (None | Some(Engine::Jit)) => match Jit::new(&machine.cpu, compiler) {
             Ok(jit) => {
                 let report = jit.report();
                 machine.set_engine(Box::new(jit));
                 return Ok((Verdict::default(), Some(report)));
             }
+            // Where nothing can be compiled, nobody expects it.
+            Err(Unavailable::NoBackEnd) if wanted.is_none() => {}
+            Err(why) if wanted.is_none() => {
+                message(&format!("{why}; interpreting, which is slower"));
+            }
             Err(why) => message(&format!("--engine jit: {why}; interpreting instead")),
         },
-        Engine::Lockstep => {
+        Some(Engine::Lockstep) => {
             if let Some(why) = Jit::new(&machine.cpu, compiler).err() {
                 message(&format!(
                     "--engine lockstep: {why}; the interpreter is compared with itself"
@@ -244,7 +251,7 @@ fn set_engine(
 /// What the machine starts with.
 fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
     let Some(kernel) = &options.kernel else {
-        return Ok(Boot::Rom(rax_test_roms::self_check()));
+        return Ok(Boot::Rom(firmware(options)?));
     };
     let memory = options.memory_bytes;
     let kernel = InputFile::read(kernel, Role::Kernel, memory)?;
@@ -265,10 +272,27 @@ fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
     Ok(Boot::Image(image))
 }
 
+/// The firmware that was named; else one that boots media, or the demonstration.
+fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
+    let media = !options.disks.is_empty();
+    match &options.bios {
+        Some(BiosOption::File(path)) => load::read_firmware(path),
+        Some(BiosOption::SeaBios) => load::read_firmware(&load::find_seabios()?),
+        None if media => load::read_firmware(&load::find_seabios()?),
+        Some(BiosOption::Builtin) | None => Ok(rax_test_roms::self_check()),
+    }
+}
+
 /// What is plugged into the board, and the host's side of it.
 fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failure> {
+    let vga_bios = match &options.screen.vga_bios {
+        Some(path) => Some(load::vga_bios(path)?),
+        None => load::default_vga_bios(),
+    };
     let mut fittings = Fittings {
         debug_exit: options.debug_exit,
+        vga: options.screen.vga == VgaModel::Std,
+        vga_bios,
         ..Fittings::default()
     };
     fittings.start_time = match options.clock {
@@ -293,9 +317,9 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
         };
         fittings.serial.push(console);
     }
-    for disk in &options.disks {
-        let disk: Box<dyn Disk> = Box::new(RawDisk::open(&disk.path, disk.access)?);
-        fittings.disks.push(disk);
+    for (place, disk) in fittings.drives.iter_mut().zip(&options.disks) {
+        let disk = RawDisk::open(&disk.path, disk.access)?;
+        *place = Some(IdeDrive::disk(Box::new(disk)));
     }
     if let Some(path) = &options.debugcon {
         let (sink, finish) = file_sink(path, "--debugcon", &ends.inbox)?;

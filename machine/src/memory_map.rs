@@ -3,6 +3,7 @@
 use rax_devices::MemoryLines;
 use rax_mmu::{MapError, PhysicalAddress, PhysicalMemory, RamBlock};
 
+use crate::board::VIDEO_BYTES;
 use crate::load::{MemoryKind, MemoryRange};
 
 /// End of conventional memory.
@@ -19,10 +20,11 @@ const SMRAM_BYTES: u64 = 0x2_0000;
 /// The largest ROM that also appears below 1 MiB.
 const ROM_WINDOW: u64 = 0x2_0000;
 
-/// How much address space to reserve for `ram` bytes of RAM and a ROM.
+/// How much address space to reserve for `ram` bytes of RAM, a ROM of `rom` bytes and video memory.
 #[must_use]
-pub fn reservation(ram: u64) -> u64 {
-    ram + EXTENDED + (EXTENDED - CONVENTIONAL_END)
+pub fn reservation(ram: u64, rom: u64) -> u64 {
+    let rom = rom.next_multiple_of(EXTENDED) + EXTENDED;
+    ram + rom + (EXTENDED - CONVENTIONAL_END) + VIDEO_BYTES
 }
 
 /// Puts `ram` bytes of RAM where a PC has it.
@@ -38,6 +40,15 @@ pub fn map_ram(memory: &PhysicalMemory, ram: u64) -> Result<(), MapError> {
         memory.map_ram(PhysicalAddress(FOUR_GIB), ram - LOW_LIMIT)?;
     }
     Ok(())
+}
+
+/// The RAM as firmware counts it, start and size: the first megabyte as one,
+/// for firmware knows what of it is no RAM.
+pub(crate) fn ram(ram: u64) -> impl Iterator<Item = (u64, u64)> {
+    let low = ram.min(LOW_LIMIT);
+    [(0, low), (FOUR_GIB, ram - low)]
+        .into_iter()
+        .filter(|&(_, bytes)| bytes != 0)
 }
 
 /// Puts a firmware image below 4 GiB, and its last 128 KiB below 1 MiB.

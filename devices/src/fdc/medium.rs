@@ -90,17 +90,41 @@ pub(super) enum SectorError {
     Host,
 }
 
-/// A disk in a drive.
-pub(super) struct Medium {
+/// A disk whose size no floppy has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{sectors} sectors of 512 bytes are no floppy disk's size")]
+pub struct NotAFloppy {
+    /// Its size.
+    pub sectors: u64,
+}
+
+/// A floppy disk, to be put in a drive.
+pub struct Floppy {
     pub(super) format: FloppyFormat,
     disk: Box<dyn Disk>,
 }
 
-impl Medium {
-    /// None if the disk's size is not a floppy's.
-    pub(super) fn new(disk: Box<dyn Disk>) -> Option<Self> {
-        let format = FloppyFormat::of_size(disk.sectors())?;
-        Some(Self { format, disk })
+impl Floppy {
+    /// A floppy disk with the contents of `disk`.
+    ///
+    /// # Errors
+    /// When the disk's size is not a floppy's.
+    pub fn new(disk: Box<dyn Disk>) -> Result<Self, NotAFloppy> {
+        let sectors = disk.sectors();
+        let format = FloppyFormat::of_size(sectors).ok_or(NotAFloppy { sectors })?;
+        Ok(Self { format, disk })
+    }
+
+    /// How it is formatted.
+    #[must_use]
+    pub const fn format(&self) -> FloppyFormat {
+        self.format
+    }
+
+    /// The disk back.
+    #[must_use]
+    pub fn into_disk(self) -> Box<dyn Disk> {
+        self.disk
     }
 
     pub(super) fn is_write_protected(&self) -> bool {

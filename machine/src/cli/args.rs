@@ -7,14 +7,16 @@ use clap::{Args, Parser};
 use rax_jit::lockstep::SLICE;
 use rax_jit::passes::Selection;
 
+use super::screen::ScreenArguments;
 use super::values;
 use super::verify::VerifyArguments;
 use super::{
-    ClockSource, DiskOption, DumpOptions, DumpSource, Engine, RunOptions, SerialOption, Stop,
+    BiosOption, ClockSource, DiskOption, DumpOptions, DumpSource, Engine, RunOptions, SerialOption,
+    Stop,
 };
 
-/// Drives that the board has room for: the master of each ATA channel.
-const MAX_DISKS: usize = 2;
+/// Drives that the board has room for: two at each IDE channel.
+const MAX_DISKS: usize = 4;
 /// COM1 to COM4.
 const MAX_SERIAL_PORTS: usize = 4;
 
@@ -131,6 +133,15 @@ pub(super) struct RunArguments {
         help_heading = "Boot"
     )]
     append: Option<String>,
+    /// Firmware to boot from the reset vector: an image, or the host's SeaBIOS, or rax's own
+    #[arg(
+        long,
+        value_name = "FILE|builtin|seabios",
+        conflicts_with = "kernel",
+        value_parser = values::bios,
+        help_heading = "Boot"
+    )]
+    bios: Option<BiosOption>,
     /// A guest reset ends the run
     #[arg(long, help_heading = "Boot")]
     no_reboot: bool,
@@ -165,16 +176,18 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "PORT", value_parser = values::port, help_heading = "Machine")]
     debug_exit: Option<u16>,
 
-    /// What carries out the instructions
+    #[command(flatten)]
+    screen: ScreenArguments,
+
+    /// What carries out the instructions [default: jit where this host can, else interp]
     #[arg(
         long,
         value_enum,
-        default_value_t,
         hide_possible_values = true,
         value_name = "interp|jit|lockstep",
         help_heading = "Run"
     )]
-    engine: Engine,
+    engine: Option<Engine>,
     /// With --engine lockstep, how many instructions run between two comparisons
     #[arg(long, value_name = "N", default_value_t = SLICE, allow_negative_numbers = true, value_parser = values::count, help_heading = "Run")]
     lockstep_slice: u64,
@@ -209,12 +222,14 @@ pub(super) struct RunArguments {
 }
 
 const AFTER_HELP: &str = "\
-Without --kernel, the embedded test ROM checks the machine and offers a small monitor.
+Without --kernel, --bios and --disk, the embedded test ROM checks the machine and offers a small monitor.
+With --disk alone, the host's SeaBIOS boots it.
 The guest's serial line is this terminal; Ctrl-A X ends the run, Ctrl-A H lists the keys.
 
 Examples:
   rax run
   rax run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0'
+  rax run --bios seabios --disk disk.img,snapshot
   rax run --memory 1G --disk disk.img,snapshot --kernel vmlinuz --append root=/dev/sda
   rax run --kernel xen --initrd 'vmlinuz console=hvc0' --initrd initrd.img
   rax run --clock virtual --serial file:boot.log --timeout 60 --no-reboot --kernel vmlinuz
@@ -262,10 +277,12 @@ impl RunArguments {
         }
         Ok(RunOptions {
             kernel: self.kernel,
+            bios: self.bios,
             initrds: self.initrd,
             append: self.append.unwrap_or_default(),
             memory_bytes: self.memory,
             disks: self.disk,
+            screen: self.screen.into_options()?,
             serial: self.serial,
             debugcon: self.debugcon,
             cpu: self.cpu,

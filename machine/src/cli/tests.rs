@@ -30,7 +30,7 @@ fn no_option_boots_the_embedded_rom() {
     );
     assert_eq!(
         (options.serial, options.engine),
-        (vec![SerialOption::Stdio], Engine::Interp)
+        (vec![SerialOption::Stdio], None)
     );
     assert_eq!(options.clock, ClockSource::Real);
 }
@@ -41,10 +41,11 @@ fn every_option_is_understood() {
         "--kernel k --initrd a --initrd b --append -x=1 --memory 1G --disk d,snapshot --serial none \
          --debugcon log --cpu 486 --engine jit --clock virtual --seed 7 --debug-exit 0xf4 --timeout 2.5 \
          --max-instructions 1_000 --no-reboot --stats --trace t \
-         --lockstep-slice 500 --jit-cache 2M",
+         --lockstep-slice 500 --jit-cache 2M --vga std --vga-bios rom",
     );
     let expected = RunOptions {
         kernel: Some("k".into()),
+        bios: None,
         initrds: vec!["a".into(), "b".into()],
         append: "-x=1".into(),
         memory_bytes: 1 << 30,
@@ -52,10 +53,14 @@ fn every_option_is_understood() {
             path: "d".into(),
             access: Access::Snapshot,
         }],
+        screen: ScreenOptions {
+            vga: VgaModel::Std,
+            vga_bios: Some("rom".into()),
+        },
         serial: vec![SerialOption::None],
         debugcon: Some("log".into()),
         cpu: "486".into(),
-        engine: Engine::Jit,
+        engine: Some(Engine::Jit),
         clock: ClockSource::Virtual,
         seed: Some(7),
         debug_exit: Some(0xf4),
@@ -68,6 +73,17 @@ fn every_option_is_understood() {
         jit_cache_bytes: 2 << 20,
     };
     assert_eq!(options, expected);
+}
+
+#[test]
+fn firmware_is_named_or_a_file() {
+    let bios = |name: &str| run(&format!("--bios {name}")).bios;
+    assert_eq!(bios("builtin"), Some(BiosOption::Builtin));
+    assert_eq!(bios("seabios"), Some(BiosOption::SeaBios));
+    assert_eq!(
+        bios("./seabios"),
+        Some(BiosOption::File("./seabios".into()))
+    );
 }
 
 #[test]
@@ -104,7 +120,7 @@ fn mistakes_are_one_line_that_says_what_to_do() {
         mistake(&[
             "--disk", "a", "--disk", "b", "--disk", "c", "--disk", "d", "--disk", "e"
         ])
-        .contains("2 disks")
+        .contains("4 disks")
     );
     assert!(mistake(&["vmlinuz"]).contains("vmlinuz"));
     assert!(mistake(&["--kernel"]).contains("--kernel"));
@@ -171,4 +187,12 @@ fn code_to_dump_comes_from_digits_or_a_file() {
 #[test]
 fn the_arguments_are_consistent() {
     args::Arguments::command().debug_assert();
+}
+
+#[test]
+fn screen_options_are_checked() {
+    assert_eq!(run("").screen, ScreenOptions::default());
+    assert_eq!(run("--vga none").screen.vga, VgaModel::None);
+    assert!(mistake(&["--vga", "cga"]).contains("--vga"));
+    assert!(mistake(&["--vga", "none", "--vga-bios", "x"]).contains("--vga-bios"));
 }

@@ -4,7 +4,7 @@ use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{DiskOption, SerialOption};
+use super::{BiosOption, DiskOption, SerialOption};
 use crate::host::Access;
 
 const MIB: u64 = 1 << 20;
@@ -31,6 +31,8 @@ pub(super) enum ValueError {
     Disk,
     #[error("what follows the comma must be 'readonly' or 'snapshot'")]
     DiskFlag,
+    #[error("name a file, or give builtin or seabios")]
+    Bios,
     #[error("give stdio, file:PATH or none")]
     Serial,
     #[error("give a port from 0 to 0xffff, such as 0xf4")]
@@ -112,6 +114,16 @@ pub(super) fn disk(text: &str) -> Result<DiskOption, ValueError> {
         path: PathBuf::from(path),
         access,
     })
+}
+
+/// `builtin`, `seabios` or a file; `./builtin` for a file of that name.
+pub(super) fn bios(text: &str) -> Result<BiosOption, ValueError> {
+    match text {
+        "builtin" => Ok(BiosOption::Builtin),
+        "seabios" => Ok(BiosOption::SeaBios),
+        "" => Err(ValueError::Bios),
+        path => Ok(BiosOption::File(PathBuf::from(path))),
+    }
 }
 
 /// `stdio`, `file:PATH` or `none`.

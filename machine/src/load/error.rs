@@ -11,6 +11,10 @@ pub enum Role {
     Kernel,
     /// `--initrd`.
     Initrd,
+    /// `--vga-bios`.
+    VgaBios,
+    /// `--bios`.
+    Firmware,
 }
 
 impl Role {
@@ -20,6 +24,8 @@ impl Role {
         match self {
             Self::Kernel => "--kernel",
             Self::Initrd => "--initrd",
+            Self::VgaBios => "--vga-bios",
+            Self::Firmware => "--bios",
         }
     }
 }
@@ -29,6 +35,8 @@ impl fmt::Display for Role {
         f.write_str(match self {
             Self::Kernel => "kernel",
             Self::Initrd => "initrd",
+            Self::VgaBios => "VGA BIOS",
+            Self::Firmware => "firmware",
         })
     }
 }
@@ -80,6 +88,14 @@ pub enum LoadError {
         /// The machine's memory.
         memory_mib: u64,
     },
+    /// Not an expansion ROM, or one that is too large for the adapter.
+    #[error("VGA BIOS '{}' cannot be used: it {found}; --vga-bios takes an image such as vgabios-stdvga.bin", .path.display())]
+    NotAVgaBios {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: &'static str,
+    },
     /// None of the known formats.
     #[error("kernel '{}' is not bootable: it {found}; --kernel takes a Linux bzImage (vmlinuz), an ELF file with a PVH note, or a multiboot 1 image", .path.display())]
     NotAKernel {
@@ -88,6 +104,19 @@ pub enum LoadError {
         /// What it is instead.
         found: NotAKernel,
     },
+    /// No ROM of this size could be in the machine.
+    #[error("firmware '{}' has {bytes} bytes; --bios takes an image of 64 KiB to 16 MiB, in steps of 64 KiB", .path.display())]
+    FirmwareSize {
+        /// Its path.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// SeaBIOS is not where packages put it.
+    #[error(
+        "this host has no SeaBIOS where packages put it; install 'seabios' or 'qemu', or name an image with --bios FILE"
+    )]
+    NoSeaBios,
     /// The file ends too early.
     #[error("kernel '{}' is truncated: its {part} ends at byte {needs}, the file at byte {has}; get the file again", .path.display())]
     Truncated {

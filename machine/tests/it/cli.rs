@@ -233,6 +233,25 @@ fn too_little_memory_is_refused_in_one_line() {
 }
 
 #[test]
+fn bad_firmware_is_refused_in_one_line() {
+    let files = Files::new();
+    let none = files.text("none");
+    refused(&["--bios", &none], &[&none, "does not exist", "--bios"]);
+    let directory = files.0.path().to_str().unwrap();
+    refused(&["--bios", directory], &[directory, "is a directory"]);
+    refused(&["--bios", &files.write("empty", b"")], &["is empty"]);
+    for bytes in [512, (64 << 10) + 1, 17 << 20] {
+        let odd = files.sized("odd", bytes);
+        refused(&["--bios", &odd], &[&odd, &bytes.to_string(), "64 KiB"]);
+    }
+    refused(&["--bios", ""], &["--bios", "name a file"]);
+    refused(
+        &["--bios", "seabios", "--kernel", &none],
+        &["--bios", "--kernel"],
+    );
+}
+
+#[test]
 fn bad_disks_are_refused_in_one_line() {
     let files = Files::new();
     let none = files.text("none");

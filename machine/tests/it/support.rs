@@ -1,9 +1,11 @@
-//! A machine in a test: its serial line in memory, time counted in instructions.
+//! A machine in a test: its serial line in memory, time counted in instructions, its code
+//! compiled where this host can.
 
 use std::time::Duration;
 
 use rax_cpu::Model;
-use rax_devices::{Disk, FwCfg, MemoryConsole};
+use rax_devices::{Disk, FwCfg, IdeDrive, MemoryConsole};
+use rax_jit::{Jit, Options};
 use rax_machine::cli::ClockSource;
 use rax_machine::host::Inbox;
 use rax_machine::{Boot, Config, End, Fittings, Machine, Pace, Watcher};
@@ -31,8 +33,9 @@ pub(crate) struct Bench {
 impl Bench {
     /// Virtual time, the debug-exit port at F4h, one serial line.
     pub(crate) fn new(boot: Boot, ram: u64, disks: Vec<Box<dyn Disk>>) -> Self {
+        let mut disks = disks.into_iter().map(IdeDrive::disk);
         let fittings = Fittings {
-            disks,
+            drives: std::array::from_fn(|_| disks.next()),
             ..Fittings::default()
         };
         Self::with(boot, ram, fittings)
@@ -43,6 +46,8 @@ impl Bench {
         let fittings = Fittings {
             debug_console: Some(Box::new(log.clone())),
             fw_cfg: Some(fw_cfg),
+            vga: true,
+            vga_bios: rax_machine::load::default_vga_bios(),
             ..Fittings::default()
         };
         Self::with(boot, ram, fittings)
@@ -57,13 +62,16 @@ impl Bench {
             ..fittings
         };
         let model = Model::default();
-        let machine = Machine::new(Config {
+        let mut machine = Machine::new(Config {
             ram,
             model,
             boot,
             fittings,
         })
         .unwrap();
+        if let Ok(jit) = Jit::new(&machine.cpu, Options::default()) {
+            machine.set_engine(Box::new(jit));
+        }
         Self {
             machine,
             console,

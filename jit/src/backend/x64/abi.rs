@@ -26,8 +26,8 @@ use super::asm::{
     RSP, Reg, Turn, at, cc, sum,
 };
 use super::simd::FIRST_TEMP;
-use crate::backend::{INTERPRET, JUMP_SLOTS, JumpSlot, NO_EXIT};
-use crate::helpers::{FILL_WRITE, Helpers};
+use crate::backend::{INTERPRET, JUMP_SLOTS, JumpSlot, NO_EXIT, UNKNOWN};
+use crate::helpers::{DISPATCH, FILL_WRITE, Helpers};
 
 use super::x87::{FNSAVE, FRSTOR};
 
@@ -229,6 +229,9 @@ pub(super) struct Routines {
     /// Called; makes the state's CF valid, for an update that keeps CF alone. Likewise.
     pub(super) carry: u64,
 }
+
+const _: () = assert!(size_of::<JumpSlot>() == 1 << SLOT_BITS);
+const SLOT_BITS: u8 = 4;
 
 /// Three times a register.
 pub(super) const fn sum_of(register: Reg) -> Mem {
@@ -502,9 +505,6 @@ fn flag_routines(
     });
 }
 
-const _: () = assert!(size_of::<JumpSlot>() == 1 << SLOT_BITS);
-const SLOT_BITS: u8 = 4;
-
 /// Finds the address in T0 in the jump cache: T1 holds that of its slot then. Goes where
 /// the fixup says if it is not there.
 pub(super) fn find_jump(asm: &mut Asm) -> Fixup {
@@ -524,6 +524,14 @@ pub(super) const FOUND: Mem = at(T1, 8);
 fn forget_frames(asm: &mut Asm) {
     asm.load(64, RSP, HOST_STACK);
     asm.lea(64, RSP, at(RSP, -8));
+}
+
+/// Goes to RIP, all registers being in the state; the unit that called is left for good.
+fn dispatch(asm: &mut Asm, go: u64) {
+    reload(asm);
+    forget_frames(asm);
+    asm.load(64, T0, RIP);
+    asm.jump(go);
 }
 
 /// Emits the routine that enters compiled code.
@@ -561,7 +569,7 @@ fn computed(asm: &mut Asm, routines: &mut Routines) {
     asm.bind(miss);
     routines.leave_for = asm.base + asm.here() as u64;
     asm.store(64, RIP, T0);
-    asm.constant(T0, NO_EXIT);
+    asm.constant(T0, UNKNOWN);
     asm.jump(routines.exit);
     routines.drop_frames = asm.base + asm.here() as u64;
     forget_frames(asm);
@@ -608,8 +616,9 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
             call(&mut asm, helpers.carry_out);
         }
         asm.load(64, BUDGET, BUDGET_CELL);
-        asm.test(64, RAX, RAX);
-        let out = asm.branch_ahead(cc::E);
+        asm.alu_imm(Alu::Cmp, 64, RAX, DISPATCH as i32);
+        let out = asm.branch_ahead(cc::B);
+        let elsewhere = asm.branch_ahead(cc::E);
         asm.load(64, T1, RAX);
         reload(&mut asm);
         if with_flags {
@@ -617,6 +626,8 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
             asm.pop_flags();
         }
         asm.ret();
+        asm.bind(elsewhere);
+        dispatch(&mut asm, routines.go);
         asm.bind(out);
         asm.constant(T0, NO_EXIT);
         asm.jump(leave);
