@@ -43,8 +43,8 @@ pub struct Cells {
     pub host_stack: u64,
     /// Which exit compiled code took.
     pub exit: u64,
-    /// Room for what is to come, which keeps the others where one byte reaches them.
-    pub spare: u64,
+    /// How far the stack of calls may grow: the compiler's.
+    pub stack_limit: u64,
     /// Its lowest bit is a CF that waits for an addition with carry.
     pub carry: u64,
     /// Values that found no register.
