@@ -182,6 +182,12 @@ impl I8042 {
         self.mouse.turn_wheel(down);
     }
 
+    /// Whether the guest has read all that the keyboard had to send.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        !self.output_full && self.answers.is_empty() && !self.keyboard.has_byte()
+    }
+
     /// The mouse moves by `right` and `up` counts, or its buttons change: bit
     /// 0 is the left one, 1 the right, 2 the middle, 3 and 4 those at its sides.
     pub fn move_mouse(&mut self, right: i32, up: i32, buttons: u8) {

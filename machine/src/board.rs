@@ -18,11 +18,13 @@ use rax_devices::{
 use crate::memory_windows::{MemoryWindow, MemoryWindows};
 use crate::ports::{ChipId, Ports, PortsTaken};
 
+mod adapters;
 mod interrupts;
 mod pci;
 mod screen;
 mod storage;
 
+pub use adapters::{NetworkAdapter, NetworkModel};
 use pci::Slot;
 pub use storage::{BootDevice, Place};
 
@@ -37,6 +39,10 @@ pub struct Fittings {
     pub floppies: Vec<Option<Floppy>>,
     /// From what firmware boots, first choice first.
     pub boot_order: Vec<BootDevice>,
+    /// What LPT1 prints to, if there is one.
+    pub printer: Option<Box<dyn ByteSink>>,
+    /// Network adapters, in their order on the buses.
+    pub network: Vec<NetworkAdapter>,
     /// Where ports 402h and E9h lead.
     pub debug_console: Option<Box<dyn ByteSink>>,
     /// The debug-exit port.
@@ -197,6 +203,10 @@ impl Board {
             board.map(port..=port + 7, serial, 0)?;
         }
         board.place_storage(fittings.drives, fittings.floppies)?;
+        if let Some(printer) = fittings.printer {
+            board.place_printer(printer)?;
+        }
+        board.place_network(fittings.network)?;
 
         if let Some(fw_cfg) = fittings.fw_cfg {
             let fw_cfg = board.add(fw_cfg);

@@ -13,6 +13,7 @@ use rax_mmu::{MmioSpace, PhysicalAddress, PhysicalMemory};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::memory_map::Shadow;
+use crate::typist::Typist;
 use crate::video_memory::FrameBuffer;
 
 /// The board with its clock and memory.
@@ -24,6 +25,8 @@ pub(crate) struct Bus {
     shadow: Shadow,
     /// The video memory, where the processor sees it.
     frame_buffer: Option<FrameBuffer>,
+    /// Keys on their way to the keyboard.
+    pub(crate) typist: Typist,
     /// Where random numbers come from. The seed is all that it has of the host, so a
     /// run repeats with the same seed.
     random: ChaCha20Rng,
@@ -86,6 +89,7 @@ impl Bus {
             memory: BusMaster { memory, apic_bus },
             shadow,
             frame_buffer,
+            typist: Typist::default(),
             random: ChaCha20Rng::from_seed(seed),
             levels: Arc::default(),
             slice_deadline: None,
@@ -99,8 +103,16 @@ impl Bus {
             .instructions
             .store(instructions, Ordering::Relaxed);
         let now = self.clock.now(instructions);
+        self.typist.advance(now, self.board.keyboard());
         self.board.advance(now, &mut self.memory);
         self.follow_lines();
+    }
+
+    /// When something next happens by itself.
+    pub(crate) fn next_deadline(&mut self) -> Option<Time> {
+        let chips = self.board.next_deadline();
+        let typist = self.typist.next_deadline();
+        chips.into_iter().chain(typist).min()
     }
 
     /// After chips may have acted: A20, and whatever else concerns the machine.
@@ -123,7 +135,7 @@ impl Bus {
     fn after_write(&mut self) {
         self.board.settle();
         self.follow_lines();
-        let deadline = self.board.next_deadline();
+        let deadline = self.next_deadline();
         let earlier = match (deadline, self.slice_deadline) {
             (Some(deadline), Some(slice)) => deadline < slice,
             (Some(_), None) => true,

@@ -6,12 +6,14 @@ use rax_cpu::segment::{Attributes, DescriptorTable, Segment, SegmentRegister};
 use rax_cpu::state::Gpr;
 use rax_cpu::{Cpu, Engine, Interpreter, Model};
 use rax_devices::fw_cfg::FwCfgError;
-use rax_devices::{Disc, Floppy, Frame, TextScreen};
+use rax_devices::{Disc, Floppy, Frame, TextScreen, Time};
 use rax_mmu::{HostRamError, MapError, Mmu, NotRam, PhysicalAddress, PhysicalMemory};
 
 use crate::board::{Board, Fittings, Place};
 use crate::bus::{Bus, Pins};
 use crate::handover;
+use crate::host::{Gesture, MouseMove};
+use crate::keys::{self, KeyError, KeyEvent};
 use crate::load::{BootImage, Descriptors, Start};
 use crate::memory_map::{self, Shadow};
 use crate::mp_table::{Processor, mp_tables};
@@ -147,6 +149,58 @@ impl Machine {
     pub fn insert_floppy(&self, drive: usize, floppy: Floppy) -> Option<Floppy> {
         let mut bus = crate::bus::lock(&self.bus);
         bus.board.change_floppy(drive, Some(floppy))
+    }
+
+    /// Presses keys one after the other, at a pace that guests keep up with. They
+    /// come after those that are still to be pressed.
+    pub fn type_keys(&mut self, events: &[KeyEvent]) {
+        crate::bus::lock(&self.bus).typist.type_keys(events);
+    }
+
+    /// Types a text on the keyboard.
+    ///
+    /// # Errors
+    /// When a US keyboard has no key for a character; nothing is typed then.
+    pub fn type_text(&mut self, text: &str) -> Result<(), KeyError> {
+        self.type_keys(&keys::strokes_of_text(text)?);
+        Ok(())
+    }
+
+    /// Presses a key or a combination by name, such as `ret` or `ctrl-alt-del`.
+    ///
+    /// # Errors
+    /// When there is no such key.
+    pub fn press(&mut self, name: &str) -> Result<(), KeyError> {
+        self.type_keys(&keys::strokes_of_name(name)?);
+        Ok(())
+    }
+
+    /// Whether keys are still to be pressed.
+    #[must_use]
+    pub fn is_typing(&self) -> bool {
+        crate::bus::lock(&self.bus).typist.is_busy()
+    }
+
+    /// Moves the mouse, or changes its buttons.
+    pub fn move_mouse(&mut self, movement: MouseMove) {
+        let MouseMove { right, up, buttons } = movement;
+        let mut bus = crate::bus::lock(&self.bus);
+        bus.board.keyboard().move_mouse(right, up, buttons);
+    }
+
+    /// What somebody does at the keyboard or the mouse, at their own pace.
+    pub fn admit(&mut self, gesture: Gesture) {
+        match gesture {
+            Gesture::Key(event) => crate::bus::lock(&self.bus).typist.press(event),
+            Gesture::Mouse(movement) => self.move_mouse(movement),
+        }
+    }
+
+    /// Guest time.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        let bus = crate::bus::lock(&self.bus);
+        bus.clock.now(self.cpu.state.instructions)
     }
 
     /// Takes the disk out of floppy drive 0 (A) or 1 (B).

@@ -33,29 +33,32 @@ const fn format(cylinders: u8, heads: u8, sectors: u8) -> FloppyFormat {
     }
 }
 
-/// From 160 KiB to 2.88 MiB, the larger ones with more cylinders or sectors than usual too.
-const FORMATS: [FloppyFormat; 14] = [
-    format(40, 1, 8),
-    format(40, 1, 9),
-    format(40, 2, 8),
-    format(40, 2, 9),
-    format(80, 1, 9),
-    format(80, 2, 9),
-    format(80, 2, 10),
-    format(82, 2, 10),
-    format(80, 2, 15),
-    format(80, 2, 18),
-    format(80, 2, 20),
-    format(80, 2, 21),
-    format(82, 2, 21),
-    format(80, 2, 36),
-];
-
 impl FloppyFormat {
+    /// From 160 KiB to 2.88 MiB, smallest first, the larger ones with more
+    /// cylinders or sectors than usual too.
+    pub const ALL: [Self; 14] = [
+        format(40, 1, 8),
+        format(40, 1, 9),
+        format(40, 2, 8),
+        format(40, 2, 9),
+        format(80, 1, 9),
+        format(80, 2, 9),
+        format(80, 2, 10),
+        format(82, 2, 10),
+        format(80, 2, 15),
+        format(80, 2, 18),
+        format(80, 2, 20),
+        format(80, 2, 21),
+        format(82, 2, 21),
+        format(80, 2, 36),
+    ];
+
     /// The format of a disk of so many 512-byte sectors; none if no PC formats one so.
     #[must_use]
     pub fn of_size(sectors: u64) -> Option<Self> {
-        FORMATS.into_iter().find(|format| format.total() == sectors)
+        Self::ALL
+            .into_iter()
+            .find(|format| format.total() == sectors)
     }
 
     /// Its sectors, all together.

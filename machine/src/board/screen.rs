@@ -1,7 +1,7 @@
 //! The screen: where the VGA's registers and memory are, and what it shows.
 
 use rax_devices::vga::{FRAME_BUFFER, WINDOW, WINDOW_BYTES};
-use rax_devices::{PciVga, Vga};
+use rax_devices::{I8042, PciVga, Vga};
 
 use super::{Board, VGA};
 use crate::memory_windows::MemoryWindow;
@@ -34,6 +34,11 @@ impl Board {
     #[must_use]
     pub fn vga(&self) -> Option<&Vga> {
         self.vga.as_ref().map(PciVga::vga)
+    }
+
+    /// The keyboard controller, for those who type.
+    pub(crate) const fn keyboard(&mut self) -> &mut I8042 {
+        &mut self.keyboard
     }
 
     /// Where the linear frame buffer is decoded now.

@@ -1,9 +1,11 @@
 //! The wiring: interrupts from a wire to the processor, PCI windows that move.
 
 use rax_devices::pci::Pin;
-use rax_devices::{Disc, Floppy, IdeDrive, MemoryDisk, NoMemory, Time};
+use rax_devices::{Disc, Floppy, IdeDrive, Loopback, MemoryConsole, MemoryDisk, NoMemory, Time};
 
-use super::{Board, BootDevice, Fittings, IO_APIC_BASE, LOCAL_APIC_BASE, Place};
+use super::{
+    Board, BootDevice, Fittings, IO_APIC_BASE, LOCAL_APIC_BASE, NetworkAdapter, NetworkModel, Place,
+};
 
 fn board() -> Board {
     Board::pc(Fittings::default()).unwrap()
@@ -285,4 +287,60 @@ fn the_vga_answers_at_its_legacy_places_and_its_bars() {
     let mut height = [0; 2];
     board.port_read(0x1d0, &mut height, Time(1), &mut NoMemory);
     assert_eq!(u16::from_le_bytes(height), 480);
+}
+
+#[test]
+fn a_frame_comes_back_through_a_loopback_plug() {
+    let adapter = |model| NetworkAdapter {
+        model,
+        address: [2, 0, 0, 0, 0, 1],
+        network: Box::new(Loopback::default()),
+    };
+    let mut board = Board::pc(Fittings {
+        network: vec![
+            adapter(NetworkModel::Rtl8139),
+            adapter(NetworkModel::Ne2000),
+        ],
+        ..Fittings::default()
+    })
+    .unwrap();
+    assert_eq!(board.identity(3, 0), 0x8139_10ec);
+    board.configure(3, 0, 0x10, &[1, 0xc0]);
+    board.configure(3, 0, 0x04, &[1]);
+    assert_eq!(board.inb(0xc000), 2, "the station's address");
+    // The NE2000: started, promiscuous, its ring at 46h to 80h, a frame of
+    // zeros to a station nobody is.
+    for (register, value) in [
+        (0x0, 0x21),
+        (0xc, 0x10),
+        (0x1, 0x46),
+        (0x2, 0x80),
+        (0x3, 0x46),
+        (0x0, 0x61),
+        (0x7, 0x47),
+        (0x0, 0x22),
+        (0x4, 0x40),
+        (0x5, 60),
+        (0x6, 0),
+        (0x0, 0x26),
+    ] {
+        board.out(0x300 + register, &[value]);
+    }
+    board.advance(Time(1_000_000), &mut NoMemory);
+    let mut status = [0];
+    board.port_read(0x307, &mut status, Time(1_000_000), &mut NoMemory);
+    assert_eq!(status[0] & 3, 3, "sent and received");
+}
+
+#[test]
+fn what_is_printed_comes_out() {
+    let printer = MemoryConsole::new();
+    let mut board = Board::pc(Fittings {
+        printer: Some(Box::new(printer.clone())),
+        ..Fittings::default()
+    })
+    .unwrap();
+    board.out(0x378, b"!");
+    board.out(0x37a, &[0x0d]);
+    assert_eq!(printer.output(), b"!");
 }

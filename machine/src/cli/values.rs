@@ -4,8 +4,7 @@ use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{BiosOption, DiskOption, SerialOption};
-use crate::host::Access;
+use super::{BiosOption, SerialOption};
 
 const MIB: u64 = 1 << 20;
 const PAGE: u64 = 4096;
@@ -16,7 +15,7 @@ const JIT_CACHE: RangeInclusive<u64> = 256 << 10..=1 << 30;
 
 /// Why a value was not understood; clap puts the option's name and the value before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ValueError {
+pub(crate) enum ValueError {
     #[error("give a number and a unit, such as 512M or 4G")]
     Memory,
     #[error("the machine needs at least 1M")]
@@ -28,13 +27,27 @@ pub(super) enum ValueError {
     #[error("give 256K to 1G, such as 64M")]
     JitCache,
     #[error("name a file, such as disk.img or disk.img,snapshot")]
-    Disk,
-    #[error("what follows the comma must be 'readonly' or 'snapshot'")]
-    DiskFlag,
+    Image,
+    #[error(
+        "what follows the comma must be 'readonly', 'snapshot', 'format=raw' or 'format=qcow2'"
+    )]
+    ImageFlag,
+    #[error("'readonly' and 'snapshot' exclude each other")]
+    ImageAccess,
+    #[error("name each of floppy, disk and cdrom at most once, such as cdrom,disk")]
+    BootOrder,
     #[error("name a file, or give builtin or seabios")]
     Bios,
     #[error("give stdio, file:PATH or none")]
     Serial,
+    #[error("give file:PATH or none")]
+    Parallel,
+    #[error("give ne2000 or rtl8139, then ',loopback' or ',mac=02:00:00:00:00:01' if you like")]
+    Network,
+    #[error(
+        "an adapter's address is six pairs of hexadecimal digits, the first pair even, such as 02:00:00:00:00:01"
+    )]
+    StationAddress,
     #[error("give a port from 0 to 0xffff, such as 0xf4")]
     Port,
     #[error("give a number of seconds above 0, such as 60 or 0.5")]
@@ -96,26 +109,6 @@ fn size(text: &str) -> Result<Option<u64>, ValueError> {
     Ok(count.and_then(|count| count.checked_mul(unit)))
 }
 
-/// `FILE`, `FILE,readonly` or `FILE,snapshot`.
-pub(super) fn disk(text: &str) -> Result<DiskOption, ValueError> {
-    let (path, access) = match text.rsplit_once(',') {
-        Some((path, "readonly")) => (path, Access::ReadOnly),
-        Some((path, "snapshot")) => (path, Access::Snapshot),
-        // A comma may belong to the name; a bare word after it rather was meant as a flag.
-        Some((_, flag)) if !flag.is_empty() && flag.chars().all(|c| c.is_ascii_alphabetic()) => {
-            return Err(ValueError::DiskFlag);
-        }
-        _ => (text, Access::ReadWrite),
-    };
-    if path.is_empty() {
-        return Err(ValueError::Disk);
-    }
-    Ok(DiskOption {
-        path: PathBuf::from(path),
-        access,
-    })
-}
-
 /// `builtin`, `seabios` or a file; `./builtin` for a file of that name.
 pub(super) fn bios(text: &str) -> Result<BiosOption, ValueError> {
     match text {
@@ -133,6 +126,22 @@ pub(super) fn serial(text: &str) -> Result<SerialOption, ValueError> {
         ("none", _) => Ok(SerialOption::None),
         (_, Some(path)) if !path.is_empty() => Ok(SerialOption::File(PathBuf::from(path))),
         _ => Err(ValueError::Serial),
+    }
+}
+
+/// The address of one station: `52:54:00:12:34:56`.
+pub(super) fn station_address(text: &str) -> Result<[u8; 6], ValueError> {
+    let pairs = text.split(':').map(|pair| match pair.len() {
+        2 => u8::from_str_radix(pair, 16).map_err(|_| ValueError::StationAddress),
+        _ => Err(ValueError::StationAddress),
+    });
+    let bytes: Vec<_> = pairs.collect::<Result<_, _>>()?;
+    let address: [u8; 6] = bytes.try_into().map_err(|_| ValueError::StationAddress)?;
+    // Odd addresses are groups', not stations'.
+    if address[0] & 1 == 0 {
+        Ok(address)
+    } else {
+        Err(ValueError::StationAddress)
     }
 }
 
@@ -277,25 +286,6 @@ mod tests {
         for bad in ["255K", "0", "2G", "99999999999999999999G", "", "-1M"] {
             assert_eq!(jit_cache(bad), Err(ValueError::JitCache), "{bad}");
         }
-    }
-
-    #[test]
-    fn disks() {
-        let disk_of = |path: &str, access| {
-            Ok(DiskOption {
-                path: path.into(),
-                access,
-            })
-        };
-        assert_eq!(disk("a.img"), disk_of("a.img", Access::ReadWrite));
-        assert_eq!(
-            disk("a,b.img,snapshot"),
-            disk_of("a,b.img", Access::Snapshot)
-        );
-        assert_eq!(disk("a,b.img"), disk_of("a,b.img", Access::ReadWrite));
-        assert_eq!(disk("a.img,readonly"), disk_of("a.img", Access::ReadOnly));
-        assert_eq!(disk("a.img,snapshto"), Err(ValueError::DiskFlag));
-        assert_eq!(disk(",readonly"), Err(ValueError::Disk));
     }
 
     #[test]

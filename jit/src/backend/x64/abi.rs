@@ -512,6 +512,15 @@ fn flag_routines(
     });
 }
 
+/// Goes to RIP by the jump cache, all registers being in the state; the unit that called is
+/// left for good. The mode may have changed, so no frame may be returned to.
+fn dispatch(asm: &mut Asm, routines: &Routines) {
+    forget_frames(asm);
+    reload(asm);
+    asm.load(64, T0, RIP);
+    asm.jump(routines.go);
+}
+
 /// Finds the address in T0 in the jump cache: T1 holds that of its slot then. Goes where
 /// the fixup says if it is not there.
 pub(super) fn find_jump(asm: &mut Asm) -> Fixup {
@@ -533,14 +542,6 @@ pub(super) const FOUND: Mem = at(T1, 8);
 fn forget_frames(asm: &mut Asm) {
     asm.load(64, RSP, HOST_STACK);
     asm.lea(64, RSP, at(RSP, -8));
-}
-
-/// Goes to RIP, all registers being in the state; the unit that called is left for good.
-fn dispatch(asm: &mut Asm, go: u64) {
-    reload(asm);
-    forget_frames(asm);
-    asm.load(64, T0, RIP);
-    asm.jump(go);
 }
 
 /// Emits the routine that enters compiled code.
@@ -636,7 +637,7 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
         }
         asm.ret();
         asm.bind(elsewhere);
-        dispatch(&mut asm, routines.go);
+        dispatch(&mut asm, &routines);
         asm.bind(out);
         asm.constant(T0, NO_EXIT);
         asm.jump(leave);
