@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod calls;
+mod faults;
 mod programs;
 mod vectors;
 mod x87;
