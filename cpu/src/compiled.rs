@@ -13,7 +13,7 @@ use rax_mmu::{AccessKind, LinearAddress, PAGE_SIZE};
 
 use crate::Cpu;
 use crate::decode::LONGEST_BLOCK;
-use crate::flags::{LazyFlags, mask};
+use crate::flags::{LazyFlags, mask, sign_extend};
 use crate::float::Env;
 use crate::insn::Insn;
 use crate::interp::{deliver_fault, leave_early};
@@ -312,7 +312,7 @@ impl FlagKind {
     #[expect(clippy::too_many_lines, reason = "a table: one arm for each kind")]
     fn flags(self, [x, y, z]: [u64; 3]) -> (u32, Flags<u64, u64>) {
         let bits = 8 << (self.0 & 3);
-        let [x, y, z] = [x, y, z].map(|value| value & mask(bits));
+        let (x, y, z) = (x & mask(bits), y & mask(bits), z & mask(bits));
         let byte = |value: u64| value & 0xff;
         let flags = match self.0 >> 2 {
             Self::INCREMENT => Flags::Increment {
@@ -427,13 +427,7 @@ impl Cpu {
         let kinds = self.cells.flag_kind;
         let kind = FlagKind(kinds & 0xffff);
         if kind != FlagKind::SETTLED {
-            self.state.flags = match kind.ordered() {
-                Some(width) => self.numbers_order(width),
-                None => {
-                    let (bits, flags) = kind.flags(self.cells.flag_values);
-                    flags.apply(bits, self.state.flags)
-                }
-            };
+            self.state.flags = self.flags_put_aside(kind);
         }
         for (layer, result) in self.cells.flag_overs.into_iter().enumerate() {
             let over = FlagKind(kinds >> (16 + 8 * layer) & 0xff);
@@ -442,6 +436,34 @@ impl Cpu {
             }
         }
         self.cells.flag_kind = 0;
+    }
+
+    fn flags_put_aside(&self, kind: FlagKind) -> LazyFlags {
+        let [x, y, _] = self.cells.flag_values;
+        match kind.simple() {
+            // Nearly all are of one of these.
+            Some((SimpleKind::Logic, bits)) => LazyFlags {
+                result: sign_extend(bits, x),
+                carries: 0,
+            },
+            Some((SimpleKind::Sub, bits)) => {
+                let (difference, b) = (x & mask(bits), y & mask(bits));
+                let a = difference.wrapping_add(b) & mask(bits);
+                Flags::Sub { a, b, difference }.apply(bits, self.state.flags)
+            }
+            _ => self.other_flags(kind),
+        }
+    }
+
+    #[cold]
+    fn other_flags(&self, kind: FlagKind) -> LazyFlags {
+        match kind.ordered() {
+            Some(width) => self.numbers_order(width),
+            None => {
+                let (bits, flags) = kind.flags(self.cells.flag_values);
+                flags.apply(bits, self.state.flags)
+            }
+        }
     }
 
     /// The flags of two numbers put aside. Of MXCSR only DAZ counts, and whoever changes

@@ -32,7 +32,7 @@ impl Cpu {
             efer: self.state.msrs.efer,
             pkru: self.state.pkru,
             pdptes: self.state.pdptes,
-            ..self.model.paging()
+            ..*self.model.paging()
         }
     }
 

@@ -26,7 +26,7 @@ use rax_cpu::insn::Insn;
 use rax_cpu::ir::{self, Name, Op};
 use rax_cpu::state::Gpr;
 
-use super::{Backend, EXHAUSTED, Emitted, INTERPRET, JUMP_SLOTS, NO_EXIT};
+use super::{Backend, EXHAUSTED, Emitted, INTERPRET, NO_EXIT};
 use crate::block::Unit;
 use crate::helpers::{Helpers, addresses};
 use abi::{BUDGET, Routines};
@@ -102,7 +102,7 @@ impl Backend for X64 {
     }
 
     fn jump_slot(&self, rip: u64) -> usize {
-        rip as usize & (JUMP_SLOTS - 1)
+        abi::jump_slot(rip)
     }
 }
 

@@ -66,7 +66,11 @@ impl Mmu {
         match kind {
             InvpcidKind::Address => {
                 self.second.forget_in(pcid, address.0);
-                self.forget_in_first(address.0);
+                if let Some(context) = self.second.context_of(pcid) {
+                    self.code_epochs.forget_in(context, address.0);
+                }
+                self.tlb.flush_page(address.0);
+                self.counters.flushes += 1;
             }
             InvpcidKind::Context => self.flush_non_global(pcid),
             InvpcidKind::All => self.flush_all(),

@@ -239,6 +239,13 @@ pub(super) struct Routines {
 
 const _: () = assert!(size_of::<JumpSlot>() == 1 << SLOT_BITS);
 const SLOT_BITS: u8 = 4;
+/// The page number is part of the slot's number: functions begin at multiples of 16.
+const PAGE_BITS: u32 = 12;
+
+/// The slot of the jump cache where [`find_jump`] looks for an address.
+pub(super) const fn jump_slot(rip: u64) -> usize {
+    ((rip as u32) ^ (rip as u32) >> PAGE_BITS) as usize & (JUMP_SLOTS - 1)
+}
 
 /// Makes the host's flags those of an operation that the cells tell of, by carrying it
 /// out again. Disturbs T0 and T1.
@@ -517,6 +524,8 @@ fn dispatch(asm: &mut Asm, routines: &Routines) {
 /// the fixup says if it is not there.
 pub(super) fn find_jump(asm: &mut Asm) -> Fixup {
     asm.load(32, T1, T0);
+    asm.shift_imm(Turn::Shr, 32, T1, PAGE_BITS as u8);
+    asm.alu(Alu::Xor, 32, T1, T0);
     asm.alu_imm(Alu::And, 32, T1, JUMP_SLOTS as i32 - 1);
     asm.shift_imm(Turn::Shl, 32, T1, SLOT_BITS);
     asm.alu_from(Alu::Add, 64, T1, JUMPS);
