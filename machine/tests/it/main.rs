@@ -8,5 +8,6 @@ mod disk;
 mod firmware;
 mod linux;
 mod roms;
+mod screen;
 mod support;
 mod verify;
