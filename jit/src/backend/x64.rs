@@ -25,7 +25,7 @@ use rax_cpu::insn::Insn;
 use rax_cpu::ir::{self, Name, Op};
 use rax_cpu::state::Gpr;
 
-use super::{Backend, Emitted, INTERPRET, JUMP_SLOTS, NO_EXIT};
+use super::{Backend, EXHAUSTED, Emitted, INTERPRET, JUMP_SLOTS, NO_EXIT};
 use crate::block::Unit;
 use crate::helpers::{Helpers, addresses};
 use abi::{BUDGET, Routines};
@@ -145,6 +145,8 @@ enum Detour {
     Exhausted,
     /// Leaves; T0 holds RIP.
     Computed,
+    /// Forgets the frames of calls, for which there is no more room, and comes back.
+    DropFrames { back: usize },
     /// Makes the state's flags valid, or CF alone, and comes back.
     Settle { routine: u64, back: usize },
     /// Leaves by an exit that may be linked.
@@ -459,11 +461,13 @@ impl<'a> Emit<'a> {
                     self.asm.alu_imm(Alu::Add, 64, BUDGET, count);
                     self.asm.constant(abi::T0, self.unit.rip);
                     self.asm.store(64, abi::RIP, abi::T0);
-                    self.leave(NO_EXIT);
+                    self.leave(EXHAUSTED);
                 }
-                Detour::Computed => {
-                    self.asm.store(64, abi::RIP, abi::T0);
-                    self.leave(NO_EXIT);
+                Detour::Computed => self.asm.jump(self.backend.routines.leave_for),
+                Detour::DropFrames { back } => {
+                    let back = self.asm.base + back as u64;
+                    self.asm.constant(abi::T1, back);
+                    self.asm.jump(self.backend.routines.drop_frames);
                 }
                 Detour::EnterX87 { back } => {
                     self.emit_enter_x87();
