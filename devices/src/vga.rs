@@ -287,6 +287,12 @@ impl Vga {
             return;
         };
         let planes = access.planes & self.sequencer.map_mask();
+        if planes.is_power_of_two() {
+            // Text and 256-colour modes: no other plane has to be kept.
+            let plane = planes.trailing_zeros() as usize;
+            let byte = self.graphics.planes_of(value)[plane];
+            return self.memory.write(access.address * 4 + plane, &[byte]);
+        }
         let mut bytes = [0; 4];
         self.memory.read(access.address * 4, &mut bytes);
         let written = self.graphics.planes_of(value);

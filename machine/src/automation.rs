@@ -303,4 +303,24 @@ impl Watcher for Automation {
         }
         self.advance(machine)
     }
+
+    /// What the guest showed last may be what was awaited.
+    fn last_look(&mut self, machine: &mut Machine) {
+        self.serial.look_again();
+        let now = machine.now();
+        let has_begun = self.begun.take().is_some();
+        if has_begun && !matches!(self.steps.front(), Some((_, Step::WaitText(_)))) {
+            // It was in the midst of pressing keys, or of a pause.
+            self.steps.pop_front();
+        }
+        while let Some((origin, step)) = self.steps.pop_front() {
+            let can_be = matches!(step, Step::WaitText(_) | Step::Screenshot(_));
+            let done = can_be && matches!(self.carry_out(&step, machine, now), Ok(Progress::Done));
+            if !done {
+                self.steps.push_front((origin, step));
+                return;
+            }
+            self.serial.look_again();
+        }
+    }
 }

@@ -216,6 +216,12 @@ impl MmioSpace for Pins {
     fn mmio_read(&mut self, address: PhysicalAddress, bytes: &mut [u8]) {
         let bus = &mut *self.bus();
         let now = bus.now();
+        if bus
+            .board
+            .read_screen(address.0, bytes, now, &mut bus.memory)
+        {
+            return;
+        }
         bus.board
             .memory_read(address.0, bytes, now, &mut bus.memory);
         bus.after_write();
@@ -224,6 +230,12 @@ impl MmioSpace for Pins {
     fn mmio_write(&mut self, address: PhysicalAddress, bytes: &[u8]) {
         let bus = &mut *self.bus();
         let now = bus.now();
+        if bus
+            .board
+            .write_screen(address.0, bytes, now, &mut bus.memory)
+        {
+            return;
+        }
         bus.board
             .memory_write(address.0, bytes, now, &mut bus.memory);
         bus.after_write();

@@ -50,6 +50,12 @@ impl Watcher for Onlookers {
         self.feed.as_ref()?.next_look()
     }
 
+    fn last_look(&mut self, machine: &mut Machine) {
+        if let Some(script) = &mut self.script {
+            script.last_look(machine);
+        }
+    }
+
     fn screenshot(&mut self, machine: &Machine) {
         let Some(frame) = machine.frame() else {
             crate::say("the machine has no screen");

@@ -21,8 +21,8 @@ const FRAME_NS: u64 = 16_000_000;
 /// What is on the screen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Picture {
-    /// The pixels; empty if no display asked for them.
-    pub frame: Frame,
+    /// The pixels; empty in a text mode if nobody wants to see them.
+    pub frame: Arc<Frame>,
     /// The characters, in a text mode.
     pub text: Option<TextScreen>,
 }
@@ -45,8 +45,10 @@ pub(super) struct Shown {
     pub(super) number: u64,
     /// The run is over.
     pub(super) is_over: bool,
-    /// Somebody looks: without, no picture is made.
+    /// How many look, and how many of them want pixels of text modes too.
+    /// If nobody looks, no picture is made.
     watchers: usize,
+    pixel_watchers: usize,
 }
 
 impl Screen {
@@ -102,19 +104,41 @@ impl Screen {
         })
     }
 
-    /// Says that a display begins (`1`) or ends (`-1`) to look.
-    pub(super) fn watch(&self, more: isize) {
+    /// Says that a display begins to look, until what is returned is dropped.
+    pub(super) fn watch(&self, wants_pixels: bool) -> Watching {
         let mut shown = self.lock();
-        shown.watchers = shown.watchers.saturating_add_signed(more);
+        shown.watchers += 1;
+        shown.pixel_watchers += usize::from(wants_pixels);
+        Watching {
+            screen: self.clone(),
+            wants_pixels,
+        }
     }
 
-    fn has_watchers(&self) -> bool {
-        self.lock().watchers > 0
+    /// How many look, and how many of them want pixels.
+    fn watchers(&self) -> (usize, usize) {
+        let shown = self.lock();
+        (shown.watchers, shown.pixel_watchers)
     }
 
     fn lock(&self) -> MutexGuard<'_, Shown> {
         // It is sound after each statement, so a panic elsewhere does not spoil it.
         self.0.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody looks at the screen.
+#[derive(Debug)]
+pub(super) struct Watching {
+    screen: Screen,
+    wants_pixels: bool,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let mut shown = self.screen.lock();
+        shown.watchers -= 1;
+        shown.pixel_watchers -= usize::from(self.wants_pixels);
     }
 }
 
@@ -130,7 +154,8 @@ pub struct ScreenFeed {
     is_stale: bool,
     /// Instructions at the last look.
     instructions: u64,
-    had_watchers: bool,
+    /// Who looked then.
+    watchers: (usize, usize),
 }
 
 impl ScreenFeed {
@@ -143,7 +168,7 @@ impl ScreenFeed {
             due: 0,
             is_stale: true,
             instructions: 0,
-            had_watchers: false,
+            watchers: (0, 0),
         }
     }
 
@@ -157,23 +182,26 @@ impl ScreenFeed {
     pub fn look(&mut self, machine: &Machine, now_ns: u64) {
         let instructions = machine.cpu.state.instructions;
         self.is_stale |= std::mem::replace(&mut self.instructions, instructions) != instructions;
-        let has_watchers = self.screen.has_watchers();
-        if has_watchers && !self.had_watchers {
-            // The first one to look sees what is there.
+        let watchers = self.screen.watchers();
+        if std::mem::replace(&mut self.watchers, watchers) != watchers {
+            // Who begins to look sees what is there.
             self.seen = None;
             self.is_stale = true;
         }
-        self.had_watchers = has_watchers;
-        if !has_watchers || !self.is_stale || now_ns < self.due {
-            self.is_stale &= has_watchers;
+        let (watchers, pixel_watchers) = watchers;
+        if watchers == 0 || !self.is_stale || now_ns < self.due {
+            self.is_stale &= watchers > 0;
             return;
         }
         self.due = now_ns.saturating_add(FRAME_NS);
         self.is_stale = false;
         if machine.take_screen_change(&mut self.seen) {
+            let text = machine.text_screen();
+            let wants_pixels = pixel_watchers > 0 || text.is_none();
+            let frame = wants_pixels.then(|| machine.frame()).flatten();
             self.screen.show(Picture {
-                frame: machine.frame().unwrap_or_default(),
-                text: machine.text_screen(),
+                frame: Arc::new(frame.unwrap_or_default()),
+                text,
             });
         }
     }

@@ -9,6 +9,7 @@ mod dos;
 mod firmware;
 mod linux;
 mod roms;
+mod screen;
 mod support;
 mod verify;
 mod video_bios;

@@ -63,11 +63,13 @@ impl Bench {
         Self::with(boot, ram, fittings)
     }
 
-    /// The same with all these things plugged in.
-    pub(crate) fn with(boot: Boot, ram: u64, fittings: Fittings) -> Self {
+    /// The same with any fittings; the serial line is theirs if they have one.
+    pub(crate) fn with(boot: Boot, ram: u64, mut fittings: Fittings) -> Self {
         let console = MemoryConsole::new();
+        if fittings.serial.is_empty() {
+            fittings.serial.push(Box::new(console.clone()));
+        }
         let fittings = Fittings {
-            serial: vec![Box::new(console.clone())],
             debug_exit: Some(0xf4),
             start_time: 1_704_067_200,
             ..fittings
@@ -92,6 +94,14 @@ impl Bench {
 
     /// Runs for at most `instructions` more.
     pub(crate) fn run(&mut self, instructions: u64) -> End {
+        let mut last_words = std::mem::take(&mut self.last_words);
+        let end = self.run_with(instructions, &mut last_words);
+        self.last_words = last_words;
+        end
+    }
+
+    /// Runs for at most `instructions` more, while somebody looks on.
+    pub(crate) fn run_with(&mut self, instructions: u64, watcher: &mut dyn Watcher) -> End {
         let limit = self.machine.cpu.state.instructions + instructions;
         let pace = Pace {
             clock: ClockSource::Virtual,
@@ -101,7 +111,7 @@ impl Bench {
             inbox: Inbox::default(),
             door: None,
         };
-        self.machine.run(&pace, &mut self.last_words)
+        self.machine.run(&pace, watcher)
     }
 
     /// What has come over the serial line since power-on.

@@ -83,7 +83,6 @@ impl TerminalDisplay {
             return Err(HostError::NoTerminal);
         }
         let full_screen = FullScreen::enter()?;
-        screen.watch(1);
         let thread = |name: &str, body: Box<dyn FnOnce() + Send>| {
             thread::Builder::new()
                 .name(name.into())
@@ -91,7 +90,12 @@ impl TerminalDisplay {
                 .map_err(|source| HostError::Thread { source })
         };
         let theirs = screen.clone();
-        let drawer = thread("display", Box::new(move || draw_all(&theirs)))?;
+        let watching = screen.watch(false);
+        let draw = move || {
+            draw_all(&theirs);
+            drop(watching);
+        };
+        let drawer = thread("display", Box::new(draw))?;
         let (theirs, inbox) = (screen.clone(), inbox.clone());
         thread("keys", Box::new(move || read_keys(&theirs, &inbox)))?;
         Ok(Self {

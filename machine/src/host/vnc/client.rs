@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rax_devices::Frame;
 
@@ -57,7 +57,7 @@ pub(super) fn serve(
         request: None,
         is_gone: false,
     }));
-    screen.watch(1);
+    let _watching = screen.watch(true);
     // Who has seen nothing yet is woken by the first picture.
     inbox.wake();
     let sender = {
@@ -71,7 +71,7 @@ pub(super) fn serve(
         };
         thread::Builder::new().name("vnc sender".into()).spawn(send)
     };
-    let result = match sender {
+    match sender {
         Ok(sender) => {
             let result = listen(&mut stream, &said, screen, inbox);
             lock(&said).is_gone = true;
@@ -81,16 +81,14 @@ pub(super) fn serve(
             result
         }
         Err(error) => Err(error),
-    };
-    screen.watch(-1);
-    result
+    }
 }
 
 /// A frame that can be sent: never empty.
 fn visible(picture: &Picture) -> Arc<Frame> {
     let frame = &picture.frame;
     if frame.width > 0 && frame.height > 0 {
-        return Arc::new(frame.clone());
+        return Arc::clone(frame);
     }
     let (width, height) = DARK;
     Arc::new(Frame {
@@ -126,6 +124,7 @@ fn send(
         let Some((picture, number, is_incremental, abilities)) = next else {
             return Ok(());
         };
+        let begun = Instant::now();
         seen = Some(number);
         let mut frame = visible(&picture);
         let is_new_size = size != (frame.width, frame.height) && abilities.has_desktop_size;
@@ -144,7 +143,8 @@ fn send(
         let bytes = encode(&frame, is_new_size, &parts, &abilities, &mut zrle);
         stream.write_all(&bytes)?;
         sent = Some(frame);
-        thread::sleep(PAUSE);
+        // A picture that is hard to compress comes less often instead of taking the host.
+        thread::sleep(PAUSE.max(begun.elapsed() * 3 / 2));
     }
 }
 

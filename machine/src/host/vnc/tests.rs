@@ -187,11 +187,11 @@ fn picture(width: usize, height: usize, seed: u32) -> Picture {
         }
     };
     Picture {
-        frame: Frame {
+        frame: Arc::new(Frame {
             width,
             height,
             pixels: (0..width * height).map(pixel).collect(),
-        },
+        }),
         text: None,
     }
 }
@@ -204,22 +204,22 @@ fn clients_see_what_the_machine_shows() {
     screen.show(shown.clone());
     let mut raw = Client::connect(&server, None).unwrap();
     raw.update(false);
-    assert_eq!(raw.frame, shown.frame);
+    assert_eq!(raw.frame, *shown.frame);
     let mut compact = Client::connect(&server, None).unwrap();
     compact.set_encodings(&[16, 0, -223]);
     compact.update(false);
-    assert_eq!(compact.frame, shown.frame);
+    assert_eq!(compact.frame, *shown.frame);
     // One pixel changes: one tile is sent.
     let mut next = shown.clone();
-    next.frame.pixels[5] ^= 0xff;
+    Arc::make_mut(&mut next.frame).pixels[5] ^= 0xff;
     screen.show(next.clone());
     assert!(compact.update(true) < 2000);
-    assert_eq!(compact.frame, next.frame);
+    assert_eq!(compact.frame, *next.frame);
     // Another size, which only one of them can follow.
     let larger = picture(320, 200, 2);
     screen.show(larger.clone());
     compact.update(true);
-    assert_eq!(compact.frame, larger.frame);
+    assert_eq!(compact.frame, *larger.frame);
     raw.update(true);
     assert_eq!((raw.frame.width, raw.frame.height), (200, 150));
     assert_eq!(raw.frame.pixels[..200], larger.frame.pixels[..200]);
