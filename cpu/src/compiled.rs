@@ -198,8 +198,8 @@ impl FlagKind {
     }
 
     /// The kind of an update that keeps some flags and follows from its result alone, and
-    /// what it stands over: 0 is a rotation by a constant, which changes CF and OF; 1 is
-    /// INC or DEC, which keep CF, so that it may stand over a rotation too.
+    /// what it stands over: 0 is a rotation by a constant, which changes CF and OF, or a
+    /// change of CF; 1 is INC or DEC, which keep CF, so that it may stand over these too.
     #[must_use]
     pub fn over<V: Copy>(flags: &Flags<V, V>, bits: u32) -> Option<(usize, Self)> {
         let (layer, number) = match flags {
@@ -207,6 +207,7 @@ impl FlagKind {
                 op: op @ (ShiftOp::Rol | ShiftOp::Ror),
                 ..
             } => (0, Self::SHIFT + *op as u32),
+            Flags::CarryOnly { .. } => (0, Self::CARRY_ONLY),
             Flags::Increment { .. } => (1, Self::INCREMENT),
             Flags::Decrement { .. } => (1, Self::DECREMENT),
             _ => return None,
@@ -674,6 +675,7 @@ mod tests {
                 prop_assert_eq!(width, bits);
                 prop_assert_eq!(again.apply(bits, old).status(), flags.apply(bits, old).status(), "{:?}", flags);
                 let result = match flags {
+                    Flags::CarryOnly { carry } => carry,
                     Flags::Increment { result, .. } | Flags::Decrement { result, .. } | Flags::Shift { result, .. } => result,
                     _ => 0,
                 };

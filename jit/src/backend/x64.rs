@@ -191,6 +191,8 @@ struct Emit<'a> {
     host_flags: HostFlags,
     /// Where the guest's flags are.
     pending: Pending,
+    /// CF waits in its cell for the instruction under way.
+    carry_waits: bool,
     /// The instruction under way puts an end to the flags before it.
     flags_end: bool,
     ending: Ending,
@@ -230,6 +232,7 @@ impl<'a> Emit<'a> {
             cold: Vec::new(),
             host_flags: HostFlags::Unknown,
             pending: Pending::UNKNOWN,
+            carry_waits: false,
             flags_end: false,
             ending: Ending::FallThrough,
             noted: Noted::default(),
@@ -287,6 +290,7 @@ impl<'a> Emit<'a> {
         }
         let noted = self.noted;
         self.prepare_flags(range.clone());
+        self.fetch_carry(index)?;
         let pending = self.pending;
         self.flags_end = self.ends_flags(index);
         let mut position = range.start;

@@ -202,8 +202,19 @@ impl Emit<'_> {
             && matches!(self.block.ops[last].0,
                 Op::Shift(_, _, count) | Op::DoubleShift(_, _, _, count)
                     if count.0 as usize == self.position)
+            && self.reads_cl(a)
             && self.loc(a) == Loc::Gpr(Gpr::Rcx, false)
             && matches!(self.loc(b), Loc::Constant(31 | 63))
+    }
+
+    /// Whether a value is what RCX holds, or its low byte.
+    fn reads_cl(&self, name: Name) -> bool {
+        let made = |name: Name| self.block.ops[name.0 as usize].0;
+        let read = match made(name) {
+            Op::ZeroExtend(from) if self.bits(name) == 8 => made(from),
+            op => op,
+        };
+        matches!(read, Op::ReadGpr(Gpr::Rcx, false))
     }
 
     /// Moves an operand to where the result is made.
@@ -576,10 +587,7 @@ impl Emit<'_> {
         };
         let expected = if bits == 64 { 63 } else { 31 };
         self.loc(mask) == Loc::Constant(expected)
-            && matches!(
-                self.block.ops[raw.0 as usize].0,
-                Op::ReadGpr(Gpr::Rcx, false)
-            )
+            && self.reads_cl(raw)
             && !self.has_changed(Gpr::Rcx)
     }
 

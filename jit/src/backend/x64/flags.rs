@@ -11,7 +11,7 @@ use rax_cpu::verbs::{BinaryOp, DoubleShiftOp, Flags, ShiftOp};
 use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, flag_value};
 use super::asm::{Alu, Mem, Rm, cc, is_high};
 use super::pending::{Base, Over, Pending};
-use super::plan::{FlagsOp, Recipe, constant_count, is_plain, result};
+use super::plan::{FlagsOp, Recipe, constant_count, is_plain, over_result, result};
 use super::values::{Loc, Source};
 use super::{Cold, Detour, Emit, Stuck};
 
@@ -54,14 +54,17 @@ impl Emit<'_> {
             if !self.plan.keeps_old(position) {
                 continue;
             }
-            let stepped = self.pending.overs[1];
+            // A change of CF alone may not stand over a rotation either.
+            let first = usize::from(!matches!(flags, Flags::CarryOnly { .. }));
+            let overs = &self.pending.overs[first..];
             match self.over(&flags, bits) {
                 Some((1, _)) => {}
-                Some(_) if stepped == Over::Absent => {}
-                Some(_) if stepped == Over::Unknown => {
-                    let kind = abi::flag_over_kind(1);
-                    self.settle_unless(8, kind);
-                    self.pending.overs[1] = Over::Absent;
+                Some(_) if overs.iter().all(|&over| over == Over::Absent) => {}
+                Some(_) if !overs.iter().any(|over| matches!(over, Over::Held(..))) => {
+                    let width = 8 * overs.len() as u32;
+                    self.settle_unless(width, abi::flag_over_kind(first));
+                    self.pending.base = Base::Unknown;
+                    self.pending.overs[first..].fill(Over::Absent);
                 }
                 _ if self.has_open_count(&flags).is_some() => self.store_flags(),
                 _ => self.settle_before(),
@@ -202,7 +205,7 @@ impl Emit<'_> {
     /// operation that made the result.
     fn note_update(&mut self, flags: FlagsOp, bits: u32, is_made: bool) -> Result<(), Stuck> {
         if let Some((layer, kind)) = self.over(&flags, bits)
-            && let Some(result) = result(&flags)
+            && let Some(result) = over_result(&flags)
         {
             return self.hold_over(layer, kind, result);
         }
@@ -251,7 +254,7 @@ impl Emit<'_> {
             }
             _ => false,
         };
-        if !agrees && self.plan.saves_carry(self.position) {
+        if !agrees && (self.carry_waits || self.plan.saves_carry(self.position)) {
             self.asm.test_lowest(abi::CARRY);
             // Of this update, nothing but CF.
             self.host_flags = HostFlags::Update {

@@ -92,6 +92,27 @@ impl Emit<'_> {
         }
     }
 
+    /// Before an addition with carry to memory: puts CF aside, since the probe leaves no
+    /// room to fetch it.
+    pub(super) fn fetch_carry(&mut self, index: usize) -> Result<(), Stuck> {
+        self.carry_waits = false;
+        let range = self.plan.range(index);
+        let mut ops = self.block.ops[range.clone()].iter();
+        let Some(located) = ops.position(|(op, _)| matches!(op, Op::Locate(_))) else {
+            return Ok(());
+        };
+        let after = range.start + located..range.end;
+        for position in after {
+            if WithCarry::at(self.block, position).is_some() && !self.plan.saves_carry(position) {
+                self.position = position;
+                self.condition(Condition::B)?;
+                self.asm.set(cc::B, CARRY);
+                self.carry_waits = true;
+            }
+        }
+        Ok(())
+    }
+
     fn with_carry(&mut self, position: usize, sum: WithCarry) -> Result<usize, Stuck> {
         self.condition(Condition::B)?;
         self.position = position + WITH_CARRY - 1;

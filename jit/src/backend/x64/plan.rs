@@ -318,7 +318,7 @@ impl Plan {
                 let last_use = &mut self.last_use;
                 if let Op::Flags(flags) = op {
                     if self.needed[position] {
-                        let names = if let Some(result) = result(&flags)
+                        let names = if let Some(result) = over_result(&flags)
                             && FlagKind::over(&flags, bits).is_some()
                             && flags.count().is_none_or(|count| {
                                 constant_count(block, count).is_some_and(|count| count != 0)
@@ -410,6 +410,14 @@ pub(super) const fn result(flags: &FlagsOp) -> Option<Name> {
         // The host's multiplication tells whether the high half matters.
         Flags::Multiply { low, .. } => Some(low),
         _ => None,
+    }
+}
+
+/// What an update that stands over others follows from.
+pub(super) const fn over_result(flags: &FlagsOp) -> Option<Name> {
+    match *flags {
+        Flags::CarryOnly { carry } => Some(carry),
+        _ => result(flags),
     }
 }
 
