@@ -16,6 +16,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 use rax_jit::passes::Selection;
 
+use crate::handover::smbios::SmbiosString;
 use crate::host::Access;
 
 pub use verify::{VerifyEngine, VerifyExtent, VerifyOptions};
@@ -59,6 +60,10 @@ pub struct RunOptions {
     pub serial: Vec<SerialOption>,
     /// Where the debug console's bytes go.
     pub debugcon: Option<PathBuf>,
+    /// How many processors there are.
+    pub cpus: u16,
+    /// Strings of the SMBIOS tables.
+    pub smbios: Vec<SmbiosString>,
     /// The processor model, one of those that were given to [`parse`].
     pub cpu: String,
     /// What carries out the instructions.

@@ -8,7 +8,7 @@ pub mod board;
 mod bus;
 pub mod cli;
 pub mod clock;
-mod handover;
+pub mod handover;
 pub mod host;
 pub mod jit_dump;
 pub mod load;
@@ -19,6 +19,7 @@ pub mod mp_table;
 pub mod ports;
 pub mod run;
 pub mod stats;
+mod turns;
 pub mod verify;
 pub mod watch;
 

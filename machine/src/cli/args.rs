@@ -7,6 +7,8 @@ use clap::{Args, Parser};
 use rax_jit::lockstep::SLICE;
 use rax_jit::passes::Selection;
 
+use crate::handover::smbios::SmbiosString;
+
 use super::values;
 use super::verify::VerifyArguments;
 use super::{
@@ -151,6 +153,17 @@ pub(super) struct RunArguments {
     /// Processor model
     #[arg(long, value_name = "MODEL", help_heading = "Machine")]
     cpu: String,
+    /// Processors, 1 to 64; they run in turns
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = values::processors, help_heading = "Machine")]
+    cpus: u16,
+    /// Set a string of the SMBIOS tables, such as type1-manufacturer=Example; may be repeated
+    #[arg(
+        long,
+        value_name = "TYPE-NAME=VALUE",
+        value_parser = values::smbios,
+        help_heading = "Machine"
+    )]
+    smbios: Vec<SmbiosString>,
     /// Raw disk image; 'snapshot' forgets writes at the end; may be repeated
     #[arg(
         long,
@@ -250,6 +263,11 @@ impl RunArguments {
                 self.cpu
             )));
         }
+        if self.cpus > 1 && self.engine == Engine::Lockstep {
+            return Err(Stop::usage(
+                "--engine lockstep compares one processor; give --cpus 1",
+            ));
+        }
         if self.disk.len() > MAX_DISKS {
             return Err(Stop::usage(format_args!(
                 "the machine takes {MAX_DISKS} disks; give --disk less often"
@@ -282,6 +300,8 @@ impl RunArguments {
             serial: self.serial,
             debugcon: self.debugcon,
             cpu: self.cpu,
+            cpus: self.cpus,
+            smbios: self.smbios,
             engine: self.engine,
             clock: self.clock,
             seed: self.seed,

@@ -41,7 +41,7 @@ fn every_option_is_understood() {
         "--kernel k --initrd a --initrd b --append -x=1 --memory 1G --disk d,snapshot --serial none \
          --debugcon log --cpu 486 --engine jit --clock virtual --seed 7 --debug-exit 0xf4 --timeout 2.5 \
          --max-instructions 1_000 --no-reboot --stats --trace t \
-         --lockstep-slice 500 --jit-cache 2M",
+         --lockstep-slice 500 --jit-cache 2M --cpus 4 --smbios type1-serial=7",
     );
     let expected = RunOptions {
         kernel: Some("k".into()),
@@ -56,6 +56,12 @@ fn every_option_is_understood() {
         serial: vec![SerialOption::None],
         debugcon: Some("log".into()),
         cpu: "486".into(),
+        cpus: 4,
+        smbios: vec![SmbiosString {
+            kind: 1,
+            name: "serial",
+            value: "7".into(),
+        }],
         engine: Engine::Jit,
         clock: ClockSource::Virtual,
         seed: Some(7),

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{BiosOption, DiskOption, SerialOption};
+use crate::board::MOST_PROCESSORS;
+use crate::handover::smbios::{self, SmbiosString};
 use crate::host::Access;
 
 const MIB: u64 = 1 << 20;
@@ -33,6 +35,10 @@ pub(super) enum ValueError {
     DiskFlag,
     #[error("name a file, or give builtin or seabios")]
     Bios,
+    #[error("give 1 to 64")]
+    Processors,
+    #[error("give TYPE-NAME=VALUE, where TYPE-NAME is one of {names}", names = smbios_names())]
+    Smbios,
     #[error("give stdio, file:PATH or none")]
     Serial,
     #[error("give a port from 0 to 0xffff, such as 0xf4")]
@@ -114,6 +120,27 @@ pub(super) fn disk(text: &str) -> Result<DiskOption, ValueError> {
         path: PathBuf::from(path),
         access,
     })
+}
+
+/// How many processors.
+pub(super) fn processors(text: &str) -> Result<u16, ValueError> {
+    let number = text.parse().ok();
+    number
+        .filter(|number| (1..=MOST_PROCESSORS).contains(number))
+        .ok_or(ValueError::Processors)
+}
+
+/// `type1-manufacturer=Example`.
+pub(super) fn smbios(text: &str) -> Result<SmbiosString, ValueError> {
+    smbios::parse(text).ok_or(ValueError::Smbios)
+}
+
+/// The strings that can be set.
+fn smbios_names() -> String {
+    let names: Vec<_> = smbios::names()
+        .map(|(kind, names)| format!("type{kind}-{{{}}}", names.join(",")))
+        .collect();
+    names.join(", ")
 }
 
 /// `builtin`, `seabios` or a file; `./builtin` for a file of that name.

@@ -7,6 +7,7 @@ mod cli;
 mod disk;
 mod firmware;
 mod linux;
+mod processors;
 mod roms;
 mod support;
 mod verify;
