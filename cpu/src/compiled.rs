@@ -9,6 +9,8 @@ mod x87;
 
 use std::mem::offset_of;
 
+use rax_mmu::{AccessKind, LinearAddress, PAGE_SIZE};
+
 use crate::Cpu;
 use crate::decode::LONGEST_BLOCK;
 use crate::flags::{LazyFlags, mask};
@@ -38,7 +40,9 @@ pub struct Cells {
     /// Which exit compiled code took.
     pub exit: u64,
     /// Room for what is to come, which keeps the others where one byte reaches them.
-    pub spare: [u64; 2],
+    pub spare: u64,
+    /// Its lowest bit is a CF that waits for an addition with carry.
+    pub carry: u64,
     /// Values that found no register.
     pub scratch: [u64; 2],
     /// Where the jump cache of the present mode begins.
@@ -130,6 +134,7 @@ impl FlagKind {
     const CARRY_ONLY: u32 = 12;
     const OVERFLOW_ONLY: u32 = 13;
     const ZERO_ONLY: u32 = 14;
+    const MULTIPLIED: u32 = 15;
     const SHIFT: u32 = 16;
     const DOUBLE_SHIFT: u32 = 24;
     const ORDER: u32 = 32;
@@ -142,6 +147,13 @@ impl FlagKind {
             FloatWidth::Single => Self::ORDER << 2 | 2,
             FloatWidth::Double => Self::ORDER << 2 | 3,
         })
+    }
+
+    /// The kind of a multiplication of which the low half is kept, and whether the high
+    /// half says anything, in a byte.
+    #[must_use]
+    pub const fn multiplied(bits: u32) -> Self {
+        Self(Self::MULTIPLIED << 2 | width_number(bits))
     }
 
     /// The format of the numbers of [`FlagKind::order`].
@@ -240,6 +252,11 @@ impl FlagKind {
                 low: x,
                 high: y,
                 is_signed: true,
+            },
+            Self::MULTIPLIED => Flags::Multiply {
+                low: x,
+                high: byte(y) & 1,
+                is_signed: false,
             },
             Self::CARRY => Flags::Carry {
                 result: x,
@@ -352,6 +369,31 @@ impl Cpu {
         self.state.instructions = self.limit.wrapping_sub(self.cells.budget as u64);
         self.settle_flags();
         self.settle_x87();
+    }
+
+    /// Fills the first-level TLB for an access of compiled code. False if the interpreter
+    /// must carry the access out: it faults, crosses a page, or is to be looked at.
+    pub fn fill_tlb(&mut self, address: u64, bytes: u64, write: bool) -> bool {
+        let address = LinearAddress(address);
+        if address.offset() + bytes > PAGE_SIZE || !self.is_canonical(address.0) {
+            return false;
+        }
+        let kind = if write {
+            AccessKind::Write
+        } else {
+            AccessKind::Read
+        };
+        let (controls, access) = (self.controls(), self.program_access(kind));
+        if self.mmu.translate(&controls, access, address).is_err() {
+            return false;
+        }
+        self.cells.epoch = self.mmu.translation_epoch() as u32;
+        if write {
+            self.mmu.tlb.probe_write(self.view, address, bytes)
+        } else {
+            self.mmu.tlb.probe_read(self.view, address, bytes)
+        }
+        .is_some()
     }
 
     /// Carries out one instruction of a block that is compiled, whose length is taken off

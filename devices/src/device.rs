@@ -1,5 +1,7 @@
 //! What a chip is: the contract between the chips and the board.
 
+use std::any::Any;
+
 use crate::bus_error::BusError;
 use crate::dma::Dma;
 use crate::pci::PciFunction;
@@ -14,8 +16,9 @@ pub struct Context<'a> {
     pub memory: &'a mut dyn Dma,
 }
 
-/// A chip.
-pub trait Device: Send {
+/// A chip. It is [`Any`], so that the board finds one again to lay hands on it:
+/// to put a disc in, say, or to press a key.
+pub trait Device: Any + Send {
     /// Its name in logs and snapshots.
     fn name(&self) -> &'static str;
 

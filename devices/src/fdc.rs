@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::bus_error::BusError;
 use crate::device::{Context, Device, Registers, Timed, byte_of_read, byte_of_write};
-use crate::host_end::Disk;
 use crate::i8237::DmaLine;
 use crate::irq_line::IrqLine;
 use crate::snapshot::{RestoreError, State};
@@ -26,9 +25,8 @@ mod medium;
 mod tests;
 mod transfer;
 
-pub use medium::FloppyFormat;
+pub use medium::{Floppy, FloppyFormat, NotAFloppy};
 
-use medium::Medium;
 use transfer::Transfer;
 
 /// Drives on the cable.
@@ -138,21 +136,13 @@ impl Core {
 pub struct Fdc {
     irq: IrqLine,
     dma: DmaLine,
-    media: [Option<Medium>; DRIVES],
+    media: [Option<Floppy>; DRIVES],
     core: Core,
 }
 
 #[derive(Serialize, Deserialize)]
 struct SavedV1 {
     core: Core,
-}
-
-/// A disk whose size no floppy has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{sectors} sectors of 512 bytes are no floppy disk's size")]
-pub struct NotAFloppy {
-    /// Its size.
-    pub sectors: u64,
 }
 
 impl Fdc {
@@ -168,29 +158,15 @@ impl Fdc {
     }
 
     /// Takes the disk out of a drive, 0 or 1, and puts another in, if given.
-    ///
-    /// # Errors
-    /// When the disk's size is not a floppy's; the drive is then empty.
-    pub fn change_disk(
-        &mut self,
-        drive: usize,
-        disk: Option<Box<dyn Disk>>,
-    ) -> Result<(), NotAFloppy> {
-        let sectors = disk.as_ref().map_or(0, |disk| disk.sectors());
-        let is_given = disk.is_some();
-        let medium = disk.and_then(Medium::new);
-        let is_refused = is_given && medium.is_none();
-        if let (Some(place), Some(state)) =
+    /// What was there comes back; so does `disk` if there is no such drive.
+    pub fn change_disk(&mut self, drive: usize, disk: Option<Floppy>) -> Option<Floppy> {
+        let (Some(place), Some(state)) =
             (self.media.get_mut(drive), self.core.drives.get_mut(drive))
-        {
-            *place = medium;
-            state.disk_changed = true;
-        }
-        if is_refused {
-            Err(NotAFloppy { sectors })
-        } else {
-            Ok(())
-        }
+        else {
+            return disk;
+        };
+        state.disk_changed = true;
+        std::mem::replace(place, disk)
     }
 
     const fn digital_output(&self) -> DigitalOutput {

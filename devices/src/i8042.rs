@@ -9,8 +9,7 @@
 //! finds a working keyboard. A byte from the keyboard or mouse takes
 //! [`BYTE_NS`] on its wire, so a guest that reads the data port twice for one
 //! interrupt (as DOS programs that chain to the BIOS do) reads one byte twice;
-//! the controller's own answers come at once. Keys do not repeat by
-//! themselves: the host's keyboard does that.
+//! the controller's own answers come at once.
 
 use std::collections::VecDeque;
 
@@ -178,8 +177,19 @@ impl I8042 {
         self.keyboard.press(codes)
     }
 
+    /// The mouse's wheel turns by `down` notches towards its user.
+    pub fn turn_wheel(&mut self, down: i32) {
+        self.mouse.turn_wheel(down);
+    }
+
+    /// Whether the guest has read all that the keyboard had to send.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        !self.output_full && self.answers.is_empty() && !self.keyboard.has_byte()
+    }
+
     /// The mouse moves by `right` and `up` counts, or its buttons change: bit
-    /// 0 is the left one, 1 the right, 2 the middle.
+    /// 0 is the left one, 1 the right, 2 the middle, 3 and 4 those at its sides.
     pub fn move_mouse(&mut self, right: i32, up: i32, buttons: u8) {
         self.mouse.move_by(right, up, buttons);
     }
@@ -235,6 +245,7 @@ impl I8042 {
 
     /// Moves the next byte to the output buffer, if that is free.
     fn catch_up(&mut self, now: Time) {
+        self.keyboard.advance(now);
         if !self.output_full {
             let next = match self.answers.pop_front() {
                 Some(answer) => Some(answer),
@@ -507,10 +518,12 @@ impl Registers for I8042 {
 
 impl Timed for I8042 {
     fn next_deadline(&self) -> Option<Time> {
-        if self.output_full {
-            return None;
-        }
-        self.has_device_byte().then_some(self.wire_free)
+        let waits = !self.output_full && self.has_device_byte();
+        let arrives_at = waits.then_some(self.wire_free);
+        arrives_at
+            .into_iter()
+            .chain(self.keyboard.repeats_at())
+            .min()
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) {

@@ -10,7 +10,7 @@
 //!
 //! The contract:
 //! [`device`], [`bus_error`], [`irq_line`], [`time`], [`dma`], [`snapshot`],
-//! [`host_end`], [`conformance`]; [`pci`] for chips on the PCI bus,
+//! [`host_end`], [`network`], [`conformance`]; [`pci`] for chips on the PCI bus,
 //! [`apic`] for what travels between APICs.
 //!
 //! The chips, one file each:
@@ -30,6 +30,9 @@
 //! | [`rtc`] | the MC146818 real-time clock with 128 bytes of CMOS memory |
 //! | [`serial`] | a 16550A UART |
 //! | [`i8042`] | the keyboard controller with its keyboard and mouse |
+//! | [`ne2000`] | an NE2000 network adapter on the ISA bus |
+//! | [`rtl8139`] | an RTL8139 network adapter on the PCI bus |
+//! | [`parallel`] | a parallel port with a printer |
 //! | [`fdc`] | the 82077AA floppy disk controller with its drives |
 //! | [`i8237`] | the two 8237A DMA controllers and their page registers |
 //! | [`ide`] | one ATA channel on the ISA bus, PIO; disks and CD-ROM drives |
@@ -37,7 +40,7 @@
 //! | [`port92`] | system control port A: fast A20 and fast reset |
 //! | [`reset_control`] | the reset control register (CF9h) |
 //! | [`power_off`] | the register by which a guest without ACPI switches the machine off |
-//! | [`vga`] | a VGA with the Bochs display interface |
+//! | [`vga`] | a VGA with the Bochs display interface, also as a PCI function |
 //! | [`debug_exit`] | the register by which a test guest ends the run |
 //! | [`debug_console`] | the byte sink at 402h and E9h |
 //!
@@ -52,6 +55,7 @@ pub mod device;
 pub mod dma;
 pub mod host_end;
 pub mod irq_line;
+pub mod network;
 pub mod pci;
 pub mod snapshot;
 pub mod time;
@@ -68,6 +72,8 @@ pub mod ide;
 pub mod io_apic;
 pub mod isa_bridge;
 pub mod local_apic;
+pub mod ne2000;
+pub mod parallel;
 pub mod pic;
 pub mod piix_ide;
 pub mod pit;
@@ -76,6 +82,7 @@ pub mod power_management;
 pub mod power_off;
 pub mod reset_control;
 pub mod rtc;
+pub mod rtl8139;
 pub mod serial;
 pub mod system_control;
 pub mod vga;
@@ -85,8 +92,8 @@ pub use bus_error::BusError;
 pub use debug_console::DebugConsole;
 pub use debug_exit::{DebugExit, ExitRequest};
 pub use device::{Context, Device, Registers, Timed};
-pub use dma::{Dma, NoMemory};
-pub use fdc::{Fdc, FloppyFormat, NotAFloppy};
+pub use dma::{Dma, NoMemory, PlainMemory};
+pub use fdc::{Fdc, Floppy, FloppyFormat, NotAFloppy};
 pub use fw_cfg::{FwCfg, FwCfgError};
 pub use host_bridge::{HostBridge, MemoryLines};
 pub use host_end::{ByteSink, Console, Disk, MemoryConsole, MemoryDisk};
@@ -98,6 +105,9 @@ pub use io_apic::IoApic;
 pub use irq_line::{Cutoff, IrqInputs, IrqLine, IrqLines};
 pub use isa_bridge::IsaBridge;
 pub use local_apic::{LocalApic, LocalApicModel};
+pub use ne2000::Ne2000;
+pub use network::{Loopback, MemoryNetwork, Network, Unplugged};
+pub use parallel::Parallel;
 pub use pic::PicPair;
 pub use piix_ide::PiixIde;
 pub use pit::Pit;
@@ -106,8 +116,9 @@ pub use power_management::{PowerManagement, PowerManagementWires};
 pub use power_off::{PowerOff, PowerOffRequest};
 pub use reset_control::ResetControl;
 pub use rtc::Rtc;
+pub use rtl8139::Rtl8139;
 pub use serial::Serial;
 pub use snapshot::{RestoreError, State};
 pub use system_control::{ResetKind, SystemLines};
 pub use time::Time;
-pub use vga::{Frame, PlainVideoMemory, TextScreen, Vga, VideoMemory};
+pub use vga::{Frame, PciVga, PlainVideoMemory, TextScreen, Vga, VideoMemory};

@@ -21,6 +21,7 @@ mod crtc;
 mod dac;
 mod graphics;
 mod memory;
+mod pci;
 mod render;
 mod sequencer;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod tests;
 mod vbe;
 
 pub use memory::{PlainVideoMemory, VideoMemory};
+pub use pci::{FRAME_BUFFER, FRAME_BUFFER_BYTES, MAX_ROM_BYTES, PciVga};
 pub use render::{Frame, TextScreen};
 
 use attribute::Attribute;

@@ -52,7 +52,7 @@ pub(crate) trait Backend {
 }
 
 /// Slots of a jump cache.
-pub(crate) const JUMP_SLOTS: usize = 1 << 12;
+pub(crate) const JUMP_SLOTS: usize = 1 << 14;
 
 /// A slot of the jump cache: where an indirect jump to `rip` leads.
 #[derive(Clone, Copy, Debug)]

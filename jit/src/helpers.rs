@@ -42,6 +42,20 @@ extern "sysv64" fn image_x87(cpu: *mut Cpu) -> u64 {
     u64::from(cpu.image_x87())
 }
 
+/// Set in what [`fill`] is asked if the access is a store.
+pub(crate) const FILL_WRITE: u32 = 1 << 12;
+
+/// Fills the entry of the TLB that an access needs. `what` is the greatest offset in a
+/// page at which it does not cross into the next one, and its kind. Zero if the
+/// interpreter must carry the access out.
+extern "sysv64" fn fill(cpu: *mut Cpu, address: u64, what: u64) -> u64 {
+    // SAFETY: as in `carry_out`.
+    let cpu = unsafe { &mut *cpu };
+    let write = what & u64::from(FILL_WRITE) != 0;
+    let bytes = 4096 - (what & 0xfff);
+    u64::from(cpu.fill_tlb(address, bytes, write))
+}
+
 /// Where compiled code finds the helpers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Helpers {
@@ -53,6 +67,8 @@ pub(crate) struct Helpers {
     pub(crate) settle: u64,
     /// Makes the image of the x87 unit: processor; zero if that must not be.
     pub(crate) image_x87: u64,
+    /// Fills the TLB: processor, address, limit and kind; zero if that cannot be.
+    pub(crate) fill: u64,
 }
 
 /// The addresses.
@@ -62,5 +78,6 @@ pub(crate) fn addresses() -> Helpers {
         carry_out_with_flags: carry_out::<true> as *const () as u64,
         settle: settle as *const () as u64,
         image_x87: image_x87 as *const () as u64,
+        fill: fill as *const () as u64,
     }
 }

@@ -1,38 +1,58 @@
 //! The PC: every chip, its ports and its wires. Reads as a wiring diagram.
 
+use std::any::Any;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use rax_devices::io_apic;
 use rax_devices::pci::ConfigMechanism;
+use rax_devices::vga::FRAME_BUFFER_BYTES;
 use rax_devices::{
-    ApicQueue, BusError, ByteSink, Console, Context, Cutoff, DebugConsole, DebugExit, Device, Disk,
-    Dma, ExitRequest, FwCfg, HostBridge, Hpet, I8042, Ide, IoApic, IrqInputs, IrqLine, IrqLines,
-    IsaBridge, LocalApic, LocalApicModel, MemoryLines, PicPair, Pit, Port92, PowerManagement,
-    PowerManagementWires, PowerOff, PowerOffRequest, ResetControl, Rtc, Serial, SystemLines, Time,
+    ApicQueue, BusError, ByteSink, Console, Context, Cutoff, DebugConsole, DebugExit, Device, Dma,
+    ExitRequest, Floppy, FwCfg, HostBridge, Hpet, I8042, IdeDrive, IoApic, IrqInputs, IrqLine,
+    IrqLines, IsaBridge, LocalApic, LocalApicModel, MemoryLines, PciVga, PicPair, Pit,
+    PlainVideoMemory, Port92, PowerManagement, PowerManagementWires, PowerOff, PowerOffRequest,
+    ResetControl, Rtc, Serial, SystemLines, Time, Timed, VideoMemory,
 };
 
 use crate::handover::smbios::SmbiosString;
 use crate::memory_windows::{MemoryWindow, MemoryWindows};
 use crate::ports::{ChipId, Ports, PortsTaken};
 
+mod adapters;
 mod interrupts;
 mod pci;
+mod screen;
 mod set_up;
+mod storage;
 
+pub use adapters::{NetworkAdapter, NetworkModel};
 use pci::Slot;
+pub use storage::{BootDevice, Place};
 
 /// What is plugged into the board.
 #[derive(Default)]
 pub struct Fittings {
     /// COM1 to COM4.
     pub serial: Vec<Box<dyn Console>>,
-    /// The master drives of the two ATA channels.
-    pub disks: Vec<Box<dyn Disk>>,
+    /// Hard disks and CD-ROM drives, by their [`Place`]s on the cables.
+    pub drives: [Option<IdeDrive>; 4],
+    /// Floppy drives A and B, and the disks in them. Drive A is always there.
+    pub floppies: Vec<Option<Floppy>>,
+    /// From what firmware boots, first choice first.
+    pub boot_order: Vec<BootDevice>,
+    /// What LPT1 prints to, if there is one.
+    pub printer: Option<Box<dyn ByteSink>>,
+    /// Network adapters, in their order on the buses.
+    pub network: Vec<NetworkAdapter>,
     /// Where ports 402h and E9h lead.
     pub debug_console: Option<Box<dyn ByteSink>>,
     /// The debug-exit port.
     pub debug_exit: Option<u16>,
+    /// A VGA adapter.
+    pub vga: bool,
+    /// The image in the VGA adapter's expansion ROM.
+    pub vga_bios: Option<Vec<u8>>,
     /// What firmware is told, if there is firmware.
     pub fw_cfg: Option<FwCfg>,
     /// Seconds since 1970, UTC, at power-on.
@@ -49,8 +69,6 @@ pub struct Fittings {
 
 /// COM1 to COM4: first port and interrupt.
 pub(crate) const COM: [(u16, u32); 4] = [(0x3f8, 4), (0x2f8, 3), (0x3e8, 4), (0x2e8, 3)];
-/// The ATA channels: command block, control block and interrupt.
-const ATA: [(u16, u16, u32); 2] = [(0x1f0, 0x3f6, 14), (0x170, 0x376, 15)];
 
 /// The wire of PIRQA; B to D follow. Those below are the ISA interrupts.
 const FIRST_PIRQ: u32 = 16;
@@ -64,6 +82,9 @@ pub(crate) const SCI: u32 = 9;
 pub(crate) const PM_BASE: u16 = 0x600;
 /// APM commands that switch ACPI on and off.
 pub(crate) const ACPI_COMMANDS: (u8, u8) = (0xf1, 0xf0);
+
+/// Bytes of video memory: all that the frame buffer's window shows.
+pub(crate) const VIDEO_BYTES: u64 = FRAME_BUFFER_BYTES;
 
 /// Where the I/O APIC's registers are.
 pub(crate) const IO_APIC_BASE: u64 = 0xfec0_0000;
@@ -121,6 +142,8 @@ pub struct Board {
     apic_bus: ApicQueue,
     smi: IrqInputs,
     config: ConfigMechanism,
+    keyboard: I8042,
+    vga: Option<PciVga>,
     slots: Vec<Slot>,
     chips: Vec<Box<dyn Device>>,
     ports: Ports,
@@ -142,16 +165,34 @@ const IO_APIC: ChipId = ChipId(usize::MAX - 2);
 const CONFIG_ADDRESS: ChipId = ChipId(usize::MAX - 3);
 /// The window to configuration space, which is no chip.
 const CONFIG_DATA: ChipId = ChipId(usize::MAX - 4);
+const KEYBOARD: ChipId = ChipId(usize::MAX - 5);
+const VGA: ChipId = ChipId(usize::MAX - 6);
 
 impl Board {
-    /// A standard PC.
+    /// A standard PC, whose video memory is nowhere else mapped.
     ///
     /// # Errors
     /// When two chips claim the same port.
     pub fn pc(fittings: Fittings) -> Result<Self, PortsTaken> {
+        let memory = PlainVideoMemory::new(VIDEO_BYTES as usize);
+        Self::with_video_memory(fittings, Box::new(memory))
+    }
+
+    /// A standard PC whose VGA, if it has one, scans `video_memory`.
+    ///
+    /// # Errors
+    /// When two chips claim the same port.
+    pub fn with_video_memory(
+        mut fittings: Fittings,
+        video_memory: Box<dyn VideoMemory>,
+    ) -> Result<Self, PortsTaken> {
         let mut board = Self::bare(fittings.processors.clamp(1, MOST_PROCESSORS));
+        fittings.cmos.extend(storage::cmos(&fittings));
         board.place_interrupt_controllers()?;
         board.place_pci()?;
+        if fittings.vga {
+            board.place_vga(PciVga::new(video_memory, fittings.vga_bios.take()))?;
+        }
 
         // With its legacy route on, the HPET has these two's interrupts.
         let replaced = Cutoff::new();
@@ -168,13 +209,8 @@ impl Board {
         let hpet = board.add(Hpet::new(&board.irqs, &HPET_ROUTES, legacy, replaced));
         board.map_memory(HPET_BASE, 0x400, hpet);
 
-        let keyboard = board.add(I8042::new(
-            board.irq(1),
-            board.irq(12),
-            board.system.clone(),
-        ));
-        board.map(0x60..=0x60, keyboard, 0)?;
-        board.map(0x64..=0x64, keyboard, 1)?;
+        board.map(0x60..=0x60, KEYBOARD, 0)?;
+        board.map(0x64..=0x64, KEYBOARD, 1)?;
         let port92 = board.add(Port92::new(board.system.clone()));
         board.map(0x92..=0x92, port92, 0)?;
         let reset = board.add(ResetControl::new(board.system.clone()));
@@ -184,12 +220,11 @@ impl Board {
             let serial = board.add(Serial::new(board.irq(irq), console));
             board.map(port..=port + 7, serial, 0)?;
         }
-        let mut disks = fittings.disks.into_iter();
-        for (command, control, irq) in ATA {
-            let ide = board.add(Ide::new(board.irq(irq), disks.next()));
-            board.map(command..=command + 7, ide, 0)?; // One chip,
-            board.map(control..=control, ide, 8)?; // two windows.
+        board.place_storage(fittings.drives, fittings.floppies)?;
+        if let Some(printer) = fittings.printer {
+            board.place_printer(printer)?;
         }
+        board.place_network(fittings.network)?;
 
         if let Some(fw_cfg) = fittings.fw_cfg {
             let fw_cfg = board.add(fw_cfg);
@@ -215,6 +250,8 @@ impl Board {
     fn bare(processors: u16) -> Self {
         let irqs = IrqLines::new();
         let apic_bus = ApicQueue::new();
+        let system = SystemLines::new();
+        let irq = |number| IrqLine::new(&irqs, number);
         let mut pins = [None; io_apic::PINS];
         for irq in 0..16 {
             if let Some(pin) = isa_pin(irq) {
@@ -237,13 +274,15 @@ impl Board {
             smi_requested: false,
             apic_bus,
             smi: IrqInputs::new(&irqs),
+            keyboard: I8042::new(irq(1), irq(12), system.clone()),
+            vga: None,
             irqs,
             config: ConfigMechanism::new(),
             slots: Vec::new(),
             chips: Vec::new(),
             ports: Ports::default(),
             memory_windows: MemoryWindows::default(),
-            system: SystemLines::new(),
+            system,
             exit: ExitRequest::new(),
             power_off: PowerOffRequest::default(),
             memory: MemoryLines::new(),
@@ -285,6 +324,14 @@ impl Board {
         ChipId(self.chips.len() - 1)
     }
 
+    /// The chip of this kind, if there is one.
+    fn find<Chip: Device>(&mut self) -> Option<&mut Chip> {
+        let chips = self.chips.iter_mut();
+        chips
+            .filter_map(|chip| (&mut **chip as &mut dyn Any).downcast_mut())
+            .next()
+    }
+
     fn map(
         &mut self,
         range: RangeInclusive<u16>,
@@ -309,6 +356,8 @@ impl Board {
             ISA_BRIDGE => Some(&mut self.isa_bridge),
             IO_APIC => Some(&mut self.io_apic),
             CONFIG_ADDRESS => Some(&mut self.config),
+            KEYBOARD => Some(&mut self.keyboard),
+            VGA => self.vga.as_mut().map(|vga| vga as &mut dyn Device),
             ChipId(number) => match self.chips.get_mut(number) {
                 Some(chip) => Some(&mut **chip),
                 None => None,
@@ -320,6 +369,10 @@ impl Board {
     pub fn reset(&mut self) {
         for chip in &mut self.chips {
             chip.reset();
+        }
+        self.keyboard.reset();
+        if let Some(vga) = &mut self.vga {
+            vga.reset();
         }
         self.config.reset();
         // Last: what the others did to their wires on the way is no interrupt.
@@ -340,8 +393,10 @@ impl Board {
             .iter_mut()
             .map(|chip| &mut **chip as &mut dyn Device);
         let apics = self.apics.iter_mut().map(|apic| apic as &mut dyn Device);
+        let keyboard = std::iter::once(&mut self.keyboard as &mut dyn Device);
         chips
             .chain(apics)
+            .chain(keyboard)
             .filter_map(|chip| chip.timed()?.next_deadline())
             .min()
     }
@@ -354,6 +409,7 @@ impl Board {
                 timed.advance(&mut cx);
             }
         }
+        self.keyboard.advance(&mut cx);
         self.advance_apics(&mut cx);
         self.settle();
     }

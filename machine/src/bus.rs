@@ -11,6 +11,8 @@ use rax_mmu::{MmioSpace, PhysicalAddress, PhysicalMemory};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::memory_map::Shadow;
+use crate::typist::Typist;
+use crate::video_memory::FrameBuffer;
 
 /// The board with its clock and memory.
 pub(crate) struct Bus {
@@ -19,6 +21,10 @@ pub(crate) struct Bus {
     memory: BusMaster,
     /// The RAM that the host bridge shows or hides.
     shadow: Shadow,
+    /// The video memory, where the processor sees it.
+    frame_buffer: Option<FrameBuffer>,
+    /// Keys on their way to the keyboard.
+    pub(crate) typist: Typist,
     /// Where random numbers come from. The seed is all that it has of the host, so a
     /// run repeats with the same seed.
     random: ChaCha20Rng,
@@ -72,6 +78,7 @@ impl Bus {
         board: Board,
         memory: Arc<PhysicalMemory>,
         shadow: Shadow,
+        frame_buffer: Option<FrameBuffer>,
         seed: [u8; 32],
     ) -> Self {
         let apic_bus = board.apic_bus();
@@ -84,6 +91,8 @@ impl Bus {
             clock: Clock::default(),
             memory: BusMaster { memory, apic_bus },
             shadow,
+            frame_buffer,
+            typist: Typist::default(),
             random: ChaCha20Rng::from_seed(seed),
             instructions: 0,
             slice_deadline: None,
@@ -95,17 +104,30 @@ impl Bus {
     pub(crate) fn advance(&mut self, instructions: u64) {
         self.instructions = instructions;
         let now = self.clock.now(instructions);
+        self.typist.advance(now, self.board.keyboard());
         self.board.advance(now, &mut self.memory);
         self.follow_lines();
     }
 
+    /// When something next happens by itself.
+    pub(crate) fn next_deadline(&mut self) -> Option<Time> {
+        let chips = self.board.next_deadline();
+        let typist = self.typist.next_deadline();
+        chips.into_iter().chain(typist).min()
+    }
+
     /// After chips may have acted: A20, and whatever else concerns the machine.
     fn follow_lines(&mut self) {
+        if self.board.memory.take_change() {
+            self.map_shadow();
+        }
         let memory = &self.memory.memory;
         let in_smm = self.in_smm.get(self.board.current()) == Some(&true);
         memory.set_a20(self.board.system.a20() || in_smm);
-        if self.board.memory.take_change() {
-            self.map_shadow();
+        if let Some(frame_buffer) = &mut self.frame_buffer
+            && let Err(error) = frame_buffer.follow(memory, self.board.frame_buffer())
+        {
+            log::error!("the frame buffer cannot be mapped: {error}");
         }
         self.attention |= self.board.has_signals();
     }
@@ -163,7 +185,7 @@ impl Bus {
     fn after_write(&mut self) {
         self.board.settle();
         self.follow_lines();
-        let deadline = self.board.next_deadline();
+        let deadline = self.next_deadline();
         let earlier = match (deadline, self.slice_deadline) {
             (Some(deadline), Some(slice)) => deadline < slice,
             (Some(_), None) => true,

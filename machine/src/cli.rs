@@ -3,7 +3,10 @@
 //! Nothing is printed here and nothing opened: [`parse`] gives either a [`Command`] or the text and exit code to stop
 //! with. A wrong argument is one line and exit code 2.
 
+mod adapters;
 mod args;
+mod media;
+mod screen;
 mod values;
 mod verify;
 
@@ -17,8 +20,10 @@ use clap::{CommandFactory, FromArgMatches};
 use rax_jit::passes::Selection;
 
 use crate::handover::smbios::SmbiosString;
-use crate::host::Access;
 
+pub use adapters::{Cable, NetworkOption, ParallelOption};
+pub use media::MediaOptions;
+pub use screen::{ScreenOptions, ScriptOption, VgaModel};
 pub use verify::{VerifyEngine, VerifyExtent, VerifyOptions};
 
 /// What to do.
@@ -54,10 +59,16 @@ pub struct RunOptions {
     pub append: String,
     /// The guest's RAM in bytes: whole pages, at least 1 MiB.
     pub memory_bytes: u64,
-    /// Disk images, in the order of the drives.
-    pub disks: Vec<DiskOption>,
+    /// What lies in the drives.
+    pub media: MediaOptions,
+    /// What the machine shows, and to whom.
+    pub screen: ScreenOptions,
     /// What COM1, COM2 and so on are connected to.
     pub serial: Vec<SerialOption>,
+    /// What LPT1 prints to.
+    pub parallel: ParallelOption,
+    /// Network adapters.
+    pub network: Vec<NetworkOption>,
     /// Where the debug console's bytes go.
     pub debugcon: Option<PathBuf>,
     /// How many processors there are.
@@ -99,15 +110,6 @@ pub enum BiosOption {
     SeaBios,
     /// An image file.
     File(PathBuf),
-}
-
-/// A disk image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiskOption {
-    /// The image file.
-    pub path: PathBuf,
-    /// What becomes of writes.
-    pub access: Access,
 }
 
 /// What a serial port is connected to.
@@ -209,7 +211,8 @@ where
         args::Arguments::from_arg_matches(&matches).map_err(|error| stop(&error, name))?;
     match arguments.command {
         args::Subcommand::Run(run) => {
-            let options = run.into_options(cpu_models)?;
+            let order = matches.subcommand_matches("run").map(screen::Order::of);
+            let options = run.into_options(cpu_models, &order.unwrap_or_default())?;
             Ok(Command::Run(Box::new(options)))
         }
         args::Subcommand::JitDump(dump) => Ok(Command::JitDump(dump.into_options()?)),

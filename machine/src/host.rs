@@ -14,9 +14,9 @@ mod terminal;
 
 pub use clock::HostClock;
 pub use console::{InputDoor, SilentConsole, StdioConsole, file_console, file_sink};
-pub use disk::{Access, RawDisk};
+pub use disk::{Access, ImageError, ImageFormat, ImageOptions, ImageProblem, Medium, open_image};
 pub use entropy::entropy;
 pub use error::HostError;
-pub use inbox::{Arrivals, Inbox, Quit};
+pub use inbox::{Arrivals, Gesture, Inbox, MouseMove, Quit};
 pub use output::{FinishOutput, Output};
 pub use terminal::{RawMode, handle_signals, message, read_stdin, restore_terminal};

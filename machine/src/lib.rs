@@ -4,6 +4,7 @@
 //! [`Machine::run`] it. The `rax` command is a thin layer over this.
 #![forbid(unsafe_code)]
 
+pub mod automation;
 pub mod board;
 mod bus;
 pub mod cli;
@@ -11,19 +12,25 @@ pub mod clock;
 pub mod handover;
 pub mod host;
 pub mod jit_dump;
+pub mod keys;
 pub mod load;
 mod machine;
+pub mod media;
 pub mod memory_map;
 mod memory_windows;
 pub mod mp_table;
+pub mod onlookers;
 pub mod ports;
 pub mod run;
+pub mod screenshot;
 pub mod stats;
 mod turns;
+mod typist;
 pub mod verify;
+mod video_memory;
 pub mod watch;
 
-pub use board::{Board, Fittings};
+pub use board::{Board, BootDevice, Fittings, NetworkAdapter, NetworkModel, Place};
 pub use machine::{Boot, BuildError, Config, Machine};
 pub use run::{End, Pace, Watcher};
 

@@ -6,16 +6,20 @@ use rax_cpu::segment::{Attributes, DescriptorTable, Segment, SegmentRegister};
 use rax_cpu::state::Gpr;
 use rax_cpu::{Cpu, Engine, Interpreter, Model};
 use rax_devices::fw_cfg::FwCfgError;
+use rax_devices::{Disc, Floppy, Frame, TextScreen, Time};
 use rax_mmu::{HostRamError, MapError, Mmu, NotRam, PhysicalAddress, PhysicalMemory};
 
-use crate::board::{Board, COM, Fittings, MOST_PROCESSORS};
+use crate::board::{Board, COM, Fittings, MOST_PROCESSORS, Place};
 use crate::bus::{Bus, Pins};
 use crate::handover::{self, smbios::SmbiosString};
+use crate::host::{Gesture, MouseMove};
+use crate::keys::{self, KeyError, KeyEvent};
 use crate::load::{BootImage, Descriptors, Start};
 use crate::memory_map::{self, Shadow};
 use crate::mp_table::Processor;
 use crate::ports::PortsTaken;
 use crate::turns::Turns;
+use crate::video_memory::FrameBuffer;
 
 /// What a machine is made of.
 pub struct Config {
@@ -118,9 +122,15 @@ impl Machine {
             handover::describe(fw_cfg, &description, &smbios)?;
         }
         let seed = fittings.seed;
-        let board = Board::pc(fittings)?;
+        let (board, frame_buffer) = if fittings.vga {
+            let (frame_buffer, video_memory) = FrameBuffer::new(&memory)?;
+            let board = Board::with_video_memory(fittings, video_memory)?;
+            (board, Some(frame_buffer))
+        } else {
+            (Board::pc(fittings)?, None)
+        };
         let shadow = Shadow::new(&memory, rom_bytes, &board.memory)?;
-        let bus = Bus::new(board, Arc::clone(&memory), shadow, seed);
+        let bus = Bus::new(board, Arc::clone(&memory), shadow, frame_buffer, seed);
         let bus = Arc::new(Mutex::new(bus));
         let processor = || {
             let pins = Box::new(Pins::new(&bus));
@@ -164,6 +174,98 @@ impl Machine {
     #[must_use]
     pub const fn memory(&self) -> &Arc<PhysicalMemory> {
         &self.memory
+    }
+
+    /// Puts a disk in floppy drive 0 (A) or 1 (B). The guest notices by the
+    /// disk-change line. The disk that was there comes back.
+    pub fn insert_floppy(&self, drive: usize, floppy: Floppy) -> Option<Floppy> {
+        let mut bus = crate::bus::lock(&self.bus);
+        bus.board.change_floppy(drive, Some(floppy))
+    }
+
+    /// Presses keys one after the other, at a pace that guests keep up with. They
+    /// come after those that are still to be pressed.
+    pub fn type_keys(&mut self, events: &[KeyEvent]) {
+        crate::bus::lock(&self.bus).typist.type_keys(events);
+    }
+
+    /// Types a text on the keyboard.
+    ///
+    /// # Errors
+    /// When a US keyboard has no key for a character; nothing is typed then.
+    pub fn type_text(&mut self, text: &str) -> Result<(), KeyError> {
+        self.type_keys(&keys::strokes_of_text(text)?);
+        Ok(())
+    }
+
+    /// Presses a key or a combination by name, such as `ret` or `ctrl-alt-del`.
+    ///
+    /// # Errors
+    /// When there is no such key.
+    pub fn press(&mut self, name: &str) -> Result<(), KeyError> {
+        self.type_keys(&keys::strokes_of_name(name)?);
+        Ok(())
+    }
+
+    /// Whether keys are still to be pressed.
+    #[must_use]
+    pub fn is_typing(&self) -> bool {
+        crate::bus::lock(&self.bus).typist.is_busy()
+    }
+
+    /// Moves the mouse, or changes its buttons.
+    pub fn move_mouse(&mut self, movement: MouseMove) {
+        let MouseMove { right, up, buttons } = movement;
+        let mut bus = crate::bus::lock(&self.bus);
+        bus.board.keyboard().move_mouse(right, up, buttons);
+    }
+
+    /// What somebody does at the keyboard or the mouse, at their own pace.
+    pub fn admit(&mut self, gesture: Gesture) {
+        match gesture {
+            Gesture::Key(event) => crate::bus::lock(&self.bus).typist.press(event),
+            Gesture::Mouse(movement) => self.move_mouse(movement),
+        }
+    }
+
+    /// Guest time.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        let bus = crate::bus::lock(&self.bus);
+        bus.clock.now(self.cpu.state.instructions)
+    }
+
+    /// Takes the disk out of floppy drive 0 (A) or 1 (B).
+    pub fn eject_floppy(&self, drive: usize) -> Option<Floppy> {
+        crate::bus::lock(&self.bus).board.change_floppy(drive, None)
+    }
+
+    /// Puts a disc in a CD-ROM drive and closes its tray; the guest finds a unit
+    /// attention. The disc that was there comes back.
+    ///
+    /// # Errors
+    /// The disc again, if there is no CD-ROM drive at that place.
+    pub fn insert_cd(&self, place: Place, disc: Disc) -> Result<Option<Disc>, Disc> {
+        crate::bus::lock(&self.bus).board.insert_cd(place, disc)
+    }
+
+    /// Takes the disc out of a CD-ROM drive, also if the guest has locked it.
+    pub fn eject_cd(&self, place: Place) -> Option<Disc> {
+        crate::bus::lock(&self.bus).board.eject_cd(place)
+    }
+
+    /// The characters on the screen, if there is one and it is in a text mode.
+    #[must_use]
+    pub fn text_screen(&self) -> Option<TextScreen> {
+        crate::bus::lock(&self.bus).board.vga()?.text_screen()
+    }
+
+    /// The picture on the screen, if there is one.
+    #[must_use]
+    pub fn frame(&self) -> Option<Frame> {
+        let bus = crate::bus::lock(&self.bus);
+        let now = bus.clock.now(self.cpu.state.instructions);
+        Some(bus.board.vga()?.frame(now))
     }
 
     /// A reset: chips and processor start again, and so does what was booted.

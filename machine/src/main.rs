@@ -5,21 +5,26 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use rax_cpu::{Interpreter, Model};
-use rax_devices::{Console, Disk};
+use rax_devices::{Console, Loopback, Network, Unplugged};
 use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
 use rax_jit::{Jit, Report};
+use rax_machine::automation::{Automation, ScriptFailure, SerialTap};
 use rax_machine::cli::{
-    self, BiosOption, ClockSource, Command, DumpOptions, Engine, RunOptions, SerialOption,
+    self, BiosOption, Cable, ClockSource, Command, DumpOptions, Engine, ParallelOption, RunOptions,
+    SerialOption, VgaModel,
 };
 use rax_machine::host::{
-    FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawDisk, RawMode, SilentConsole,
+    FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawMode, SilentConsole,
     StdioConsole, file_console, file_sink, handle_signals, message, read_stdin,
 };
 use rax_machine::load::{self, BootRequest, InputFile, LoadError, Module, Role};
+use rax_machine::onlookers::Onlookers;
+use rax_machine::screenshot;
 use rax_machine::verify::{VerifyError, verify};
 use rax_machine::watch::Trace;
 use rax_machine::{
-    Boot, BuildError, Config, End, Fittings, Machine, Pace, jit_dump, memory_map, stats,
+    Boot, BuildError, Config, End, Fittings, Machine, NetworkAdapter, Pace, jit_dump, media,
+    memory_map, stats,
 };
 use rax_mmu::HostRamError;
 
@@ -42,6 +47,8 @@ enum Failure {
     Lockstep(#[source] HostRamError),
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    #[error(transparent)]
+    Script(#[from] ScriptFailure),
     #[error("cannot write the trace to '{path}'; check the path after --trace")]
     Trace {
         path: String,
@@ -55,7 +62,11 @@ impl Failure {
         match self {
             Self::Host(error) => error.exit_code(),
             Self::Verify(error) => error.exit_code(),
-            Self::Load(_) | Self::Build(_) | Self::Lockstep(_) | Self::Trace { .. } => 2,
+            Self::Load(_)
+            | Self::Script(_)
+            | Self::Build(_)
+            | Self::Lockstep(_)
+            | Self::Trace { .. } => 2,
         }
     }
 }
@@ -137,6 +148,8 @@ fn chain(error: &dyn Error) -> String {
 struct HostEnds {
     inbox: Inbox,
     door: Option<InputDoor>,
+    /// Hears what the serial ports send.
+    serial: SerialTap,
     outputs: Vec<FinishOutput>,
     uses_stdio: bool,
 }
@@ -153,13 +166,7 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
         fittings,
     })?;
     let (verdict, report) = set_engine(options, &mut machine)?;
-    let mut watcher = match &options.trace {
-        Some(path) => Trace::to_file(path).map_err(|source| Failure::Trace {
-            path: path.display().to_string(),
-            source,
-        })?,
-        None => Trace::default(),
-    };
+    let mut onlookers = onlookers(options, &ends)?;
 
     handle_signals(&ends.inbox)?;
     let raw = if ends.uses_stdio {
@@ -179,7 +186,7 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
         door: ends.door,
     };
     let start = Instant::now();
-    let end = machine.run(&pace, &mut watcher);
+    let end = machine.run(&pace, &mut onlookers);
     let elapsed = start.elapsed();
     // Whatever the guest wrote is out before anything is said.
     drop(ends.outputs);
@@ -191,7 +198,7 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
         }
         message(&format!("statistics\n{text}"));
     }
-    if let Err(source) = watcher.finish() {
+    if let Err(source) = std::mem::take(&mut onlookers.trace).finish() {
         let path = options
             .trace
             .as_ref()
@@ -201,7 +208,58 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
     if let Some(divergence) = verdict.divergence() {
         message(&divergence.to_string());
     }
-    Ok(exit_code(end, machine.cpu.state.instructions))
+    conclude(options, end, &machine, &onlookers)
+}
+
+/// Everybody who looks on.
+fn onlookers(options: &RunOptions, ends: &HostEnds) -> Result<Onlookers, Failure> {
+    let trace = match &options.trace {
+        Some(path) => Trace::to_file(path).map_err(|source| Failure::Trace {
+            path: path.display().to_string(),
+            source,
+        })?,
+        None => Trace::default(),
+    };
+    let script = Automation::from_option(&options.screen.script, ends.serial.clone())?;
+    if let Some(path) = &options.screen.screenshot {
+        // Better now than after hours.
+        std::fs::File::create(path).map_err(|source| HostError::OutputFile {
+            path: path.clone(),
+            option: "--screenshot",
+            source,
+        })?;
+    }
+    Ok(Onlookers { trace, script })
+}
+
+/// The last picture, and what `rax` ends with.
+fn conclude(
+    options: &RunOptions,
+    end: End,
+    machine: &Machine,
+    onlookers: &Onlookers,
+) -> Result<u8, Failure> {
+    if let Some(path) = &options.screen.screenshot {
+        let frame = machine.frame().unwrap_or_default();
+        screenshot::save_png(&frame, path).map_err(|source| HostError::OutputFile {
+            path: path.clone(),
+            option: "--screenshot",
+            source,
+        })?;
+    }
+    let has_failed = matches!(
+        end,
+        End::Host(_) | End::Build(_) | End::ScriptFailed(_) | End::Quit(_) | End::Diverged
+    );
+    let code = exit_code(end, machine.cpu.state.instructions);
+    let awaited = onlookers.script.as_ref().and_then(Automation::awaited);
+    Ok(match awaited.filter(|_| !has_failed) {
+        Some(pattern) => {
+            message(&format!("awaited, but not seen: {}", pattern.as_str()));
+            124
+        }
+        None => code,
+    })
 }
 
 /// Gives the machine the engine that was asked for. The verdict on two engines side by
@@ -281,7 +339,7 @@ fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
 
 /// The firmware that was named; else one that boots media, or the demonstration.
 fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
-    let media = !options.disks.is_empty();
+    let media = !options.media.is_empty();
     match &options.bios {
         Some(BiosOption::File(path)) => load::read_firmware(path),
         Some(BiosOption::SeaBios) => load::read_firmware(&load::find_seabios()?),
@@ -292,10 +350,16 @@ fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
 
 /// What is plugged into the board, and the host's side of it.
 fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failure> {
+    let vga_bios = match &options.screen.vga_bios {
+        Some(path) => Some(load::vga_bios(path)?),
+        None => load::default_vga_bios(),
+    };
     let mut fittings = Fittings {
         debug_exit: options.debug_exit,
         processors: options.cpus,
         smbios: options.smbios.clone(),
+        vga: options.screen.vga == VgaModel::Std,
+        vga_bios,
         ..Fittings::default()
     };
     fittings.start_time = match options.clock {
@@ -318,12 +382,23 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
             }
             SerialOption::None => Box::new(SilentConsole::default()),
         };
-        fittings.serial.push(console);
+        fittings.serial.push(ends.serial.listen(console));
     }
-    for disk in &options.disks {
-        let disk: Box<dyn Disk> = Box::new(RawDisk::open(&disk.path, disk.access)?);
-        fittings.disks.push(disk);
+    if let ParallelOption::File(path) = &options.parallel {
+        let (sink, finish) = file_sink(path, "--parallel", &ends.inbox)?;
+        ends.outputs.push(finish);
+        fittings.printer = Some(Box::new(sink));
     }
+    let adapters = options.network.iter().map(|option| NetworkAdapter {
+        model: option.model,
+        address: option.address,
+        network: match option.cable {
+            Cable::Unplugged => Box::new(Unplugged) as Box<dyn Network>,
+            Cable::Loopback => Box::new(Loopback::default()),
+        },
+    });
+    fittings.network.extend(adapters);
+    media::plug(&options.media, &mut fittings).map_err(HostError::from)?;
     if let Some(path) = &options.debugcon {
         let (sink, finish) = file_sink(path, "--debugcon", &ends.inbox)?;
         ends.outputs.push(finish);
@@ -335,7 +410,7 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
 /// What `rax` ends with; see `rax run --help`.
 fn exit_code(end: End, instructions: u64) -> u8 {
     match end {
-        End::PowerOff | End::Reset | End::Quit(Quit::Key) => 0,
+        End::PowerOff | End::Reset | End::Quit(Quit::Key) | End::Scripted => 0,
         // As good as off, and often meant so; but it may be a guest that gave up.
         End::Halted => {
             message("the guest halted with interrupts off; nothing can wake it");
@@ -345,6 +420,10 @@ fn exit_code(end: End, instructions: u64) -> u8 {
         // What differs has been said.
         End::Diverged => 4,
         End::Status(status) => status as u8,
+        End::ScriptFailed(failed) => {
+            message(&failed.to_string());
+            2
+        }
         End::Timeout => {
             message(&format!(
                 "the time is up, after {instructions} instructions"

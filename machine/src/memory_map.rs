@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use rax_mmu::{MapError, PhysicalAddress, PhysicalMemory, RamBlock, Target};
 
+use crate::board::VIDEO_BYTES;
 use crate::load::{MemoryKind, MemoryRange};
 
 /// End of conventional memory.
@@ -26,11 +27,11 @@ const SMRAM_BYTES: u64 = 0x2_0000;
 /// The largest ROM that also appears below 1 MiB.
 const ROM_WINDOW: u64 = 0x2_0000;
 
-/// How much address space to reserve for `ram` bytes of RAM and a ROM of `rom` bytes.
+/// How much address space to reserve for `ram` bytes of RAM, a ROM of `rom` bytes and video memory.
 #[must_use]
 pub fn reservation(ram: u64, rom: u64) -> u64 {
-    let blank = 0x1_0000;
-    ram + rom.next_multiple_of(EXTENDED) + EXTENDED + (EXTENDED - CONVENTIONAL_END) + blank
+    let rom = rom.next_multiple_of(EXTENDED) + EXTENDED;
+    ram + rom + (EXTENDED - CONVENTIONAL_END) + LARGEST_SEGMENT + VIDEO_BYTES
 }
 
 /// Puts `ram` bytes of RAM where a PC has it.

@@ -35,6 +35,13 @@ impl MemoryWindows {
         self.moving.extend(windows);
     }
 
+    /// Where the moving window of a chip is that begins with this register.
+    pub(crate) fn start_of(&self, chip: ChipId, first_register: u64) -> Option<u64> {
+        let wanted =
+            |window: &&MemoryWindow| window.chip == chip && window.first_register == first_register;
+        self.moving.iter().find(wanted).map(|window| window.start)
+    }
+
     /// The chip and register at an address.
     pub(crate) fn find(&self, address: u64) -> Option<(ChipId, u64)> {
         let all = self.fixed.iter().chain(&self.moving);
@@ -62,7 +69,9 @@ mod tests {
         windows.set_moving([window(0xfe00_0000, 0x100_0000, 2)]);
         assert_eq!(windows.find(0xfec0_0010), Some((ChipId(1), 0x110)));
         assert_eq!(windows.find(0xfec0_1000), Some((ChipId(2), 0xc0_1100)));
+        assert_eq!(windows.start_of(ChipId(2), 0x100), Some(0xfe00_0000));
         windows.set_moving([]);
+        assert_eq!(windows.start_of(ChipId(2), 0x100), None);
         assert_eq!(windows.find(0xfec0_1000), None);
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rax_cpu::Stop;
 use rax_devices::{ResetKind, Time};
 
+use crate::automation::StepFailed;
 use crate::bus::lock;
 use crate::cli::ClockSource;
 use crate::host::{HostClock, HostError, Inbox, InputDoor, Quit};
@@ -50,6 +51,10 @@ pub enum End {
     Instructions,
     /// Two engines side by side came to different states.
     Diverged,
+    /// A script has come to its end.
+    Scripted,
+    /// A step of a script could not be carried out.
+    ScriptFailed(StepFailed),
     /// The user wanted to quit.
     Quit(Quit),
     /// The host failed.
@@ -68,6 +73,22 @@ pub trait Watcher {
     fn single_steps(&self) -> bool {
         false
     }
+    /// The guest time at which [`Watcher::look`] shall be called, to the instruction.
+    fn next_look(&self) -> Option<Time> {
+        None
+    }
+    /// The host's time, in nanoseconds of the run, at which [`Watcher::look`] shall
+    /// be called if the processor has nothing to do until then.
+    fn next_host_look(&self) -> Option<u64> {
+        None
+    }
+    /// Called between slices of instructions, at [`Watcher::next_look`] and at other
+    /// times; may act on the machine and end the run.
+    fn look(&mut self, _machine: &mut Machine, _host_ns: u64) -> Option<End> {
+        None
+    }
+    /// Somebody wants a picture of the screen.
+    fn screenshot(&mut self, _machine: &Machine) {}
 }
 
 impl Machine {
@@ -85,6 +106,7 @@ impl Machine {
             host,
             last: (self.cpu.state.instructions, 0),
             input: Vec::new(),
+            screenshots: 0,
         };
         let mut turn_is_over = true;
         loop {
@@ -94,14 +116,17 @@ impl Machine {
             if let Some(end) = self.requests(pace) {
                 return end;
             }
+            if let Some(end) = pacer.call(self, watcher) {
+                return end;
+            }
             if self.turns.are_taken() && !self.next_turn(turn_is_over) {
                 turn_is_over = true;
-                if let Some(end) = pacer.idle(self) {
+                if let Some(end) = pacer.idle(self, watcher) {
                     return end;
                 }
                 continue;
             }
-            let until = pacer.slice_end(self);
+            let until = pacer.slice_end(self, watcher.next_look());
             let stop = if watcher.single_steps() {
                 watcher.before(self);
                 self.engine.step(&mut self.cpu)
@@ -115,7 +140,7 @@ impl Machine {
                 Stop::Diverged => return End::Diverged,
                 Stop::Halted if self.turns.are_taken() => turn_is_over = true,
                 Stop::Halted => {
-                    if let Some(end) = pacer.idle(self) {
+                    if let Some(end) = pacer.idle(self, watcher) {
                         return end;
                     }
                 }
@@ -206,6 +231,8 @@ struct Pacer<'a> {
     last: (u64, u64),
     /// Input that came while the guest could not be told.
     input: Vec<u8>,
+    /// Pictures that were asked for.
+    screenshots: usize,
 }
 
 impl Pacer<'_> {
@@ -236,6 +263,11 @@ impl Pacer<'_> {
                 return Some(End::Quit(quit));
             }
             self.input.extend(arrivals.input);
+            self.screenshots += arrivals.screenshots;
+            for gesture in arrivals.gestures {
+                log::trace!("{gesture:?} at instruction {instructions}");
+                machine.admit(gesture);
+            }
         }
         let mut bus = lock(&machine.bus);
         if self.pace.clock == ClockSource::Real {
@@ -258,8 +290,16 @@ impl Pacer<'_> {
         None
     }
 
+    /// Lets the watcher look.
+    fn call(&mut self, machine: &mut Machine, watcher: &mut dyn Watcher) -> Option<End> {
+        for _ in 0..std::mem::take(&mut self.screenshots) {
+            watcher.screenshot(machine);
+        }
+        watcher.look(machine, self.host.now_ns())
+    }
+
     /// Up to which count the processor may run without another look.
-    fn slice_end(&self, machine: &mut Machine) -> u64 {
+    fn slice_end(&self, machine: &mut Machine, next_look: Option<Time>) -> u64 {
         let instructions = machine.cpu.state.instructions;
         let mut bus = lock(&machine.bus);
         let slice = match self.pace.clock {
@@ -270,7 +310,7 @@ impl Pacer<'_> {
         if machine.turns.are_taken() {
             until = until.min(machine.turns.end());
         }
-        let deadline = bus.board.next_deadline();
+        let deadline = bus.next_deadline().into_iter().chain(next_look).min();
         if let Some(deadline) = deadline {
             until = until.min(bus.clock.instructions_at(deadline));
         }
@@ -281,14 +321,15 @@ impl Pacer<'_> {
     }
 
     /// The processor waits for an interrupt: so do we.
-    fn idle(&mut self, machine: &mut Machine) -> Option<End> {
+    fn idle(&mut self, machine: &mut Machine, watcher: &dyn Watcher) -> Option<End> {
         if !machine.can_be_woken() {
             return Some(End::Halted);
         }
         let instructions = machine.cpu.state.instructions;
         let deadline = {
             let mut bus = lock(&machine.bus);
-            let deadline = bus.board.next_deadline();
+            let deadline = bus.next_deadline();
+            let deadline = deadline.into_iter().chain(watcher.next_look()).min();
             let now = bus.clock.now(instructions);
             match (self.pace.clock, deadline) {
                 (ClockSource::Virtual, Some(deadline)) => {
@@ -305,10 +346,9 @@ impl Pacer<'_> {
                 .ok()
                 .and_then(|ns| self.host.instant_at(ns))
         });
-        let until: Option<Instant> = match (wake, limit) {
-            (Some(wake), Some(limit)) => Some(wake.min(limit)),
-            (wake, limit) => wake.or(limit),
-        };
+        let look = watcher.next_host_look();
+        let look = look.and_then(|ns| self.host.instant_at(ns));
+        let until: Option<Instant> = [wake, limit, look].into_iter().flatten().min();
         self.pace.inbox.wait_until(until);
         // Sleeping is not running: it must not count as slowness.
         self.last = (instructions, self.host.now_ns());

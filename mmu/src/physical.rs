@@ -16,6 +16,7 @@ use crate::code_pages::{CodeMarks, CodePages};
 use crate::dirty_pages::DirtyPages;
 use crate::host_ram::{HostAddress, HostRam, HostRamError};
 
+mod block;
 mod map;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,13 @@
 //! The first-level TLB, in the layout that compiled code reads.
 //!
-//! One direct-mapped table of 256 entries for each [`View`]. An access hits if
+//! One direct-mapped table of 1024 entries for each [`View`]. An access hits if
 //! `(address ^ tag) <= 4096 - size`, unsigned: on the right page the xor leaves
 //! the offset, so the one compare tests tag, validity and page crossing. The
 //! host address is then `address + delta`.
+//!
+//! What a fill drives out of an entry goes to the entry of the same number in a table
+//! of victims, so two pages that share an entry need no page walk in turns. Nobody but
+//! compiled code looks there; it lets the two change places.
 //!
 //! An invalid tag must not be hit by any address that selects its entry. All
 //! ones do for every entry but the last, whose index the page at the top of the
@@ -18,7 +22,7 @@ use crate::host_ram::HostAddress;
 pub(crate) mod second;
 
 /// Entries in each table.
-pub const TLB_ENTRIES: usize = 256;
+pub const TLB_ENTRIES: usize = 1024;
 /// Size of an entry in bytes, as a power of two.
 pub const TLB_ENTRY_BITS: u32 = 5;
 
@@ -64,9 +68,11 @@ type Bits = [[u64; TLB_ENTRIES / 64]; 3];
 #[derive(Clone, Debug)]
 pub struct Tlb {
     views: [[TlbEntry; TLB_ENTRIES]; 4],
-    /// Which entries are not empty, so that a flush touches only those.
+    /// What was driven out of the entry of the same number; never what is in there.
+    victims: [[TlbEntry; TLB_ENTRIES]; 3],
+    /// Which entries, or victims, are not empty, so that a flush touches only those.
     filled: Bits,
-    /// Which of them are parts of larger pages.
+    /// Which of them may be parts of larger pages.
     large: Bits,
 }
 
@@ -83,14 +89,15 @@ pub(crate) struct Fill {
     pub(crate) large: bool,
 }
 
-// Compiled code finds an entry at `view * 8192 + (address >> 7 & 0x1fe0)`.
+// Compiled code finds an entry at `view * 32768 + (address >> 7 & 0x7fe0)`.
 const _: () = assert!(size_of::<TlbEntry>() == 1 << TLB_ENTRY_BITS);
 const _: () = assert!(offset_of!(TlbEntry, read_tag) == 0);
 const _: () = assert!(offset_of!(TlbEntry, write_tag) == 8);
 const _: () = assert!(offset_of!(TlbEntry, delta) == 16);
 const _: () = assert!(offset_of!(TlbEntry, host_page) == 24);
 const _: () = assert!(offset_of!(Tlb, views) == 0);
-const _: () = assert!(Tlb::view_offset(View::SupervisorAc) == 2 * 8192);
+const _: () = assert!(Tlb::view_offset(View::SupervisorAc) == 2 * 32768);
+const _: () = assert!(Tlb::INDEX_MASK == 0x7fe0);
 
 /// The tag that no address selecting entry `index` can hit.
 #[inline]
@@ -116,17 +123,31 @@ impl Default for Tlb {
         let table = std::array::from_fn(Self::empty_entry);
         Self {
             views: [table; 4],
-            filled: [[0; 4]; 3],
-            large: [[0; 4]; 3],
+            victims: [table; 3],
+            filled: Bits::default(),
+            large: Bits::default(),
         }
     }
 }
 
 impl Tlb {
+    /// An address shifted right by [`Tlb::INDEX_SHIFT`] and masked with this is the offset
+    /// of its entry in a view's table.
+    pub const INDEX_MASK: u32 = (TLB_ENTRIES as u32 - 1) << TLB_ENTRY_BITS;
+    /// How far an address is shifted to find its entry.
+    pub const INDEX_SHIFT: u32 = PAGE_BITS - TLB_ENTRY_BITS;
+
     /// The offset of a view's table from the start of the [`Tlb`], in bytes.
     #[must_use]
     pub const fn view_offset(view: View) -> usize {
         (view as usize) << (TLB_ENTRY_BITS + TLB_ENTRIES.trailing_zeros())
+    }
+
+    /// The offset of a view's victims from the start of the [`Tlb`], in bytes.
+    /// [`View::Careful`] has none.
+    #[must_use]
+    pub const fn victims_offset(view: View) -> usize {
+        offset_of!(Self, victims) + Self::view_offset(view)
     }
 
     /// The host address of a read of `size` bytes (1 to 4096), if it hits.
@@ -172,6 +193,12 @@ impl Tlb {
         let index = index(page);
         let entry = &mut self.views[view as usize][index];
         let same = entry.read_tag == page && entry.host_page == host_page;
+        if entry.read_tag != page
+            && entry.read_tag != invalid_tag(index)
+            && let Some(victims) = self.victims.get_mut(view as usize)
+        {
+            victims[index] = *entry;
+        }
         if writable {
             entry.write_tag = page;
         } else if !same {
@@ -182,19 +209,17 @@ impl Tlb {
         entry.host_page = host_page;
         let (word, bit) = (index / 64, 1 << (index % 64));
         self.filled[view as usize][word] |= bit;
-        let large_word = &mut self.large[view as usize][word];
-        *large_word = if large {
-            *large_word | bit
-        } else {
-            *large_word & !bit
-        };
+        if large {
+            // Stays until the next flush, since the page may become a victim.
+            self.large[view as usize][word] |= bit;
+        }
     }
 
     /// Empties all tables.
     pub(crate) fn flush(&mut self) {
         self.for_each_filled(|index, entry| *entry = Self::empty_entry(index));
-        self.filled = [[0; TLB_ENTRIES / 64]; 3];
-        self.large = self.filled;
+        self.filled = Bits::default();
+        self.large = Bits::default();
     }
 
     /// Forgets the page around `address`, and what may be parts of it.
@@ -203,7 +228,7 @@ impl Tlb {
     /// parts of larger pages within the same 1 GiB go.
     pub(crate) fn flush_page(&mut self, address: u64) {
         let index = index(address);
-        for table in &mut self.views {
+        for table in self.views.iter_mut().chain(&mut self.victims) {
             if table[index].read_tag == address & PAGE_MASK {
                 table[index] = Self::empty_entry(index);
             }
@@ -235,14 +260,18 @@ impl Tlb {
         self.for_each(&filled, act);
     }
 
-    /// Calls `act` with each entry whose bit is set.
+    /// Calls `act` with each entry whose bit is set, and its victim.
     #[inline]
     fn for_each(&mut self, bits: &Bits, mut act: impl FnMut(usize, &mut TlbEntry)) {
-        for (table, bits) in self.views.iter_mut().zip(bits) {
+        let tables = self.views.iter_mut().zip(&mut self.victims);
+        for ((table, victims), bits) in tables.zip(bits) {
             for (word, &bits) in bits.iter().enumerate() {
                 for_each_bit(bits, |bit| {
                     let index = word * 64 + bit as usize;
                     if let Some(entry) = table.get_mut(index) {
+                        act(index, entry);
+                    }
+                    if let Some(entry) = victims.get_mut(index) {
                         act(index, entry);
                     }
                 });
@@ -334,6 +363,34 @@ mod tests {
         tlb.flush_page(0x4010_0000);
         let found = pages.map(|page| tlb.probe_read(View::User, LinearAddress(page), 1).is_some());
         assert_eq!(found, [false, false, true, true]);
+    }
+
+    #[test]
+    fn what_is_driven_out_is_a_victim_until_it_is_flushed() {
+        let pages: [u64; 2] = [0x7000, 0x7000 + (TLB_ENTRIES << PAGE_BITS) as u64];
+        let index = index(pages[0]);
+        let filled = || {
+            let mut tlb = Tlb::default();
+            tlb.fill(View::User, small(pages[0], 0x1000));
+            tlb.fill(View::User, small(pages[1], 0x2000));
+            assert_eq!(tlb.probe_read(View::User, LinearAddress(pages[0]), 1), None);
+            assert_eq!(tlb.victims[0][index].write_tag, pages[0]);
+            tlb
+        };
+        let flushes: [fn(&mut Tlb); 4] = [
+            Tlb::flush,
+            Tlb::flush_writes,
+            |tlb| tlb.flush_host_writes(0x1000),
+            |tlb| tlb.flush_page(0x7123),
+        ];
+        for flush in flushes {
+            let mut tlb = filled();
+            flush(&mut tlb);
+            assert_eq!(tlb.victims[0][index].write_tag, invalid_tag(index));
+        }
+        let mut tlb = filled();
+        tlb.fill(View::User, small(pages[0], 0x1000));
+        assert_eq!(tlb.victims[0][index].read_tag, pages[1]);
     }
 
     #[test]

@@ -13,8 +13,9 @@ use crate::system_control::SystemLines;
 use crate::{
     ApicQueue, DebugConsole, DebugExit, Disc, ExitRequest, FwCfg, HostBridge, Hpet, I8042, Ide,
     IdeDrive, IoApic, IsaBridge, LocalApic, LocalApicModel, MemoryConsole, MemoryDisk, MemoryLines,
-    PicPair, PiixIde, Pit, Port92, PowerManagement, PowerManagementWires, PowerOffRequest,
-    ResetControl, Rtc, Serial,
+    MemoryNetwork, Ne2000, Parallel, PciVga, PicPair, PiixIde, Pit, PlainVideoMemory, Port92,
+    PowerManagement, PowerManagementWires, PowerOffRequest, ResetControl, Rtc, Rtl8139, Serial,
+    Unplugged, Vga,
 };
 
 fn access() -> impl Strategy<Value = Access> {
@@ -75,6 +76,10 @@ fn fw_cfg() -> FwCfg {
     device
 }
 
+fn video_memory() -> Box<PlainVideoMemory> {
+    Box::new(PlainVideoMemory::new(0))
+}
+
 /// The chips on the PCI bus.
 fn pci_chips() -> Vec<(Box<dyn Device>, bool)> {
     let (lines, wire) = wire();
@@ -89,6 +94,12 @@ fn pci_chips() -> Vec<(Box<dyn Device>, bool)> {
         (Box::new(fw_cfg()), true),
         (Box::new(HostBridge::new(MemoryLines::new())), true),
         (Box::new(IsaBridge::new(lines, 16, outputs)), true),
+        // What is in video memory stays there when the state is taken back.
+        (Box::new(Vga::new(video_memory())), false),
+        (
+            Box::new(PciVga::new(video_memory(), Some(vec![0x55; 100]))),
+            false,
+        ),
         (
             Box::new(PowerManagement::new(wires, Vec::new(), None)),
             true,
@@ -162,15 +173,44 @@ fn chips() -> Vec<(Box<dyn Device>, bool)> {
             Box::new(I8042::new(wire.clone(), wire.clone(), system.clone())),
             true,
         ),
+        (
+            Box::new(Parallel::new(wire.clone(), Box::new(typed()))),
+            true,
+        ),
         (Box::new(Port92::new(system.clone())), true),
         (Box::new(ResetControl::new(system)), true),
         (Box::new(DebugExit::new(ExitRequest::new())), true),
         (Box::new(DebugConsole::new(Box::new(typed()))), true),
     ];
+    chips.extend(network_adapters());
     chips.extend(pci_chips());
     chips.extend(apics());
     chips.extend(drives());
     chips
+}
+
+fn network_adapters() -> Vec<(Box<dyn Device>, bool)> {
+    let (_, wire) = wire();
+    let address = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+    let busy = MemoryNetwork::new();
+    for length in [0, 5, 60, 300, 1514, 4000] {
+        busy.deliver(&vec![0xff; length]);
+    }
+    vec![
+        (
+            Box::new(Ne2000::new(wire.clone(), address, Box::new(Unplugged))),
+            true,
+        ),
+        (
+            Box::new(Ne2000::new(wire.clone(), address, Box::new(busy.clone()))),
+            false,
+        ),
+        (
+            Box::new(Rtl8139::new(wire.clone(), address, Box::new(Unplugged))),
+            true,
+        ),
+        (Box::new(Rtl8139::new(wire, address, Box::new(busy))), false),
+    ]
 }
 
 proptest! {

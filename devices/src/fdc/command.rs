@@ -99,7 +99,7 @@ impl Fdc {
         };
         let protected = self.media[number]
             .as_ref()
-            .is_some_and(super::Medium::is_write_protected);
+            .is_some_and(super::Floppy::is_write_protected);
         let track_0 = drive.cylinder == 0;
         // Ready and two-sided read as ones.
         0x28 | select & 3 | head | u8::from(track_0) << 4 | u8::from(protected) << 6

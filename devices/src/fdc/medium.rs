@@ -33,29 +33,32 @@ const fn format(cylinders: u8, heads: u8, sectors: u8) -> FloppyFormat {
     }
 }
 
-/// From 160 KiB to 2.88 MiB, the larger ones with more cylinders or sectors than usual too.
-const FORMATS: [FloppyFormat; 14] = [
-    format(40, 1, 8),
-    format(40, 1, 9),
-    format(40, 2, 8),
-    format(40, 2, 9),
-    format(80, 1, 9),
-    format(80, 2, 9),
-    format(80, 2, 10),
-    format(82, 2, 10),
-    format(80, 2, 15),
-    format(80, 2, 18),
-    format(80, 2, 20),
-    format(80, 2, 21),
-    format(82, 2, 21),
-    format(80, 2, 36),
-];
-
 impl FloppyFormat {
+    /// From 160 KiB to 2.88 MiB, smallest first, the larger ones with more
+    /// cylinders or sectors than usual too.
+    pub const ALL: [Self; 14] = [
+        format(40, 1, 8),
+        format(40, 1, 9),
+        format(40, 2, 8),
+        format(40, 2, 9),
+        format(80, 1, 9),
+        format(80, 2, 9),
+        format(80, 2, 10),
+        format(82, 2, 10),
+        format(80, 2, 15),
+        format(80, 2, 18),
+        format(80, 2, 20),
+        format(80, 2, 21),
+        format(82, 2, 21),
+        format(80, 2, 36),
+    ];
+
     /// The format of a disk of so many 512-byte sectors; none if no PC formats one so.
     #[must_use]
     pub fn of_size(sectors: u64) -> Option<Self> {
-        FORMATS.into_iter().find(|format| format.total() == sectors)
+        Self::ALL
+            .into_iter()
+            .find(|format| format.total() == sectors)
     }
 
     /// Its sectors, all together.
@@ -90,17 +93,41 @@ pub(super) enum SectorError {
     Host,
 }
 
-/// A disk in a drive.
-pub(super) struct Medium {
+/// A disk whose size no floppy has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{sectors} sectors of 512 bytes are no floppy disk's size")]
+pub struct NotAFloppy {
+    /// Its size.
+    pub sectors: u64,
+}
+
+/// A floppy disk, to be put in a drive.
+pub struct Floppy {
     pub(super) format: FloppyFormat,
     disk: Box<dyn Disk>,
 }
 
-impl Medium {
-    /// None if the disk's size is not a floppy's.
-    pub(super) fn new(disk: Box<dyn Disk>) -> Option<Self> {
-        let format = FloppyFormat::of_size(disk.sectors())?;
-        Some(Self { format, disk })
+impl Floppy {
+    /// A floppy disk with the contents of `disk`.
+    ///
+    /// # Errors
+    /// When the disk's size is not a floppy's.
+    pub fn new(disk: Box<dyn Disk>) -> Result<Self, NotAFloppy> {
+        let sectors = disk.sectors();
+        let format = FloppyFormat::of_size(sectors).ok_or(NotAFloppy { sectors })?;
+        Ok(Self { format, disk })
+    }
+
+    /// How it is formatted.
+    #[must_use]
+    pub const fn format(&self) -> FloppyFormat {
+        self.format
+    }
+
+    /// The disk back.
+    #[must_use]
+    pub fn into_disk(self) -> Box<dyn Disk> {
+        self.disk
     }
 
     pub(super) fn is_write_protected(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Fdc, medium::rate};
+use super::{Fdc, Floppy, medium::rate};
 use crate::conformance::{Access, Action, check, check_replay};
 use crate::device::{Context, Device};
 use crate::dma::Dma;
@@ -54,7 +54,7 @@ impl Bench {
         } else {
             disk.clone()
         };
-        fdc.change_disk(0, Some(Box::new(plugged))).unwrap();
+        fdc.change_disk(0, Floppy::new(Box::new(plugged)).ok());
         let mut bench = Self {
             fdc,
             dma,
@@ -275,13 +275,17 @@ fn a_changed_disk_shows_until_the_head_steps() {
     assert_eq!(bench.read(7), 0x80);
     bench.seek(1);
     assert_eq!(bench.read(7), 0);
-    bench.fdc.change_disk(0, None).unwrap();
+    let taken = bench.fdc.change_disk(0, None).unwrap();
+    assert_eq!(taken.format().total(), 2880);
     assert_eq!(bench.read(7), 0x80);
     bench.seek(0);
     assert_eq!(bench.read(7), 0x80);
     let odd = MemoryDisk::new(vec![0; 512 * 1000]);
-    let refused = bench.fdc.change_disk(0, Some(Box::new(odd)));
-    assert_eq!(refused.unwrap_err().sectors, 1000);
+    let refused = Floppy::new(Box::new(odd)).err();
+    assert_eq!(refused.unwrap().sectors, 1000);
+    // Such a drive there is not.
+    let spare = bench.fdc.change_disk(2, Some(taken));
+    assert!(spare.is_some());
 }
 
 #[test]
@@ -317,7 +321,7 @@ proptest! {
         let irqs = IrqLines::new();
         let dma = DmaPair::new();
         let mut fdc = Fdc::new(IrqLine::new(&irqs, 6), dma.line(2));
-        fdc.change_disk(0, Some(Box::new(MemoryDisk::new(vec![0; 737_280])))).unwrap();
+        fdc.change_disk(0, Floppy::new(Box::new(MemoryDisk::new(vec![0; 737_280]))).ok());
         check(&mut fdc, &accesses);
         check_replay(&mut fdc, &accesses);
     }

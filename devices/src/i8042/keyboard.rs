@@ -1,13 +1,16 @@
-//! The keyboard: its commands and its buffer.
+//! The keyboard: its commands, its buffer, and keys that repeat while held.
 //!
 //! IBM PS/2 Hardware Interface Technical Reference, "Keyboards (101- and
-//! 102-key)".
+//! 102-key)". The last key that went down repeats until it goes up. A host
+//! whose own keyboard repeats sends its code again and again: that is no new
+//! key press, so keys repeat as the guest has set it.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
 use super::translation::{BREAK, to_set_1};
+use crate::time::Time;
 
 const ACKNOWLEDGE: u8 = 0xfa;
 const RESEND: u8 = 0xfe;
@@ -17,6 +20,14 @@ const ECHO: u8 = 0xee;
 const IDENTITY: [u8; 2] = [0xab, 0x83];
 /// The keyboard's buffer of key codes.
 const BUFFER_BYTES: usize = 16;
+/// The prefix of the keys that the first PC did not have.
+const EXTENDED: u8 = 0xe0;
+/// The prefix of Pause, whose codes hold its release, and which never repeats.
+const PAUSE: u8 = 0xe1;
+/// Nanoseconds of the shortest wait before a held key repeats.
+const DELAY_NS: u64 = 250_000_000;
+/// Nanoseconds of the unit in which the repeat rate counts, 1/240 second.
+const RATE_UNIT_NS: u64 = 4_166_667;
 
 /// The command whose parameter is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +47,15 @@ enum ScanCodeSet {
     Two,
 }
 
+/// The key that repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Held {
+    is_extended: bool,
+    code: u8,
+    /// When it comes again; known from the first look at the clock.
+    repeats_at: Option<Time>,
+}
+
 /// The keyboard.
 #[derive(Debug)]
 pub(super) struct Keyboard {
@@ -48,6 +68,7 @@ pub(super) struct Keyboard {
     scans: bool,
     leds: u8,
     rate: u8,
+    held: Option<Held>,
     /// A set 2 release prefix was swallowed by the translation.
     releasing: bool,
     last_sent: u8,
@@ -62,8 +83,17 @@ pub(super) struct SavedKeyboardV1 {
     scans: bool,
     leds: u8,
     rate: u8,
+    held: Option<Held>,
     releasing: bool,
     last_sent: u8,
+}
+
+impl Held {
+    /// What it sends when it goes down.
+    fn codes(self) -> impl Iterator<Item = u8> + Clone {
+        let prefix = self.is_extended.then_some(EXTENDED);
+        prefix.into_iter().chain([self.code])
+    }
 }
 
 impl Keyboard {
@@ -77,6 +107,7 @@ impl Keyboard {
             leds: 0,
             // 10.9 characters a second after half a second.
             rate: 0x2b,
+            held: None,
             releasing: false,
             last_sent: 0,
         }
@@ -92,11 +123,69 @@ impl Keyboard {
             // A keyboard that does not scan notices no key.
             return true;
         }
+        if let Some(held) = self.held
+            && held.codes().eq(codes.iter().copied())
+        {
+            // The host's keyboard repeats; this one does it by itself.
+            return true;
+        }
         if self.keys.len() + codes.len() > BUFFER_BYTES {
             return false;
         }
         self.keys.extend(codes);
+        self.note_held(codes);
         true
+    }
+
+    /// Finds out which key is down last after `codes`.
+    fn note_held(&mut self, codes: &[u8]) {
+        let (mut is_extended, mut is_release) = (false, false);
+        for &code in codes {
+            match code {
+                PAUSE => return,
+                EXTENDED => is_extended = true,
+                BREAK => is_release = true,
+                _ => {
+                    let is_held = self
+                        .held
+                        .is_some_and(|held| (held.is_extended, held.code) == (is_extended, code));
+                    if !is_release {
+                        self.held = Some(Held {
+                            is_extended,
+                            code,
+                            repeats_at: None,
+                        });
+                    } else if is_held {
+                        self.held = None;
+                    }
+                    (is_extended, is_release) = (false, false);
+                }
+            }
+        }
+    }
+
+    /// When the held key comes again.
+    pub(super) fn repeats_at(&self) -> Option<Time> {
+        self.held?.repeats_at
+    }
+
+    /// Lets the held key repeat if it is time.
+    pub(super) fn advance(&mut self, now: Time) {
+        let Some(held) = &mut self.held else { return };
+        let Some(due) = held.repeats_at else {
+            let delays = u64::from(self.rate >> 5 & 3) + 1;
+            held.repeats_at = Some(now.after_ns(delays * DELAY_NS));
+            return;
+        };
+        if now < due {
+            return;
+        }
+        let units = u64::from(8 + (self.rate & 7)) << (self.rate >> 3 & 3);
+        held.repeats_at = Some(now.after_ns(units * RATE_UNIT_NS));
+        let codes = held.codes();
+        if self.keys.len() + codes.clone().count() <= BUFFER_BYTES {
+            self.keys.extend(codes);
+        }
     }
 
     pub(super) fn has_byte(&self) -> bool {
@@ -177,6 +266,7 @@ impl Keyboard {
                     ScanCodeSet::Two
                 };
                 self.keys.clear();
+                self.held = None;
                 self.releasing = false;
                 self.acknowledge();
             }
@@ -197,6 +287,7 @@ impl Keyboard {
             0xf3 => self.expect(Expects::Rate),
             0xf4 => {
                 self.keys.clear();
+                self.held = None;
                 self.scans = true;
                 self.acknowledge();
             }
@@ -249,6 +340,7 @@ impl Keyboard {
             scans,
             leds,
             rate,
+            held,
             releasing,
             last_sent,
         } = self;
@@ -260,6 +352,7 @@ impl Keyboard {
             scans: *scans,
             leds: *leds,
             rate: *rate,
+            held: *held,
             releasing: *releasing,
             last_sent: *last_sent,
         }
@@ -274,6 +367,7 @@ impl Keyboard {
             scans,
             leds,
             rate,
+            held,
             releasing,
             last_sent,
         } = saved;
@@ -285,6 +379,7 @@ impl Keyboard {
             scans,
             leds,
             rate,
+            held,
             releasing,
             last_sent,
         }

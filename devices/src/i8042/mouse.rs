@@ -1,6 +1,9 @@
-//! The mouse: a standard PS/2 one with three buttons.
+//! The mouse: a standard PS/2 one with three buttons, which drivers that know
+//! how turn into one with a wheel, and then into one with five buttons.
 //!
-//! IBM PS/2 Hardware Interface Technical Reference, "Mouse".
+//! IBM PS/2 Hardware Interface Technical Reference, "Mouse"; Microsoft, "Wheel
+//! and five-button support of PS/2-compatible mice": a certain sequence of
+//! sample rates changes the identity and the packets.
 
 use std::collections::VecDeque;
 
@@ -9,9 +12,11 @@ use serde::{Deserialize, Serialize};
 const ACKNOWLEDGE: u8 = 0xfa;
 const RESEND: u8 = 0xfe;
 const SELF_TEST_PASSED: u8 = 0xaa;
-const IDENTITY: u8 = 0x00;
-/// Movement packets that may wait; later movement is added up instead.
+/// Bytes that may wait before movement is only added up.
 const WAITING_BYTES: usize = 9;
+/// The sample rates that ask for a wheel, and then for five buttons.
+const WHEEL_KNOCK: [u8; 3] = [200, 100, 80];
+const FIVE_BUTTONS_KNOCK: [u8; 3] = [200, 200, 80];
 
 /// What the next byte from the guest is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +24,14 @@ enum Expects {
     Command,
     Resolution,
     SampleRate,
+}
+
+/// What the mouse says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Identity {
+    Standard,
+    Wheel,
+    FiveButtons,
 }
 
 /// The mouse.
@@ -33,10 +46,14 @@ pub(super) struct Mouse {
     scaling_2_to_1: bool,
     resolution: u8,
     sample_rate: u8,
+    identity: Identity,
+    /// The last three sample rates that were set.
+    knocks: [u8; 3],
     buttons: u8,
     /// Movement not reported yet.
     right: i32,
     up: i32,
+    down: i32,
     last_sent: u8,
 }
 
@@ -50,9 +67,13 @@ pub(super) struct SavedMouseV1 {
     scaling_2_to_1: bool,
     resolution: u8,
     sample_rate: u8,
+    identity: Identity,
+    /// The last three sample rates that were set.
+    knocks: [u8; 3],
     buttons: u8,
     right: i32,
     up: i32,
+    down: i32,
     last_sent: u8,
 }
 
@@ -68,21 +89,39 @@ impl Mouse {
             // 4 counts a millimetre, 100 reports a second.
             resolution: 2,
             sample_rate: 100,
+            identity: Identity::Standard,
+            knocks: [0; 3],
             buttons: 0,
             right: 0,
             up: 0,
+            down: 0,
             last_sent: 0,
         }
     }
 
     /// Moves the mouse and sets its buttons.
     pub(super) fn move_by(&mut self, right: i32, up: i32, buttons: u8) {
-        let changed = right != 0 || up != 0 || self.buttons != buttons & 7;
+        let buttons = buttons & 0x1f;
+        let changed = right != 0 || up != 0 || self.buttons != buttons;
         self.right = self.right.saturating_add(right);
         self.up = self.up.saturating_add(up);
-        self.buttons = buttons & 7;
-        if changed && self.reports && !self.remote && self.bytes.len() < WAITING_BYTES {
-            self.report();
+        self.buttons = buttons;
+        if changed {
+            self.report_by_itself();
+        }
+    }
+
+    /// Turns the wheel towards the user.
+    pub(super) fn turn_wheel(&mut self, down: i32) {
+        if self.identity != Identity::Standard {
+            self.down = self.down.saturating_add(down);
+            self.report_by_itself();
+        }
+    }
+
+    fn report_by_itself(&mut self) {
+        if self.reports && !self.remote && self.bytes.len() < WAITING_BYTES {
+            self.report(self.scaling_2_to_1);
         }
     }
 
@@ -98,16 +137,32 @@ impl Mouse {
     }
 
     /// Queues a movement packet.
-    fn report(&mut self) {
-        let right = self.right.clamp(-255, 255);
-        let up = self.up.clamp(-255, 255);
+    fn report(&mut self, scaled: bool) {
+        let right = self.right.clamp(-127, 127);
+        let up = self.up.clamp(-127, 127);
         self.right -= right;
         self.up -= up;
+        let (right, up) = if scaled {
+            (scaled_2_to_1(right), scaled_2_to_1(up))
+        } else {
+            (right, up)
+        };
         let [right_low, ..] = right.to_le_bytes();
         let [up_low, ..] = up.to_le_bytes();
         // Bit 3 is always set; bits 4 and 5 are the signs.
-        let first = 0x08 | self.buttons | (u8::from(right < 0) << 4) | (u8::from(up < 0) << 5);
+        let signs = (u8::from(right < 0) << 4) | (u8::from(up < 0) << 5);
+        let first = 0x08 | (self.buttons & 7) | signs;
         self.bytes.extend([first, right_low, up_low]);
+        if self.identity == Identity::Standard {
+            return;
+        }
+        let down = self.down.clamp(-8, 7);
+        self.down -= down;
+        let [wheel, ..] = down.to_le_bytes();
+        self.bytes.push_back(match self.identity {
+            Identity::FiveButtons => (wheel & 0x0f) | ((self.buttons >> 3) << 4),
+            _ => wheel,
+        });
     }
 
     /// A byte from the guest.
@@ -126,8 +181,27 @@ impl Mouse {
             }
             Expects::SampleRate => {
                 self.sample_rate = byte;
+                self.note_knock(byte);
                 self.bytes.push_back(ACKNOWLEDGE);
             }
+        }
+    }
+
+    fn note_knock(&mut self, rate: u8) {
+        let [_, second, third] = self.knocks;
+        self.knocks = [second, third, rate];
+        match (self.identity, self.knocks) {
+            (Identity::Standard, WHEEL_KNOCK) => self.identity = Identity::Wheel,
+            (Identity::Wheel, FIVE_BUTTONS_KNOCK) => self.identity = Identity::FiveButtons,
+            _ => {}
+        }
+    }
+
+    const fn identity_byte(&self) -> u8 {
+        match self.identity {
+            Identity::Standard => 0,
+            Identity::Wheel => 3,
+            Identity::FiveButtons => 4,
         }
     }
 
@@ -150,19 +224,20 @@ impl Mouse {
                     .extend([status, self.resolution, self.sample_rate]);
             }
             0xea | 0xf0 => self.remote = command == 0xf0,
-            0xeb => self.report(),
+            // An answer that was asked for is not scaled.
+            0xeb => self.report(false),
             0xec | 0xee => self.wraps = command == 0xee,
-            0xf2 => self.bytes.push_back(IDENTITY),
+            0xf2 => self.bytes.push_back(self.identity_byte()),
             0xf3 => self.expects = Expects::SampleRate,
             0xf4 | 0xf5 => {
                 self.reports = command == 0xf4;
-                self.right = 0;
-                self.up = 0;
+                (self.right, self.up, self.down) = (0, 0, 0);
             }
             0xf6 => self.set_defaults(),
             0xff => {
                 self.set_defaults();
-                self.bytes.extend([SELF_TEST_PASSED, IDENTITY]);
+                self.identity = Identity::Standard;
+                self.bytes.extend([SELF_TEST_PASSED, self.identity_byte()]);
             }
             _ => {}
         }
@@ -172,6 +247,7 @@ impl Mouse {
         *self = Self {
             bytes: std::mem::take(&mut self.bytes),
             buttons: self.buttons,
+            identity: self.identity,
             last_sent: self.last_sent,
             ..Self::new()
         };
@@ -200,9 +276,12 @@ impl Mouse {
             scaling_2_to_1,
             resolution,
             sample_rate,
+            identity,
+            knocks,
             buttons,
             right,
             up,
+            down,
             last_sent,
         } = self;
         SavedMouseV1 {
@@ -214,9 +293,12 @@ impl Mouse {
             scaling_2_to_1: *scaling_2_to_1,
             resolution: *resolution,
             sample_rate: *sample_rate,
+            identity: *identity,
+            knocks: *knocks,
             buttons: *buttons,
             right: *right,
             up: *up,
+            down: *down,
             last_sent: *last_sent,
         }
     }
@@ -231,9 +313,12 @@ impl Mouse {
             scaling_2_to_1,
             resolution,
             sample_rate,
+            identity,
+            knocks,
             buttons,
             right,
             up,
+            down,
             last_sent,
         } = saved;
         Self {
@@ -245,10 +330,26 @@ impl Mouse {
             scaling_2_to_1,
             resolution,
             sample_rate,
+            identity,
+            knocks,
             buttons,
             right,
             up,
+            down,
             last_sent,
         }
     }
+}
+
+/// Movement as the 2:1 scaling of stream mode reports it.
+const fn scaled_2_to_1(counts: i32) -> i32 {
+    let magnitude = match counts.unsigned_abs() as i32 {
+        0 => 0,
+        1 | 2 => 1,
+        3 => 3,
+        4 => 6,
+        5 => 9,
+        more => 2 * more,
+    };
+    magnitude * counts.signum()
 }

@@ -195,10 +195,10 @@ fn a_byte_can_be_read_twice_before_the_next_arrives() {
 fn a_disabled_keyboard_keeps_its_bytes() {
     let (mut controller, _, _) = controller();
     Probe::new(&mut controller).write(COMMAND, 0xad);
-    controller.key(&[0x1c]);
+    controller.key(&[0x1c, 0xf0, 0x1c]);
     let mut probe = Probe::new(&mut controller);
     assert_eq!(drain(&mut probe), []);
-    assert_eq!(ask(&mut probe, 0xae, &[]), [(0x1e, false)]);
+    assert_eq!(ask(&mut probe, 0xae, &[]), [(0x1e, false), (0x9e, false)]);
 }
 
 #[test]
@@ -228,4 +228,93 @@ fn the_keyboard_loopback_interrupts_as_a_key() {
     assert_eq!(lines.levels(), 2);
     assert_eq!(probe.read(COMMAND) & 0x21, 1);
     assert_eq!(probe.read(DATA), 0x42);
+}
+
+/// The next `count` bytes while a key is held, each with its time in milliseconds.
+fn held_bytes(probe: &mut Probe<'_>, count: usize) -> Vec<(u64, u8)> {
+    let mut bytes = Vec::new();
+    while bytes.len() < count {
+        let at = probe.wait_for_deadline().expect("a held key goes on");
+        if probe.read(COMMAND) & 1 != 0 {
+            bytes.push((at.0 / 1_000_000, probe.read(DATA)));
+        }
+    }
+    bytes
+}
+
+#[test]
+fn a_held_key_repeats_as_the_guest_has_set_it() {
+    let (mut controller, _, _) = controller();
+    assert!(controller.key(&[0xe0, 0x75]));
+    assert!(controller.key(&[0xe0, 0x75]), "the host's keyboard repeats");
+    let mut probe = Probe::new(&mut controller);
+    let expected = [(0, 0xe0), (0, 0x48), (500, 0xe0), (500, 0x48)];
+    assert_eq!(held_bytes(&mut probe, 6)[..4], expected);
+    // The fastest rate counts from the repetition after the next.
+    probe.write(DATA, 0xf3);
+    probe.write(DATA, 0x00);
+    let bytes = held_bytes(&mut probe, 10);
+    let times: Vec<_> = bytes.iter().filter(|byte| byte.1 == 0xe0).collect();
+    let [.., before, last] = times[..] else {
+        panic!("{bytes:x?}");
+    };
+    assert_eq!(last.0 - before.0, 33);
+}
+
+#[test]
+fn a_released_key_is_quiet() {
+    let (mut controller, _, _) = controller();
+    assert!(controller.key(&[0xe0, 0x75]));
+    assert!(controller.key(&[0x1c, 0xf0, 0x1c]));
+    let mut probe = Probe::new(&mut controller);
+    // The last key that went down is up again; the other does not take over.
+    let expected = [0xe0, 0x48, 0x1e, 0x9e];
+    assert_eq!(keyboard_bytes(&mut probe), expected);
+    assert_eq!(probe.wait_for_deadline(), None);
+}
+
+#[test]
+fn pause_does_not_repeat() {
+    let (mut controller, _, _) = controller();
+    assert!(controller.key(&[0xe1, 0x14, 0x77, 0xe1, 0xf0, 0x14, 0xf0, 0x77]));
+    let mut probe = Probe::new(&mut controller);
+    let codes = keyboard_bytes(&mut probe);
+    assert_eq!(codes, [0xe1, 0x1d, 0x45, 0xe1, 0x9d, 0xc5]);
+}
+
+/// Sets sample rates one by one, as drivers knock, and asks who is there.
+fn identity_after(probe: &mut Probe<'_>, rates: &[u8]) -> u8 {
+    for &rate in rates {
+        for byte in [0xf3, rate] {
+            assert_eq!(ask(probe, 0xd4, &[byte]), [(0xfa, true)]);
+        }
+    }
+    let answer = ask(probe, 0xd4, &[0xf2]);
+    assert_eq!(answer[0], (0xfa, true));
+    answer[1].0
+}
+
+#[test]
+fn the_mouse_grows_a_wheel_and_buttons_when_asked() {
+    let (mut controller, _, _) = controller();
+    let mut probe = Probe::new(&mut controller);
+    // Nobody asked for five buttons of a mouse without a wheel.
+    assert_eq!(identity_after(&mut probe, &[200, 200, 80]), 0);
+    assert_eq!(identity_after(&mut probe, &[200, 100, 80]), 3);
+    assert_eq!(ask(&mut probe, 0xd4, &[0xf4]), [(0xfa, true)]);
+    controller.turn_wheel(-1);
+    controller.move_mouse(5, -3, 0b1_0001);
+    let mut probe = Probe::new(&mut controller);
+    probe.wait_ns(100_000_000);
+    let bytes: Vec<_> = drain(&mut probe).iter().map(|(byte, _)| *byte).collect();
+    assert_eq!(bytes, [0x08, 0, 0, 0xff, 0x29, 5, 0xfd, 0]);
+    assert_eq!(identity_after(&mut probe, &[200, 200, 80]), 4);
+    controller.turn_wheel(2);
+    let mut probe = Probe::new(&mut controller);
+    probe.wait_ns(200_000_000);
+    let bytes: Vec<_> = drain(&mut probe).iter().map(|(byte, _)| *byte).collect();
+    assert_eq!(bytes, [0x09, 0, 0, 0x22]);
+    // A reset makes it a plain mouse again.
+    assert_eq!(ask(&mut probe, 0xd4, &[0xff]).last(), Some(&(0, true)));
+    assert_eq!(identity_after(&mut probe, &[]), 0);
 }

@@ -46,6 +46,15 @@ impl IdeDrive {
         self
     }
 
+    /// The size of a hard disk; none for a CD-ROM drive.
+    #[must_use]
+    pub fn disk_sectors(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Disk(disk) => Some(disk.sectors()),
+            Kind::CdRom(_) => None,
+        }
+    }
+
     /// Plugs it in as the `number`th drive of the machine.
     pub(super) fn plug_in(self, number: u8, has_dma: bool) -> Drive {
         let serial = self.serial.unwrap_or_else(|| format!("RAX{number:017}"));

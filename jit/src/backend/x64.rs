@@ -14,6 +14,7 @@ mod alu;
 mod asm;
 mod branch;
 mod flags;
+mod idiom;
 mod memory;
 mod plan;
 mod simd;
@@ -22,6 +23,7 @@ mod x87;
 
 use rax_cpu::insn::Insn;
 use rax_cpu::ir::{self, Name, Op};
+use rax_cpu::state::Gpr;
 
 use super::{Backend, Emitted, INTERPRET, JUMP_SLOTS, NO_EXIT};
 use crate::block::Unit;
@@ -30,6 +32,7 @@ use abi::{BUDGET, Routines};
 use asm::{Alu, Asm, Fixup, Reg, cc};
 use branch::Ending;
 use flags::{HostFlags, Pending};
+use memory::Miss;
 use plan::Plan;
 use values::Loc;
 use x87::Noted;
@@ -126,7 +129,11 @@ enum Detour {
         back: usize,
         with_flags: bool,
         with_vectors: bool,
+        /// The host's CF is to be put aside too.
+        saves_carry: bool,
         noted: Noted,
+        /// Probes whose entries may be filled instead.
+        misses: Vec<Miss>,
     },
     /// Loads the guest's vectors at the unit's start, and comes back; or leaves.
     LoadVectors { back: usize },
@@ -156,6 +163,10 @@ struct Emit<'a> {
     locs: Vec<Loc>,
     /// Temporaries that hold nothing.
     free: Vec<Reg>,
+    /// Guest registers that are temporaries of the instruction under way, kept in the
+    /// state meanwhile, and how many ways out there were before.
+    borrowed: Vec<(Gpr, Reg)>,
+    ways_before: usize,
     /// Scratch cells in use, a bit each.
     scratches: u8,
     /// The operation under way, and the number of its instruction.
@@ -167,6 +178,8 @@ struct Emit<'a> {
     made: Option<Name>,
     /// Jumps to this instruction's slow way.
     slow: Vec<Fixup>,
+    /// Its probes that may miss.
+    misses: Vec<Miss>,
     cold: Vec<Cold>,
     /// Which value or update the host's flags belong to.
     host_flags: HostFlags,
@@ -197,12 +210,15 @@ impl<'a> Emit<'a> {
             first_exit,
             locs: vec![Loc::Nowhere; block.ops.len()],
             free: vec![abi::T1, abi::T0],
+            borrowed: Vec::new(),
+            ways_before: 0,
             scratches: 0,
             position: 0,
             index: 0,
             shifted: 0,
             made: None,
             slow: Vec::new(),
+            misses: Vec::new(),
             cold: Vec::new(),
             host_flags: HostFlags::Unknown,
             pending: Pending::Unknown,
@@ -255,18 +271,30 @@ impl<'a> Emit<'a> {
         }
         let noted = self.noted;
         self.prepare_flags(range.clone());
-        for position in range {
+        let mut position = range.start;
+        while position < range.end {
             self.position = position;
-            self.operation(position)?;
-            self.release(position);
-            self.release_vectors(position);
+            match self.idiom(position)? {
+                0 => {
+                    self.operation(position)?;
+                    self.release(position);
+                    self.release_vectors(position);
+                    position += 1;
+                }
+                operations => {
+                    position += operations;
+                    self.release(position - 1);
+                }
+            }
         }
+        self.give_borrowed_back()?;
         debug_assert!(
             self.free.len() == 2,
             "values that outlive their instruction are registers or constants"
         );
-        if !self.slow.is_empty() {
+        if !self.slow.is_empty() || !self.misses.is_empty() {
             let from = std::mem::take(&mut self.slow);
+            let misses = std::mem::take(&mut self.misses);
             let with_flags = self.host_flags.is_known();
             if self.plan.writes_flags(index) && self.pending != Pending::CarryInState {
                 // On the slow way they are in the state.
@@ -279,7 +307,11 @@ impl<'a> Emit<'a> {
                     back: self.asm.here(),
                     with_flags,
                     with_vectors: self.vectors.are_loaded,
+                    saves_carry: self.plan.range(index).any(|at| {
+                        matches!(self.block.ops[at].0, Op::Flags(_)) && self.plan.saves_carry(at)
+                    }),
                     noted,
+                    misses,
                 },
             });
         }
@@ -379,19 +411,29 @@ impl<'a> Emit<'a> {
     fn emit_cold(&mut self) {
         // Nothing is added while it is emitted.
         for cold in std::mem::take(&mut self.cold) {
+            let mut what = cold.what;
+            if let Detour::CarryOut { misses, .. } = &mut what {
+                let misses = std::mem::take(misses);
+                self.fill_again(misses);
+            }
             for fixup in cold.from {
                 self.asm.bind(fixup);
             }
-            match cold.what {
+            match what {
                 Detour::CarryOut {
                     index,
                     back,
                     with_flags,
                     with_vectors,
+                    saves_carry,
                     noted,
+                    misses: _,
                 } => {
                     self.write_noted(noted);
                     self.call_interpreter(index, with_flags);
+                    if saves_carry {
+                        self.asm.set(cc::B, abi::CARRY);
+                    }
                     let entered = self.enter_x87_again(index);
                     if with_vectors && (index as usize) + 1 < self.unit.insns.len() {
                         self.load_vectors_after(index + 1, with_flags);

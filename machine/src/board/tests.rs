@@ -1,9 +1,11 @@
 //! The wiring: interrupts from a wire to the processor, PCI windows that move.
 
 use rax_devices::pci::Pin;
-use rax_devices::{NoMemory, Time};
+use rax_devices::{Disc, Floppy, IdeDrive, Loopback, MemoryConsole, MemoryDisk, NoMemory, Time};
 
-use super::{Board, Fittings, IO_APIC_BASE, LOCAL_APIC_BASE};
+use super::{
+    Board, BootDevice, Fittings, IO_APIC_BASE, LOCAL_APIC_BASE, NetworkAdapter, NetworkModel, Place,
+};
 
 fn board() -> Board {
     Board::pc(Fittings::default()).unwrap()
@@ -127,6 +129,7 @@ fn the_functions_are_where_firmware_looks_for_them() {
     let mut board = board();
     assert_eq!(board.identity(0, 0), 0x1237_8086);
     assert_eq!(board.identity(1, 0), 0x7000_8086);
+    assert_eq!(board.identity(1, 1), 0x7010_8086);
     assert_eq!(board.identity(1, 3), 0x7113_8086);
     assert_eq!(board.identity(1, 2), 0xffff_ffff);
     assert_eq!(board.identity(9, 0), 0xffff_ffff);
@@ -177,4 +180,167 @@ fn the_hpet_answers_in_halves_and_wholes() {
     board.memory_read(0xfed0_0000, &mut whole, Time(1), &mut NoMemory);
     assert_eq!(u64::from_le_bytes(whole), 10_000_000 << 32 | 0x8086_a201);
     assert_eq!(board.peek(0xfed0_0004), 10_000_000);
+}
+
+#[test]
+fn drives_are_where_software_looks_for_them() {
+    let disk = |sectors: usize| Box::new(MemoryDisk::new(vec![0; sectors * 512]));
+    let floppy = |kib: usize| Floppy::new(disk(kib * 2)).ok();
+    let fittings = Fittings {
+        drives: [
+            Some(IdeDrive::disk(disk(2 * 16 * 63))),
+            None,
+            Some(IdeDrive::cd_rom(None)),
+            Some(IdeDrive::disk(disk(1025 * 16 * 63))),
+        ],
+        floppies: vec![floppy(720), floppy(1200)],
+        boot_order: vec![BootDevice::Cdrom, BootDevice::Disk, BootDevice::Floppy],
+        ..Fittings::default()
+    };
+    let mut board = Board::pc(fittings).unwrap();
+    let mut cmos = |index: u8| {
+        board.out(0x70, &[index]);
+        board.inb(0x71)
+    };
+    assert_eq!([0x10, 0x12, 0x14].map(&mut cmos), [0x42, 0xf0, 0x47]);
+    assert_eq!(
+        [0x19, 0x1a, 0x1b, 0x1d, 0x23].map(&mut cmos),
+        [47, 0, 2, 16, 63]
+    );
+    assert_eq!([0x38, 0x39, 0x3d].map(&mut cmos), [0x10, 0x40, 0x23]);
+    // Each answers at its place: a disk, nobody, a packet device, a disk.
+    let expected = [(0x00, 0x50), (0x00, 0x00), (0x14, 0x00), (0x00, 0x50)];
+    for (n, (signature, status)) in expected.into_iter().enumerate() {
+        let base = [0x1f0, 0x170][n / 2];
+        board.out(base + 6, &[0xa0 | (n as u8 % 2) << 4]);
+        assert_eq!(
+            (board.inb(base + 4), board.inb(base + 7)),
+            (signature, status),
+            "{n}"
+        );
+    }
+    // The floppy controller leaves 3F6h to the disk.
+    assert_eq!((board.inb(0x3f6), board.inb(0x376)), (0x00, 0x50));
+    board.out(0x3f2, &[0x1c]);
+    assert_eq!((board.inb(0x3f2), board.inb(0x3f7)), (0x1c, 0x80));
+    // DMA: a page register, and a count through the flip-flop.
+    board.out(0x81, &[0x5a]);
+    board.out(0x05, &[0x34]);
+    board.out(0x05, &[0x12]);
+    assert_eq!(
+        [0x81, 0x05, 0x05].map(|port| board.inb(port)),
+        [0x5a, 0x34, 0x12]
+    );
+}
+
+#[test]
+fn media_change_by_hand() {
+    let disk = |bytes: usize| Box::new(MemoryDisk::new(vec![0; bytes]));
+    let fittings = Fittings {
+        drives: [None, None, Some(IdeDrive::cd_rom(None)), None],
+        ..Fittings::default()
+    };
+    let mut board = Board::pc(fittings).unwrap();
+    let disc = || Disc::new(disk(4096));
+    assert!(board.insert_cd(Place::PrimaryMaster, disc()).is_err());
+    assert!(matches!(
+        board.insert_cd(Place::SecondaryMaster, disc()),
+        Ok(None)
+    ));
+    assert!(board.eject_cd(Place::SecondaryMaster).is_some());
+    assert!(board.eject_cd(Place::SecondaryMaster).is_none());
+    let floppy = Floppy::new(disk(737_280)).ok();
+    assert!(board.change_floppy(1, floppy).is_none());
+    assert!(board.change_floppy(1, None).is_some());
+}
+
+#[test]
+fn the_vga_answers_at_its_legacy_places_and_its_bars() {
+    let mut board = Board::pc(Fittings {
+        vga: true,
+        ..Fittings::default()
+    })
+    .unwrap();
+    assert_eq!(board.identity(2, 0), 0x1111_1234);
+    // The miscellaneous output register: colour addresses, memory enabled.
+    board.out(0x3c2, &[3]);
+    assert_eq!(board.inb(0x3cc), 3);
+    // Sequencer and graphics controller for a plain frame of bytes, chained.
+    for (port, index, value) in [
+        (0x3c4, 2, 15),
+        (0x3c4, 4, 14),
+        (0x3ce, 6, 5),
+        (0x3ce, 8, 0xff),
+    ] {
+        board.out(port, &[index, value]);
+    }
+    board.poke(0xa_0000, 0x0403_0201);
+    assert_eq!(board.peek(0xa_0000), 0x0403_0201);
+    board.configure(2, 0, 0x10, &[0, 0, 0, 0xe0]);
+    board.configure(2, 0, 0x18, &[0, 0, 0, 0xe2]);
+    assert_eq!(board.frame_buffer(), None);
+    board.configure(2, 0, 0x04, &[2]);
+    assert_eq!(board.frame_buffer(), Some(0xe000_0000));
+    assert_eq!(board.peek(0xe000_0000), 0x0403_0201);
+    board.poke(0xe200_0504, 32 << 16 | 480);
+    board.out(0x1ce, &[2, 0]);
+    let mut height = [0; 2];
+    board.port_read(0x1d0, &mut height, Time(1), &mut NoMemory);
+    assert_eq!(u16::from_le_bytes(height), 480);
+}
+
+#[test]
+fn a_frame_comes_back_through_a_loopback_plug() {
+    let adapter = |model| NetworkAdapter {
+        model,
+        address: [2, 0, 0, 0, 0, 1],
+        network: Box::new(Loopback::default()),
+    };
+    let mut board = Board::pc(Fittings {
+        network: vec![
+            adapter(NetworkModel::Rtl8139),
+            adapter(NetworkModel::Ne2000),
+        ],
+        ..Fittings::default()
+    })
+    .unwrap();
+    assert_eq!(board.identity(3, 0), 0x8139_10ec);
+    board.configure(3, 0, 0x10, &[1, 0xc0]);
+    board.configure(3, 0, 0x04, &[1]);
+    assert_eq!(board.inb(0xc000), 2, "the station's address");
+    // The NE2000: started, promiscuous, its ring at 46h to 80h, a frame of
+    // zeros to a station nobody is.
+    for (register, value) in [
+        (0x0, 0x21),
+        (0xc, 0x10),
+        (0x1, 0x46),
+        (0x2, 0x80),
+        (0x3, 0x46),
+        (0x0, 0x61),
+        (0x7, 0x47),
+        (0x0, 0x22),
+        (0x4, 0x40),
+        (0x5, 60),
+        (0x6, 0),
+        (0x0, 0x26),
+    ] {
+        board.out(0x300 + register, &[value]);
+    }
+    board.advance(Time(1_000_000), &mut NoMemory);
+    let mut status = [0];
+    board.port_read(0x307, &mut status, Time(1_000_000), &mut NoMemory);
+    assert_eq!(status[0] & 3, 3, "sent and received");
+}
+
+#[test]
+fn what_is_printed_comes_out() {
+    let printer = MemoryConsole::new();
+    let mut board = Board::pc(Fittings {
+        printer: Some(Box::new(printer.clone())),
+        ..Fittings::default()
+    })
+    .unwrap();
+    board.out(0x378, b"!");
+    board.out(0x37a, &[0x0d]);
+    assert_eq!(printer.output(), b"!");
 }

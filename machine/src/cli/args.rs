@@ -7,17 +7,17 @@ use clap::{Args, Parser};
 use rax_jit::lockstep::SLICE;
 use rax_jit::passes::Selection;
 
+use super::adapters::AdapterArguments;
+use super::media::MediaArguments;
+use super::screen::{Order, ScreenArguments};
 use crate::handover::smbios::SmbiosString;
 
 use super::values;
 use super::verify::VerifyArguments;
 use super::{
-    BiosOption, ClockSource, DiskOption, DumpOptions, DumpSource, Engine, RunOptions, SerialOption,
-    Stop,
+    BiosOption, ClockSource, DumpOptions, DumpSource, Engine, RunOptions, SerialOption, Stop,
 };
 
-/// Drives that the board has room for: the master of each ATA channel.
-const MAX_DISKS: usize = 2;
 /// COM1 to COM4.
 const MAX_SERIAL_PORTS: usize = 4;
 
@@ -164,14 +164,6 @@ pub(super) struct RunArguments {
         help_heading = "Machine"
     )]
     smbios: Vec<SmbiosString>,
-    /// Raw disk image; 'snapshot' forgets writes at the end; may be repeated
-    #[arg(
-        long,
-        value_name = "FILE[,readonly|,snapshot]",
-        value_parser = values::disk,
-        help_heading = "Machine"
-    )]
-    disk: Vec<DiskOption>,
     /// What COM1 is connected to; repeated for COM2 to COM4
     #[arg(
         long,
@@ -187,6 +179,13 @@ pub(super) struct RunArguments {
     /// A write of V to this port ends the run with exit code V * 2 + 1
     #[arg(long, value_name = "PORT", value_parser = values::port, help_heading = "Machine")]
     debug_exit: Option<u16>,
+
+    #[command(flatten)]
+    adapters: AdapterArguments,
+    #[command(flatten)]
+    media: MediaArguments,
+    #[command(flatten)]
+    screen: ScreenArguments,
 
     /// What carries out the instructions
     #[arg(
@@ -232,14 +231,17 @@ pub(super) struct RunArguments {
 }
 
 const AFTER_HELP: &str = "\
-Without --kernel, --bios and --disk, the embedded test ROM checks the machine and offers a small monitor.
-With --disk alone, the host's SeaBIOS boots it.
+Without --kernel, --bios and media, the embedded test ROM checks the machine and offers a small monitor.
+With --disk, --cdrom or --floppy alone, the host's SeaBIOS boots it.
 The guest's serial line is this terminal; Ctrl-A X ends the run, Ctrl-A H lists the keys.
+--wait-text, --type and --script end the run with exit code 0 when all steps are done and the last one waited or
+--script was given; with 124 if what they wait for does not come.
 
 Examples:
   rax run
   rax run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0'
-  rax run --bios seabios --disk disk.img,snapshot
+  rax run --floppy freedos.img,snapshot
+  rax run --disk disk.qcow2 --cdrom install.iso --boot cdrom,disk
   rax run --memory 1G --disk disk.img,snapshot --kernel vmlinuz --append root=/dev/sda
   rax run --kernel xen --initrd 'vmlinuz console=hvc0' --initrd initrd.img
   rax run --clock virtual --serial file:boot.log --timeout 60 --no-reboot --kernel vmlinuz
@@ -250,12 +252,16 @@ Exit codes:
   2    wrong usage or bad input
   3    triple fault, with --no-reboot
   4    the engines came to different states, with --engine lockstep
-  124  the time or the instructions were used up
+  124  the time or the instructions were used up, or an awaited text did not come
   else the guest's debug-exit status";
 
 impl RunArguments {
     /// The options, checked against each other.
-    pub(super) fn into_options(self, cpu_models: &[&str]) -> Result<RunOptions, Stop> {
+    pub(super) fn into_options(
+        self,
+        cpu_models: &[&str],
+        order: &Order,
+    ) -> Result<RunOptions, Stop> {
         if !cpu_models.contains(&self.cpu.as_str()) {
             let known = cpu_models.join(", ");
             return Err(Stop::usage(format_args!(
@@ -267,11 +273,6 @@ impl RunArguments {
             return Err(Stop::usage(
                 "--engine lockstep compares one processor; give --cpus 1",
             ));
-        }
-        if self.disk.len() > MAX_DISKS {
-            return Err(Stop::usage(format_args!(
-                "the machine takes {MAX_DISKS} disks; give --disk less often"
-            )));
         }
         if self.serial.len() > MAX_SERIAL_PORTS {
             let text = format_args!(
@@ -290,14 +291,18 @@ impl RunArguments {
                 "only one --serial can be stdio; connect the others to file:PATH or none",
             ));
         }
+        let (parallel, network) = self.adapters.into_options()?;
         Ok(RunOptions {
             kernel: self.kernel,
             bios: self.bios,
             initrds: self.initrd,
             append: self.append.unwrap_or_default(),
             memory_bytes: self.memory,
-            disks: self.disk,
+            media: self.media.into_options()?,
+            screen: self.screen.into_options(order)?,
             serial: self.serial,
+            parallel,
+            network,
             debugcon: self.debugcon,
             cpu: self.cpu,
             cpus: self.cpus,

@@ -1,6 +1,8 @@
 //! Command lines as a user types them.
 
 use super::*;
+use crate::NetworkModel;
+use crate::host::{Access, ImageOptions};
 
 const MODELS: &[&str] = &["max", "486", "x86-64"];
 
@@ -41,7 +43,8 @@ fn every_option_is_understood() {
         "--kernel k --initrd a --initrd b --append -x=1 --memory 1G --disk d,snapshot --serial none \
          --debugcon log --cpu 486 --engine jit --clock virtual --seed 7 --debug-exit 0xf4 --timeout 2.5 \
          --max-instructions 1_000 --no-reboot --stats --trace t \
-         --lockstep-slice 500 --jit-cache 2M --cpus 4 --smbios type1-serial=7",
+         --lockstep-slice 500 --jit-cache 2M --vga std --vga-bios rom --screenshot s.png --script s.rax \
+         --parallel file:lpt --net ne2000 --net rtl8139,loopback --cpus 4 --smbios type1-serial=7",
     );
     let expected = RunOptions {
         kernel: Some("k".into()),
@@ -49,11 +52,30 @@ fn every_option_is_understood() {
         initrds: vec!["a".into(), "b".into()],
         append: "-x=1".into(),
         memory_bytes: 1 << 30,
-        disks: vec![DiskOption {
-            path: "d".into(),
-            access: Access::Snapshot,
-        }],
+        media: MediaOptions {
+            disks: vec![ImageOptions::new("d", Access::Snapshot)],
+            ..MediaOptions::default()
+        },
+        screen: ScreenOptions {
+            vga: VgaModel::Std,
+            vga_bios: Some("rom".into()),
+            screenshot: Some("s.png".into()),
+            script: ScriptOption::File("s.rax".into()),
+        },
         serial: vec![SerialOption::None],
+        parallel: ParallelOption::File("lpt".into()),
+        network: vec![
+            NetworkOption {
+                model: NetworkModel::Ne2000,
+                address: [0x52, 0x54, 0, 0x12, 0x34, 0x56],
+                cable: Cable::Unplugged,
+            },
+            NetworkOption {
+                model: NetworkModel::Rtl8139,
+                address: [0x52, 0x54, 0, 0x12, 0x34, 0x57],
+                cable: Cable::Loopback,
+            },
+        ],
         debugcon: Some("log".into()),
         cpu: "486".into(),
         cpus: 4,
@@ -122,7 +144,7 @@ fn mistakes_are_one_line_that_says_what_to_do() {
         mistake(&[
             "--disk", "a", "--disk", "b", "--disk", "c", "--disk", "d", "--disk", "e"
         ])
-        .contains("2 disks")
+        .contains("4 disks and CDs")
     );
     assert!(mistake(&["vmlinuz"]).contains("vmlinuz"));
     assert!(mistake(&["--kernel"]).contains("--kernel"));
@@ -189,4 +211,34 @@ fn code_to_dump_comes_from_digits_or_a_file() {
 #[test]
 fn the_arguments_are_consistent() {
     args::Arguments::command().debug_assert();
+}
+
+#[test]
+fn screen_options_are_checked() {
+    assert_eq!(run("").screen, ScreenOptions::default());
+    assert_eq!(run("--vga none").screen.vga, VgaModel::None);
+    assert!(mistake(&["--vga", "cga"]).contains("--vga"));
+    for option in ["--vga-bios", "--screenshot"] {
+        assert!(mistake(&["--vga", "none", option, "x"]).contains(option));
+    }
+    assert!(mistake(&["--wait-text", "a("]).contains("--wait-text"));
+    assert!(mistake(&["--type", r"\q"]).contains("--type"));
+    assert!(mistake(&["--script", "s", "--type", "x"]).contains("--script"));
+}
+
+#[test]
+fn waiting_and_typing_keep_their_order() {
+    let words = ["--wait-text", "A", "--type", r"b\n", "--wait-text", "-c"];
+    let words = ["rax", "run"].iter().chain(&words);
+    let Command::Run(options) = parse_from(words, MODELS).expect("is understood") else {
+        panic!("rax run is a run");
+    };
+    let ScriptOption::Steps(steps) = options.screen.script else {
+        panic!("steps were given");
+    };
+    use crate::automation::{Pattern, Step};
+    let steps: Vec<_> = steps.into_iter().map(|(_, step)| step).collect();
+    let pattern = |text| Step::WaitText(Pattern::new(text).unwrap());
+    let typed = Step::Keys(crate::keys::strokes_of_text("b\n").unwrap());
+    assert_eq!(steps, [pattern("A"), typed, pattern("-c")]);
 }

@@ -4,10 +4,9 @@ use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{BiosOption, DiskOption, SerialOption};
+use super::{BiosOption, SerialOption};
 use crate::board::MOST_PROCESSORS;
 use crate::handover::smbios::{self, SmbiosString};
-use crate::host::Access;
 
 const MIB: u64 = 1 << 20;
 const PAGE: u64 = 4096;
@@ -30,9 +29,15 @@ pub(super) enum ValueError {
     #[error("give 256K to 1G, such as 64M")]
     JitCache,
     #[error("name a file, such as disk.img or disk.img,snapshot")]
-    Disk,
-    #[error("what follows the comma must be 'readonly' or 'snapshot'")]
-    DiskFlag,
+    Image,
+    #[error(
+        "what follows the comma must be 'readonly', 'snapshot', 'format=raw' or 'format=qcow2'"
+    )]
+    ImageFlag,
+    #[error("'readonly' and 'snapshot' exclude each other")]
+    ImageAccess,
+    #[error("name each of floppy, disk and cdrom at most once, such as cdrom,disk")]
+    BootOrder,
     #[error("name a file, or give builtin or seabios")]
     Bios,
     #[error("give 1 to 64")]
@@ -41,6 +46,14 @@ pub(super) enum ValueError {
     Smbios,
     #[error("give stdio, file:PATH or none")]
     Serial,
+    #[error("give file:PATH or none")]
+    Parallel,
+    #[error("give ne2000 or rtl8139, then ',loopback' or ',mac=02:00:00:00:00:01' if you like")]
+    Network,
+    #[error(
+        "an adapter's address is six pairs of hexadecimal digits, the first pair even, such as 02:00:00:00:00:01"
+    )]
+    StationAddress,
     #[error("give a port from 0 to 0xffff, such as 0xf4")]
     Port,
     #[error("give a number of seconds above 0, such as 60 or 0.5")]
@@ -102,26 +115,6 @@ fn size(text: &str) -> Result<Option<u64>, ValueError> {
     Ok(count.and_then(|count| count.checked_mul(unit)))
 }
 
-/// `FILE`, `FILE,readonly` or `FILE,snapshot`.
-pub(super) fn disk(text: &str) -> Result<DiskOption, ValueError> {
-    let (path, access) = match text.rsplit_once(',') {
-        Some((path, "readonly")) => (path, Access::ReadOnly),
-        Some((path, "snapshot")) => (path, Access::Snapshot),
-        // A comma may belong to the name; a bare word after it rather was meant as a flag.
-        Some((_, flag)) if !flag.is_empty() && flag.chars().all(|c| c.is_ascii_alphabetic()) => {
-            return Err(ValueError::DiskFlag);
-        }
-        _ => (text, Access::ReadWrite),
-    };
-    if path.is_empty() {
-        return Err(ValueError::Disk);
-    }
-    Ok(DiskOption {
-        path: PathBuf::from(path),
-        access,
-    })
-}
-
 /// How many processors.
 pub(super) fn processors(text: &str) -> Result<u16, ValueError> {
     let number = text.parse().ok();
@@ -160,6 +153,22 @@ pub(super) fn serial(text: &str) -> Result<SerialOption, ValueError> {
         ("none", _) => Ok(SerialOption::None),
         (_, Some(path)) if !path.is_empty() => Ok(SerialOption::File(PathBuf::from(path))),
         _ => Err(ValueError::Serial),
+    }
+}
+
+/// The address of one station: `52:54:00:12:34:56`.
+pub(super) fn station_address(text: &str) -> Result<[u8; 6], ValueError> {
+    let pairs = text.split(':').map(|pair| match pair.len() {
+        2 => u8::from_str_radix(pair, 16).map_err(|_| ValueError::StationAddress),
+        _ => Err(ValueError::StationAddress),
+    });
+    let bytes: Vec<_> = pairs.collect::<Result<_, _>>()?;
+    let address: [u8; 6] = bytes.try_into().map_err(|_| ValueError::StationAddress)?;
+    // Odd addresses are groups', not stations'.
+    if address[0] & 1 == 0 {
+        Ok(address)
+    } else {
+        Err(ValueError::StationAddress)
     }
 }
 
@@ -304,25 +313,6 @@ mod tests {
         for bad in ["255K", "0", "2G", "99999999999999999999G", "", "-1M"] {
             assert_eq!(jit_cache(bad), Err(ValueError::JitCache), "{bad}");
         }
-    }
-
-    #[test]
-    fn disks() {
-        let disk_of = |path: &str, access| {
-            Ok(DiskOption {
-                path: path.into(),
-                access,
-            })
-        };
-        assert_eq!(disk("a.img"), disk_of("a.img", Access::ReadWrite));
-        assert_eq!(
-            disk("a,b.img,snapshot"),
-            disk_of("a,b.img", Access::Snapshot)
-        );
-        assert_eq!(disk("a,b.img"), disk_of("a,b.img", Access::ReadWrite));
-        assert_eq!(disk("a.img,readonly"), disk_of("a.img", Access::ReadOnly));
-        assert_eq!(disk("a.img,snapshto"), Err(ValueError::DiskFlag));
-        assert_eq!(disk(",readonly"), Err(ValueError::Disk));
     }
 
     #[test]

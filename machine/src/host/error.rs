@@ -3,57 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::ImageError;
+
 /// Why a host end cannot be had, or failed while the guest ran.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
-    /// No such disk image.
-    #[error("disk image '{}' does not exist; check the path after --disk, or make one with: truncate -s 64M {}", .path.display(), .path.display())]
-    DiskMissing {
-        /// Its path.
-        path: PathBuf,
-    },
-    /// A directory was named as a disk image.
-    #[error("disk image '{}' is a directory; name a file in it after --disk", .path.display())]
-    DiskIsDirectory {
-        /// Its path.
-        path: PathBuf,
-    },
-    /// The image may be read but not written.
-    #[error("disk image '{}' cannot be written ({source}); use --disk {},readonly or --disk {},snapshot", .path.display(), .path.display(), .path.display())]
-    DiskNotWritable {
-        /// Its path.
-        path: PathBuf,
-        /// The host's reason.
-        source: io::Error,
-    },
-    /// The image cannot be opened.
-    #[error("disk image '{}' cannot be opened ({source}); check its permissions", .path.display())]
-    DiskUnreadable {
-        /// Its path.
-        path: PathBuf,
-        /// The host's reason.
-        source: io::Error,
-    },
-    /// The image has no sectors.
-    #[error("disk image '{}' is empty; give it a size with: truncate -s 64M {}", .path.display(), .path.display())]
-    DiskEmpty {
-        /// Its path.
-        path: PathBuf,
-    },
-    /// The image ends within a sector.
-    #[error("disk image '{}' has {bytes} bytes, which is no whole number of 512-byte sectors; it may be truncated, or pad it with: truncate -s %512 {}", .path.display(), .path.display())]
-    DiskSize {
-        /// Its path.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
-    },
-    /// Another process has the image.
-    #[error("disk image '{}' is in use by another process; end that one, or give each its own copy of the file", .path.display())]
-    DiskInUse {
-        /// Its path.
-        path: PathBuf,
-    },
+    /// A disk, CD or floppy image cannot be used.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// An output file cannot be made.
     #[error("cannot write to '{}' ({source}); check the path after {option}", .path.display())]
     OutputFile {
@@ -105,14 +62,7 @@ impl HostError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::DiskMissing { .. }
-            | Self::DiskIsDirectory { .. }
-            | Self::DiskNotWritable { .. }
-            | Self::DiskUnreadable { .. }
-            | Self::DiskEmpty { .. }
-            | Self::DiskSize { .. }
-            | Self::DiskInUse { .. }
-            | Self::OutputFile { .. } => 2,
+            Self::Image(_) | Self::OutputFile { .. } => 2,
             Self::Thread { .. }
             | Self::Entropy { .. }
             | Self::Terminal { .. }

@@ -6,9 +6,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::HostError;
+use crate::keys::KeyEvent;
 
 /// Input is not read from the host while the guest has this many bytes still to read.
 const INPUT_LIMIT: usize = 64 << 10;
+/// Keys and movements that wait at most.
+const GESTURE_LIMIT: usize = 4096;
 
 /// Why the run shall end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +22,35 @@ pub enum Quit {
     Signal,
 }
 
+/// What somebody does at the machine's keyboard and mouse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gesture {
+    /// A key goes down or up.
+    Key(KeyEvent),
+    /// The mouse moves, or its buttons change.
+    Mouse(MouseMove),
+}
+
+/// A movement of the mouse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MouseMove {
+    /// Counts to the right.
+    pub right: i32,
+    /// Counts up.
+    pub up: i32,
+    /// Which buttons are down: bit 0 the left one, 1 the right, 2 the middle.
+    pub buttons: u8,
+}
+
 /// What has arrived since the last look.
 #[derive(Debug, Default)]
 pub struct Arrivals {
     /// Bytes for the console.
     pub input: Vec<u8>,
+    /// What was done at the keyboard and the mouse.
+    pub gestures: Vec<Gesture>,
+    /// Pictures of the screen that were asked for.
+    pub screenshots: usize,
     /// The user wants to quit.
     pub quit: Option<Quit>,
     /// A host end failed.
@@ -49,6 +76,8 @@ struct Waiting {
     input: VecDeque<u8>,
     /// Was taken and let in; the device has not read it yet.
     admitted: VecDeque<u8>,
+    gestures: Vec<Gesture>,
+    screenshots: usize,
     quit: Option<Quit>,
     failure: Option<HostError>,
 }
@@ -70,6 +99,26 @@ impl Inbox {
             bytes = &bytes[count..];
             self.announce();
         }
+    }
+
+    /// Adds what was done at the keyboard and the mouse. A machine that does not look loses what comes too fast.
+    pub fn push_gestures(&self, gestures: &[Gesture]) {
+        let mut waiting = self.lock();
+        let room = GESTURE_LIMIT.saturating_sub(waiting.gestures.len());
+        waiting.gestures.extend(gestures.iter().take(room));
+        self.announce();
+    }
+
+    /// Asks for a picture of the screen.
+    pub fn request_screenshot(&self) {
+        self.lock().screenshots += 1;
+        self.announce();
+    }
+
+    /// Wakes the run loop, for it to look at something that has changed.
+    pub fn wake(&self) {
+        let _waiting = self.lock();
+        self.announce();
     }
 
     /// Asks for the end of the run; the first reason stays.
@@ -97,6 +146,8 @@ impl Inbox {
         self.shared.has_news.store(false, Ordering::Release);
         let arrivals = Arrivals {
             input: waiting.input.drain(..).collect(),
+            gestures: std::mem::take(&mut waiting.gestures),
+            screenshots: std::mem::take(&mut waiting.screenshots),
             quit: waiting.quit.take(),
             failure: waiting.failure.take(),
         };

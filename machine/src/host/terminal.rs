@@ -13,6 +13,7 @@ use super::{HostError, Inbox, Quit};
 const CTRL_A: u8 = 1;
 const HELP: &str = "\r\n\
     Ctrl-A X       end the run\r\n\
+    Ctrl-A S       save a picture of the screen\r\n\
     Ctrl-A H       show these keys\r\n\
     Ctrl-A Ctrl-A  send Ctrl-A to the guest\r\n";
 
@@ -151,6 +152,7 @@ fn pass_keys(keys: &mut Keys, bytes: &[u8], inbox: &Inbox) {
         match keys.press(*byte) {
             Some(Action::Send(byte)) => input.push(byte),
             Some(Action::Quit) => inbox.request_quit(Quit::Key),
+            Some(Action::Screenshot) => inbox.request_screenshot(),
             Some(Action::Help) => {
                 // Not to standard output: that is the guest's alone.
                 let _ = io::stderr().write_all(HELP.as_bytes());
@@ -166,6 +168,7 @@ fn pass_keys(keys: &mut Keys, bytes: &[u8], inbox: &Inbox) {
 enum Action {
     Send(u8),
     Quit,
+    Screenshot,
     Help,
 }
 
@@ -184,6 +187,7 @@ impl Keys {
         match byte {
             CTRL_A => Some(Action::Send(CTRL_A)),
             b'x' | b'X' => Some(Action::Quit),
+            b's' | b'S' => Some(Action::Screenshot),
             // Whoever does not know the keys is told.
             _ => Some(Action::Help),
         }

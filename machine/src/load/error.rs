@@ -11,6 +11,8 @@ pub enum Role {
     Kernel,
     /// `--initrd`.
     Initrd,
+    /// `--vga-bios`.
+    VgaBios,
     /// `--bios`.
     Firmware,
 }
@@ -22,6 +24,7 @@ impl Role {
         match self {
             Self::Kernel => "--kernel",
             Self::Initrd => "--initrd",
+            Self::VgaBios => "--vga-bios",
             Self::Firmware => "--bios",
         }
     }
@@ -32,6 +35,7 @@ impl fmt::Display for Role {
         f.write_str(match self {
             Self::Kernel => "kernel",
             Self::Initrd => "initrd",
+            Self::VgaBios => "VGA BIOS",
             Self::Firmware => "firmware",
         })
     }
@@ -83,6 +87,14 @@ pub enum LoadError {
         role: Role,
         /// The machine's memory.
         memory_mib: u64,
+    },
+    /// Not an expansion ROM, or one that is too large for the adapter.
+    #[error("VGA BIOS '{}' cannot be used: it {found}; --vga-bios takes an image such as vgabios-stdvga.bin", .path.display())]
+    NotAVgaBios {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: &'static str,
     },
     /// None of the known formats.
     #[error("kernel '{}' is not bootable: it {found}; --kernel takes a Linux bzImage (vmlinuz), an ELF file with a PVH note, or a multiboot 1 image", .path.display())]

@@ -269,8 +269,19 @@ fn bad_disks_are_refused_in_one_line() {
     );
     refused(
         &["--disk", &good, "--disk", &good],
-        &[&good, "its own copy"],
+        &[&good, "another drive", "its own copy"],
     );
+    refused(
+        &["--disk", &good, "--cdrom", &good],
+        &["CD image", &good, "another drive"],
+    );
+    refused(&["--cdrom", &none], &["CD image", &none, "--cdrom"]);
+    refused(&["--floppy", &none], &["floppy image", &none, "1440K"]);
+    let large = files.sized("large", 3 << 20);
+    refused(&["--floppy", &large], &[&large, "160K", "2880K"]);
+    let qcow2 = format!("{good},format=qcow2");
+    refused(&["--disk", &qcow2], &[&good, "no qcow2 image"]);
+    refused(&["--boot", "usb"], &["--boot", "floppy, disk and cdrom"]);
 }
 
 #[test]

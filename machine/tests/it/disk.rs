@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rax_devices::Disk;
-use rax_machine::host::{Access, RawDisk};
+use rax_machine::host::{Access, ImageOptions, Medium, open_image};
 
 use crate::linux::Shell;
 
 /// A disk that counts how often it is told to flush.
 struct Counted {
-    disk: RawDisk,
+    disk: Box<dyn Disk>,
     flushes: Arc<AtomicUsize>,
 }
 
@@ -45,7 +45,11 @@ fn uses_its_disk(kernel: &str, initrd: &str) {
     std::fs::write(file.path(), &content).unwrap();
     let flushes = Arc::new(AtomicUsize::new(0));
     let disk = Counted {
-        disk: RawDisk::open(file.path(), Access::ReadWrite).unwrap(),
+        disk: open_image(
+            Medium::Disk,
+            &ImageOptions::new(file.path(), Access::ReadWrite),
+        )
+        .unwrap(),
         flushes: Arc::clone(&flushes),
     };
     let initrds = [initrd, &format!("modules-{kernel}.img")];

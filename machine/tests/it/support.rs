@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rax_cpu::Model;
-use rax_devices::{Disk, FwCfg, MemoryConsole};
+use rax_devices::{Disk, FwCfg, IdeDrive, MemoryConsole};
 use rax_machine::cli::ClockSource;
 use rax_machine::host::Inbox;
 use rax_machine::{Boot, Config, End, Fittings, Machine, Pace, Watcher};
@@ -31,8 +31,9 @@ pub(crate) struct Bench {
 impl Bench {
     /// Virtual time, the debug-exit port at F4h, one serial line.
     pub(crate) fn new(boot: Boot, ram: u64, disks: Vec<Box<dyn Disk>>) -> Self {
+        let mut disks = disks.into_iter().map(IdeDrive::disk);
         let fittings = Fittings {
-            disks,
+            drives: std::array::from_fn(|_| disks.next()),
             ..Fittings::default()
         };
         Self::with(boot, ram, fittings)
@@ -43,6 +44,8 @@ impl Bench {
         let fittings = Fittings {
             debug_console: Some(Box::new(log.clone())),
             fw_cfg: Some(fw_cfg),
+            vga: true,
+            vga_bios: rax_machine::load::default_vga_bios(),
             ..Fittings::default()
         };
         Self::with(boot, ram, fittings)

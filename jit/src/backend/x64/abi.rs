@@ -19,16 +19,15 @@ use rax_cpu::flags::LazyFlags;
 use rax_cpu::fpu::Fpu;
 use rax_cpu::segment::{Segment, SegmentRegister};
 use rax_cpu::state::{Gpr, VectorRegister};
-use rax_mmu::View;
-use rax_mmu::tlb::Tlb;
+use rax_mmu::{Tlb, TlbEntry, View};
 
 use super::asm::{
     Alu, Asm, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP,
-    Reg, at, cc,
+    Reg, Turn, at, cc, sum,
 };
 use super::simd::FIRST_TEMP;
 use crate::backend::{INTERPRET, NO_EXIT};
-use crate::helpers::Helpers;
+use crate::helpers::{FILL_WRITE, Helpers};
 
 use super::x87::{FNSAVE, FRSTOR};
 
@@ -127,6 +126,9 @@ pub(super) const fn vector_home(register: u8) -> Mem {
     )
 }
 
+/// A CF that waits.
+pub(super) const CARRY: Mem = cell(offset_of!(Cells, carry));
+
 pub(super) const FLAG_KIND: Mem = cell(offset_of!(Cells, flag_kind));
 
 /// Where an operand of the last operation on flags is kept.
@@ -164,6 +166,10 @@ pub(super) const fn selector(segment: SegmentRegister) -> Mem {
     )
 }
 
+/// The bit at which the limit of an access begins in what [`Routines::fill`] gets.
+pub(super) const FILL_LIMIT: u8 = 16;
+const _: () = assert!(Tlb::INDEX_MASK < 1 << FILL_LIMIT);
+
 /// How many cells there are for values that find no register.
 pub(super) const SCRATCHES: u8 = 2;
 
@@ -198,6 +204,11 @@ pub(super) struct Routines {
     /// Called; makes the flags in the state valid, and the host's flags the guest's.
     /// Disturbs no register but T0 and T1.
     pub(super) settle: u64,
+    /// Called; fills the TLB for a load from, or a store to, the address in T0, by view.
+    /// T1 holds the offset of the entry, and from [`FILL_LIMIT`] up the greatest offset in
+    /// a page that does not cross. ZF is set if the interpreter must carry the access out.
+    /// Disturbs T1 and the temporaries for vectors.
+    pub(super) fill: [[u64; 2]; 4],
     /// Called; loads the guest's vectors and MXCSR. ZF is set if they must stay where
     /// they are. Disturbs T1.
     pub(super) load_vectors: u64,
@@ -374,6 +385,76 @@ fn enter_x87(asm: &mut Asm, helpers: &Helpers, store_vectors: u64, leave: u64) {
     asm.jump(leave);
 }
 
+/// Emits the routines that fill the TLB: their addresses.
+fn fill(asm: &mut Asm, helpers: &Helpers, vectors: [u64; 2]) -> [[u64; 2]; 4] {
+    let by_helper = asm.base + asm.here() as u64;
+    fill_by_helper(asm, helpers, vectors);
+    let mut routines = [[by_helper; 2]; 4];
+    for view in View::ALL {
+        for (is_store, routine) in [false, true].into_iter().zip(&mut routines[view as usize]) {
+            *routine = asm.base + asm.here() as u64;
+            fill_from_victim(asm, view, is_store, by_helper);
+        }
+    }
+    routines
+}
+
+/// Lets an entry and its victim change places if the victim is what is wanted.
+fn fill_from_victim(asm: &mut Asm, view: View, is_store: bool, by_helper: u64) {
+    let table = tlb(view);
+    let victims = (offset_of!(Cpu, mmu) + Tlb::victims_offset(view)) as i32 - BIAS;
+    asm.push(RAX);
+    asm.push(RCX);
+    asm.load(32, RCX, T1);
+    asm.alu_imm(Alu::And, 32, RCX, Tlb::INDEX_MASK as i32);
+    asm.load(64, RAX, T0);
+    let tag = victims + if is_store { 8 } else { 0 };
+    asm.alu_from(Alu::Xor, 64, RAX, sum(RBP, RCX, tag));
+    asm.shift_imm(Turn::Shr, 32, T1, FILL_LIMIT);
+    asm.alu(Alu::Cmp, 64, RAX, T1);
+    let other = asm.branch_ahead(cc::A);
+    asm.lea(64, T1, sum(RBP, RCX, 0));
+    for part in (0..size_of::<TlbEntry>() as i32).step_by(8) {
+        let (entry, victim) = (at(T1, table + part), at(T1, victims + part));
+        asm.load(64, RAX, entry);
+        asm.load(64, RCX, victim);
+        asm.store(64, entry, RCX);
+        asm.store(64, victim, RAX);
+    }
+    asm.pop(RCX);
+    asm.pop(RAX);
+    asm.test(64, RSP, RSP);
+    asm.ret();
+    asm.bind(other);
+    asm.pop(RCX);
+    asm.pop(RAX);
+    if is_store {
+        asm.alu_imm(Alu::Or, 32, T1, FILL_WRITE as i32);
+    }
+    asm.jump(by_helper);
+}
+
+/// T1 is the limit and kind of the access, as the helper wants it.
+fn fill_by_helper(asm: &mut Asm, helpers: &Helpers, [load_vectors, store_vectors]: [u64; 2]) {
+    spill(asm);
+    asm.alu_imm(Alu::Cmp, 32, VECTORS, 0);
+    let there = asm.branch_ahead(cc::E);
+    asm.call(store_vectors);
+    asm.store_imm(32, VECTORS, AWAY);
+    asm.bind(there);
+    asm.load(64, RSI, T0);
+    asm.load(32, RDX, T1);
+    call(asm, helpers.fill);
+    asm.store(64, EXIT, RAX);
+    reload(asm);
+    asm.alu_imm(Alu::Cmp, 32, VECTORS, 0);
+    let there = asm.branch_ahead(cc::E);
+    asm.call(load_vectors);
+    asm.bind(there);
+    asm.alu_imm(Alu::Cmp, 64, EXIT, 0);
+    asm.ret();
+}
+
 /// Emits the routines that make flags valid.
 fn flag_routines(
     asm: &mut Asm,
@@ -480,6 +561,8 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
 
     routines.enter_x87 = base + asm.here() as u64;
     enter_x87(&mut asm, helpers, store_vectors, leave);
+
+    routines.fill = fill(&mut asm, helpers, [load_vectors, store_vectors]);
 
     flag_routines(
         &mut asm,

@@ -40,10 +40,31 @@ impl Emit<'_> {
         })
     }
 
+    /// The same, for a result that begins as its first operand: a temporary that holds
+    /// this for the last time is the place.
+    fn place_over(&mut self, bits: u32, first: Name, read: &[Name]) -> Result<Place, Stuck> {
+        if self.target().is_none()
+            && let Loc::Temp(host) = self.loc(first)
+            && self.plan.last_use(first) <= self.position
+            && !read.iter().any(|&name| self.loc(name) == Loc::Temp(host))
+        {
+            return Ok(Place { host, guest: None });
+        }
+        self.place(bits, read)
+    }
+
     fn made(&mut self, place: Place) -> Result<(), Stuck> {
         match place.guest {
             Some(register) => self.made_in(register),
-            None => self.set(Loc::Temp(place.host)),
+            None => {
+                // An operand that was there has been used up.
+                for at in self.plan.range(self.index as usize) {
+                    if self.locs[at] == Loc::Temp(place.host) {
+                        self.locs[at] = Loc::Nowhere;
+                    }
+                }
+                self.set(Loc::Temp(place.host))
+            }
         }
     }
 
@@ -86,6 +107,16 @@ impl Emit<'_> {
             BinaryOp::Mul => return self.multiply(a, b, bits),
             BinaryOp::MulHighUnsigned => return self.multiply_high(4, a, b, bits),
             BinaryOp::MulHighSigned => return self.multiply_high(5, a, b, bits),
+            BinaryOp::ExtractBits | BinaryOp::DepositBits
+                if bits >= 32 && self.backend.features.bmi2 =>
+            {
+                let (from, by) = (self.register(a)?, self.register(b)?);
+                let place = self.place(bits, &[])?;
+                let is_extract = op == BinaryOp::ExtractBits;
+                self.asm
+                    .gather_bits(is_extract, bits, [place.host, from, by]);
+                return self.made(place);
+            }
             BinaryOp::ExtractBits | BinaryOp::DepositBits | BinaryOp::Crc32(_) => {
                 return self.stuck();
             }
@@ -93,10 +124,28 @@ impl Emit<'_> {
         if self.is_unused() {
             return self.compare(alu, a, b, bits);
         }
+        self.combine(alu, a, b, bits, false)
+    }
+
+    /// One of the operations that set all flags. If it reads the host's CF, nothing before
+    /// it may disturb that.
+    pub(super) fn combine(
+        &mut self,
+        alu: Alu,
+        a: Name,
+        b: Name,
+        bits: u32,
+        reads_carry: bool,
+    ) -> Result<(), Stuck> {
+        let moved = self.shifted;
         if bits < 32 && self.in_place(alu, a, b, bits)? {
-            return Ok(());
+            return if reads_carry && self.shifted != moved {
+                self.stuck()
+            } else {
+                Ok(())
+            };
         }
-        let is_commutative = op != BinaryOp::Sub;
+        let is_commutative = !matches!(alu, Alu::Sub | Alu::Sbb);
         // `a = a op b` needs nothing; `a = b op a` only a swap.
         let (a, b) = match self.target() {
             Some((register, _))
@@ -111,9 +160,12 @@ impl Emit<'_> {
         };
         let same = self.loc(a) == self.loc(b) && matches!(self.loc(a), Loc::Gpr(_, false));
         let read: &[Name] = if same { &[] } else { &[b] };
-        let place = self.place(bits, read)?;
+        let place = self.place_over(bits, a, read)?;
         let from = if same { None } else { Some(self.source(b)?) };
         self.start(place.host, a, bits)?;
+        if reads_carry && self.shifted != moved {
+            return self.stuck();
+        }
         match from {
             None => self.asm.alu(alu, bits, place.host, place.host),
             Some(Source::Immediate(value)) => self.asm.alu_imm(alu, bits, place.host, value),
@@ -331,31 +383,48 @@ impl Emit<'_> {
     }
 
     fn multiply(&mut self, a: Name, b: Name, bits: u32) -> Result<(), Stuck> {
-        let width = bits.max(32);
-        let place = self.place(bits, &[a, b])?;
-        match (self.source(a)?, self.source(b)?) {
-            (Source::Rm(rm), Source::Immediate(value)) if !is_high_rm(rm) => {
-                if bits == 8 {
-                    return self.stuck();
-                }
-                if matches!(rm, Rm::Mem(_)) {
-                    self.load_into(place.host, a)?;
-                    self.asm.imul_imm(width, place.host, place.host, value);
-                } else {
-                    self.asm.imul_imm(width, place.host, rm, value);
-                }
-            }
-            (_, Source::Rm(rm)) if !is_high_rm(rm) && !matches!(rm, Rm::Mem(_)) => {
-                self.load_into(place.host, a)?;
-                self.asm.imul(width, place.host, rm);
-            }
-            (_, Source::Rm(rm @ Rm::Mem(_))) if bits >= 32 => {
-                self.load_into(place.host, a)?;
-                self.asm.imul(width, place.host, rm);
-            }
-            _ => return self.stuck(),
+        if bits == 8 {
+            return self.stuck();
         }
-        self.host_flags = HostFlags::Unknown;
+        let is_for = |emit: &Self, name: Name| match (emit.target(), emit.loc(name)) {
+            (Some((register, _)), Loc::Gpr(of, false)) => register == of,
+            _ => false,
+        };
+        if let Source::Immediate(value) = self.source(b)?
+            && let Source::Rm(rm) = self.source(a)?
+            && !is_high_rm(rm)
+        {
+            let place = self.place(bits, &[])?;
+            self.asm.imul_imm(bits, place.host, rm, value);
+            return self.multiplied(place);
+        }
+        let (a, b) = if is_for(self, b) && !is_for(self, a) {
+            (b, a)
+        } else {
+            (a, b)
+        };
+        let is_same = self.loc(a) == self.loc(b);
+        let read = [b];
+        let place = self.place_over(bits, a, if is_same { &[] } else { &read })?;
+        let by = match self.source(b)? {
+            Source::Rm(rm) if !is_high_rm(rm) => rm,
+            _ => return self.stuck(),
+        };
+        self.start(place.host, a, bits)?;
+        let by = if is_same { Rm::Reg(place.host) } else { by };
+        self.asm.imul(bits, place.host, by);
+        self.multiplied(place)
+    }
+
+    /// Its flags are those of a signed product.
+    fn multiplied(&mut self, place: Place) -> Result<(), Stuck> {
+        let next = self.block.ops.get(self.position + 1);
+        let is_unsigned = matches!(next, Some((Op::Binary(BinaryOp::MulHighUnsigned, ..), _)));
+        self.host_flags = if is_unsigned {
+            HostFlags::Unknown
+        } else {
+            HostFlags::Value(self.position)
+        };
         self.made(place)
     }
 
@@ -384,14 +453,14 @@ impl Emit<'_> {
         let features = self.backend.features;
         let count = match op {
             UnaryOp::Not => {
-                let place = self.place(bits, &[])?;
+                let place = self.place_over(bits, a, &[])?;
                 self.start(place.host, a, bits)?;
                 self.asm.group3(bits.max(32), 2, place.host);
                 // The host's NOT leaves flags alone, but its value has none.
                 return self.made(place);
             }
             UnaryOp::SwapBytes if bits >= 32 => {
-                let place = self.place(bits, &[])?;
+                let place = self.place_over(bits, a, &[])?;
                 self.start(place.host, a, bits)?;
                 self.asm.byte_swap(bits, place.host);
                 return self.made(place);
@@ -433,7 +502,7 @@ impl Emit<'_> {
         match self.loc(count) {
             Loc::Constant(count) => {
                 let count = count as u8 & 63;
-                let place = self.place(bits, &[])?;
+                let place = self.place_over(bits, value, &[])?;
                 self.start(place.host, value, bits)?;
                 if count != 0 {
                     self.asm.shift_imm(turn, bits, place.host, count);
@@ -472,14 +541,14 @@ impl Emit<'_> {
             Op::ReadGpr(Gpr::Rcx, false)
         ) && !self.has_changed(Gpr::Rcx);
         if !is_masked || !is_cl {
-            return self.stuck();
+            return self.shift_by_any(turn, value, count, bits);
         }
         let place = match self.target() {
             Some((Gpr::Rcx, _)) => Place {
                 host: self.temp()?,
                 guest: None,
             },
-            _ => self.place(bits, &[])?,
+            _ => self.place_over(bits, value, &[])?,
         };
         self.start(place.host, value, bits)?;
         if bits == 32 {
@@ -487,6 +556,25 @@ impl Emit<'_> {
             self.asm.load(32, place.host, place.host);
         }
         self.asm.shift_cl(turn, bits, place.host);
+        self.host_flags = HostFlags::Unknown;
+        self.made(place)
+    }
+
+    /// By a count in any register, masked or below the width. Leaves the host's flags alone.
+    fn shift_by_any(
+        &mut self,
+        turn: Turn,
+        value: Name,
+        count: Name,
+        bits: u32,
+    ) -> Result<(), Stuck> {
+        if !self.backend.features.bmi2 || bits < 32 || matches!(turn, Turn::Rol | Turn::Ror) {
+            return self.stuck();
+        }
+        let by = self.register(count)?;
+        let from = self.register(value)?;
+        let place = self.place(bits, &[])?;
+        self.asm.shift_x(turn, bits, place.host, from, by);
         self.host_flags = HostFlags::Unknown;
         self.made(place)
     }
@@ -518,8 +606,8 @@ impl Emit<'_> {
         if bits < 32 || count == 0 {
             return self.stuck();
         }
-        let place = self.place(bits, &[source])?;
         let from = self.register(source)?;
+        let place = self.place_over(bits, value, &[source])?;
         self.start(place.host, value, bits)?;
         self.asm
             .double_shift(is_right, bits, place.host, from, count);
@@ -535,13 +623,19 @@ impl Emit<'_> {
         divisor: Name,
         bits: u32,
     ) -> Result<(), Stuck> {
-        let is_plain = self.loc(low) == Loc::Gpr(Gpr::Rax, false)
-            && self.loc(high) == Loc::Gpr(Gpr::Rdx, false)
-            && bits >= 32;
-        if !is_plain {
+        let high_home = if bits == 8 {
+            Loc::Gpr(Gpr::Rax, true)
+        } else {
+            Loc::Gpr(Gpr::Rdx, false)
+        };
+        if self.loc(low) != Loc::Gpr(Gpr::Rax, false) || self.loc(high) != high_home {
             return self.stuck();
         }
         let by = self.register(divisor)?;
+        if bits == 8 {
+            self.divide_byte(is_signed, by)?;
+            return self.divided(high_home);
+        }
         if is_signed {
             // The dividend must be RAX extended by its sign, the divisor neither 0 nor -1.
             let temp = self.temp()?;
@@ -563,6 +657,32 @@ impl Emit<'_> {
             self.slow.push(large);
             self.asm.group3(bits, 6, by);
         }
+        self.divided(high_home)
+    }
+
+    /// AX by a byte. AH cannot be named beside the temporaries.
+    fn divide_byte(&mut self, is_signed: bool, by: Reg) -> Result<(), Stuck> {
+        let temp = self.temp()?;
+        if is_signed {
+            self.asm.sign_extend(8, 32, temp, RAX);
+            self.asm.alu(Alu::Cmp, 16, temp, RAX);
+            let wide = self.asm.branch_ahead(cc::NE);
+            self.slow.push(wide);
+            self.asm.lea(32, temp, at(by, 1));
+            self.asm.alu_imm(Alu::Cmp, 8, temp, 1);
+        } else {
+            self.asm.load(32, temp, RAX);
+            self.asm.shift_imm(Turn::Shr, 32, temp, 8);
+            self.asm.alu(Alu::Cmp, 8, by, temp);
+        }
+        let special = self.asm.branch_ahead(cc::BE);
+        self.slow.push(special);
+        self.give_back(temp);
+        self.asm.group3(8, if is_signed { 7 } else { 6 }, by);
+        Ok(())
+    }
+
+    fn divided(&mut self, rest_home: Loc) -> Result<(), Stuck> {
         self.host_flags = HostFlags::Unknown;
         self.forget(Gpr::Rax);
         self.forget(Gpr::Rdx);
@@ -572,7 +692,7 @@ impl Emit<'_> {
         if !matches!(self.block.ops[rest].0, Op::Remainder(_)) {
             return self.stuck();
         }
-        self.locs[rest] = Loc::Gpr(Gpr::Rdx, false);
+        self.locs[rest] = rest_home;
         Ok(())
     }
 

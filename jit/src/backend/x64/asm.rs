@@ -87,6 +87,8 @@ impl From<Reg> for Rm {
 pub(super) enum Alu {
     Add = 0,
     Or = 1,
+    Adc = 2,
+    Sbb = 3,
     And = 4,
     Sub = 5,
     Xor = 6,
@@ -456,6 +458,42 @@ impl Asm {
         self.byte(0xf0);
         self.byte(0xc0 | (reg & 7) << 3 | rm & 7);
         self.byte(count);
+    }
+
+    /// One of the BMI2 instructions `0F38.F5` to `F7` on registers: `reg`, `rm`, and the
+    /// third in the prefix; `prefix` 0 to 3 for none, 66, F3, F2.
+    fn bmi2(&mut self, prefix: u8, opcode: u8, bits: u32, [reg, rm, third]: [Reg; 3]) {
+        self.byte(0xc4);
+        self.byte((!reg & 8) << 4 | 0x40 | (!rm & 8) << 2 | 2);
+        self.byte(u8::from(bits == 64) << 7 | (!third & 15) << 3 | prefix);
+        self.byte(opcode);
+        self.byte(0xc0 | (reg & 7) << 3 | rm & 7);
+    }
+
+    /// `mulx high, low, rm`: RDX times `rm`; leaves the flags (BMI2).
+    pub(super) fn mulx(&mut self, bits: u32, high: Reg, low: Reg, rm: Reg) {
+        self.bmi2(3, 0xf6, bits, [high, rm, low]);
+    }
+
+    /// `shlx`, `shrx` or `sarx`: by a count in any register; leaves the flags (BMI2).
+    pub(super) fn shift_x(&mut self, op: Turn, bits: u32, reg: Reg, rm: Reg, count: Reg) {
+        let prefix = match op {
+            Turn::Shl => 1,
+            Turn::Sar => 2,
+            _ => 3,
+        };
+        self.bmi2(prefix, 0xf7, bits, [reg, rm, count]);
+    }
+
+    /// `pext`, or `pdep`, of a register by a mask (BMI2).
+    pub(super) fn gather_bits(&mut self, extract: bool, bits: u32, [reg, rm, mask]: [Reg; 3]) {
+        self.bmi2(if extract { 2 } else { 3 }, 0xf5, bits, [reg, mask, rm]);
+    }
+
+    /// `bt rm, 0` of 32 bits: CF is the lowest bit.
+    pub(super) fn test_lowest(&mut self, rm: impl Into<Rm>) {
+        self.encode(0, 32, &[0x0f, 0xba], 4, rm.into(), [false; 2]);
+        self.byte(0);
     }
 
     pub(super) fn push(&mut self, reg: Reg) {

@@ -10,6 +10,7 @@ use rax_cpu::verbs::{Flags, ShiftOp};
 
 use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, flag_value};
 use super::asm::{Alu, Rm, Turn, cc, is_high};
+use super::idiom::are_halves;
 use super::plan::{FlagsOp, constant_count, host_agrees, is_plain, result};
 use super::values::{Loc, Source};
 use super::{Cold, Detour, Emit, Stuck};
@@ -61,14 +62,13 @@ pub(super) enum Pending {
 pub(super) struct CarryBit(u8);
 
 impl CarryBit {
-    /// The bit that a shift by a constant puts into CF last.
+    /// The bit that a shift by a constant puts into CF last. Not for a rotation: other
+    /// flags are those from before it, which must not be written over.
     fn of(op: ShiftOp, bits: u32, count: u64) -> Option<Self> {
         let width = u64::from(bits);
         let last = match op {
             ShiftOp::Shl if (1..=width).contains(&count) => width - count,
             ShiftOp::Shr | ShiftOp::Sar if (1..=width).contains(&count) => count - 1,
-            ShiftOp::Rol if count != 0 => (width - count % width) % width,
-            ShiftOp::Ror if count != 0 => (count - 1) % width,
             _ => return None,
         };
         Some(Self(last as u8))
@@ -136,11 +136,13 @@ impl Emit<'_> {
         }
         match kind.simple() {
             Some((SimpleKind::Logic, bits)) => {
-                if !carry_only {
-                    self.asm.sign_extend(bits, 64, abi::T0, sum);
-                    self.asm.store(64, FLAGS_RESULT, abi::T0);
-                }
                 self.asm.store_imm(64, FLAGS_CARRIES, 0);
+                if carry_only {
+                    // The others are still found by the kind, should this be left.
+                    return;
+                }
+                self.asm.sign_extend(bits, 64, abi::T0, sum);
+                self.asm.store(64, FLAGS_RESULT, abi::T0);
                 self.asm.store_imm(32, FLAG_KIND, 0);
                 self.pending = Pending::Settled;
                 return;
@@ -209,9 +211,26 @@ impl Emit<'_> {
 
     pub(super) fn flags(&mut self, flags: FlagsOp, bits: u32) -> Result<(), Stuck> {
         let position = self.position;
+        if let (HostFlags::Value(made), Some(name)) = (self.host_flags, result(&flags))
+            && made == name.0 as usize
+        {
+            self.save_carry(position);
+        } else if self.plan.saves_carry(position) {
+            return self.stuck();
+        }
         let in_state = self.plan.is_carry_only(position) && self.keep_carry(&flags, bits);
         if self.plan.needs(position) && !in_state {
-            let (kind, operands) = FlagKind::of(flags, bits, is_plain(self.block, &flags));
+            let (mut kind, mut operands) = FlagKind::of(flags, bits, is_plain(self.block, &flags));
+            if let Flags::Multiply { low, high, .. } = flags
+                && are_halves(self.block, low, high)
+            {
+                if self.host_flags != HostFlags::Value(low.0 as usize) {
+                    return self.stuck();
+                }
+                self.asm.set(cc::B, flag_value(1));
+                kind = FlagKind::multiplied(bits);
+                operands = [Some(low), None, None];
+            }
             for (n, name) in operands.into_iter().enumerate() {
                 if let Some(name) = name {
                     self.keep(n, name)?;
@@ -265,7 +284,14 @@ impl Emit<'_> {
             }
             _ => false,
         };
-        if !agrees {
+        if !agrees && self.plan.saves_carry(self.position) {
+            self.asm.test_lowest(abi::CARRY);
+            // Of this update, nothing but CF: the one condition there is.
+            self.host_flags = HostFlags::Update {
+                position: source,
+                is_exact: false,
+            };
+        } else if !agrees {
             self.restore(source)?;
         }
         let tag = Name(if source == ENTRY {
@@ -289,8 +315,11 @@ impl Emit<'_> {
         if source != ENTRY && !is_kept(source) {
             return Err(Stuck::Flags(source));
         }
-        if self.free.len() < 2 {
+        if !self.free.contains(&abi::T0) || !self.free.contains(&abi::T1) {
             self.clear_temps()?;
+        }
+        if !self.borrowed.is_empty() {
+            return self.stuck();
         }
         self.fetch_flags();
         self.host_flags = HostFlags::Update {

@@ -8,15 +8,51 @@ use rax_cpu::ir::{Name, Op};
 use rax_cpu::mode::Mode;
 use rax_cpu::segment::SegmentRegister;
 use rax_cpu::state::Gpr;
-use rax_mmu::View;
+use rax_mmu::{Tlb, View};
 
-use super::abi::{self, T0, T1, home, pinned, segment_base};
-use super::asm::{Alu, Mem, Reg, Rm, Turn, at, cc, is_high};
+use super::abi::{self, FILL_LIMIT, T0, T1, home, pinned, segment_base};
+use super::asm::{Alu, Fixup, Mem, Reg, Rm, Turn, at, cc, is_high};
 use super::flags::HostFlags;
 use super::values::{Loc, Source};
 use super::{Emit, Stuck};
 
+/// A probe that missed: T0 holds the address xor the tag, T1 the entry's offset.
+#[derive(Debug)]
+pub(super) struct Miss {
+    from: Fixup,
+    /// Offset in the code of the probe, for which T0 must hold the address.
+    again: usize,
+    /// Where from rbp the tags of the view's table begin.
+    tag: i32,
+    bytes: u32,
+    write: bool,
+}
+
 impl Emit<'_> {
+    /// Emits the cold code of probes that missed: has their entries filled, and goes back.
+    /// What could not be filled falls out of its end.
+    pub(super) fn fill_again(&mut self, misses: Vec<Miss>) {
+        let mut failed = Vec::new();
+        let last = misses.len();
+        for (n, miss) in misses.into_iter().enumerate() {
+            self.asm.bind(miss.from);
+            let tag = super::asm::sum(super::asm::RBP, T1, miss.tag);
+            self.asm.alu_from(Alu::Xor, 64, T0, tag);
+            let limit = 4096 - miss.bytes as i32;
+            self.asm.alu_imm(Alu::Or, 32, T1, limit << FILL_LIMIT);
+            let [load, store] = self.backend.routines.fill[self.view() as usize];
+            self.asm.call(if miss.write { store } else { load });
+            let back = self.asm.branch_ahead(cc::NE);
+            self.asm.bind_to(back, miss.again);
+            if n + 1 < last {
+                failed.push(self.asm.jump_ahead());
+            }
+        }
+        for jump in failed {
+            self.asm.bind(jump);
+        }
+    }
+
     fn view(&self) -> View {
         self.unit.mode.view()
     }
@@ -117,21 +153,37 @@ impl Emit<'_> {
     }
 
     /// Turns the linear address in T0 into T0 + T1, the host's.
+    ///
+    /// A miss has the entry filled and comes back, or goes the instruction's slow way.
     pub(super) fn probe(&mut self, bytes: u32, write: bool) -> Mem {
+        let again = self.asm.here();
         if self.backend.features.bmi2 {
-            self.asm.rorx(T1, T0, 7);
+            self.asm.rorx(T1, T0, Tlb::INDEX_SHIFT as u8);
         } else {
             self.asm.load(64, T1, T0);
-            self.asm.shift_imm(Turn::Shr, 64, T1, 7);
+            self.asm
+                .shift_imm(Turn::Shr, 64, T1, Tlb::INDEX_SHIFT as u8);
         }
-        self.asm.alu_imm(Alu::And, 32, T1, 0x1fe0);
+        self.asm.alu_imm(Alu::And, 32, T1, Tlb::INDEX_MASK as i32);
         let table = abi::tlb(self.view());
         let tag = table + if write { 8 } else { 0 };
         self.asm
             .alu_from(Alu::Xor, 64, T0, super::asm::sum(super::asm::RBP, T1, tag));
         self.asm.alu_imm(Alu::Cmp, 64, T0, 4096 - bytes as i32);
         let miss = self.asm.branch_ahead(cc::A);
-        self.slow.push(miss);
+        if self.vectors.has_temps() && self.view() != View::Careful {
+            let (from, tag) = (miss, tag);
+            self.misses.push(Miss {
+                from,
+                again,
+                tag,
+                bytes,
+                write,
+            });
+        } else {
+            // Rust would not leave them as they are; and a careful view is never filled.
+            self.slow.push(miss);
+        }
         self.host_flags = HostFlags::Unknown;
         self.asm
             .load(64, T1, super::asm::sum(super::asm::RBP, T1, table + 24));
@@ -222,7 +274,12 @@ impl Emit<'_> {
             Source::Rm(Rm::Reg(register)) if !is_high(register) => {
                 self.asm.store(bits, at(T0, 0), register);
             }
-            Source::Rm(_) => return self.stuck(),
+            Source::Rm(_) => {
+                let temp = self.temp()?;
+                self.load_into(temp, value)?;
+                self.asm.store(bits, at(T0, 0), temp);
+                self.give_back(temp);
+            }
         }
         self.give_back(T0);
         Ok(())

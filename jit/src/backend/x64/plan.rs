@@ -9,6 +9,8 @@ use rax_cpu::ir::{Block, Name, Op, VectorStep, X87Step};
 use rax_cpu::rflags::Rflags;
 use rax_cpu::verbs::{BinaryOp, Flags, ShiftOp};
 
+use super::idiom::{WithCarry, are_halves};
+
 /// An update of the flags, its operands named.
 pub(super) type FlagsOp = Flags<Name, Name>;
 
@@ -31,6 +33,9 @@ pub(super) struct Plan {
     carry_only: Vec<bool>,
     /// By position: an update, or its result, that a condition takes from the host's flags.
     wanted: Vec<bool>,
+    /// By position of a condition: the host's CF was put aside for it. By position of an
+    /// update: it is to be.
+    saves_carry: Vec<bool>,
     /// By position of a condition: the update it looks at, if it is in the unit.
     source: Vec<Option<usize>>,
     /// By position: where a value is last used; zero for nowhere.
@@ -78,6 +83,7 @@ impl Plan {
             keeps_old: vec![false; count],
             carry_only: vec![false; count],
             wanted: vec![false; count],
+            saves_carry: vec![false; count],
             source: vec![None; count],
             last_use: vec![0; count],
         }
@@ -133,6 +139,10 @@ impl Plan {
         self.wanted[position]
     }
 
+    pub(super) fn saves_carry(&self, position: usize) -> bool {
+        self.saves_carry[position]
+    }
+
     pub(super) fn source(&self, position: usize) -> Option<usize> {
         self.source[position]
     }
@@ -152,6 +162,7 @@ impl Plan {
         self.keeps_old.fill(false);
         self.carry_only.fill(false);
         self.wanted.fill(false);
+        self.saves_carry.fill(false);
         self.source.fill(None);
         self.last_use.fill(0);
         self.conditions(block);
@@ -206,6 +217,12 @@ impl Plan {
                                 self.wanted[result.0 as usize] = true;
                             }
                             self.wanted[position] = true;
+                        } else if agrees
+                            && condition == Condition::B
+                            && flags.is_some_and(|flags| result(&flags).is_some())
+                        {
+                            self.saves_carry[update] = true;
+                            self.saves_carry[position] = true;
                         }
                     }
                     _ if disturbs_flags(op) => lasts = false,
@@ -246,7 +263,9 @@ impl Plan {
                         self.needed[position] = !live.is_empty() || self.kept[position];
                         live = Rflags::STATUS;
                     }
-                    Op::Condition(_) if !self.wanted[position] => live = Rflags::STATUS,
+                    Op::Condition(_) if !self.wanted[position] && !self.saves_carry[position] => {
+                        live = Rflags::STATUS;
+                    }
                     op if can_leave(op) => live = Rflags::STATUS,
                     _ => {}
                 }
@@ -264,6 +283,13 @@ impl Plan {
                 let last_use = &mut self.last_use;
                 if let Op::Flags(flags) = op {
                     if self.needed[position] {
+                        if let Flags::Multiply { low, high, .. } = flags
+                            && are_halves(block, low, high)
+                        {
+                            let slot = &mut last_use[low.0 as usize];
+                            *slot = (*slot).max(position);
+                            continue;
+                        }
                         let plain = is_plain(block, &flags);
                         for name in FlagKind::of(flags, bits, plain).1.into_iter().flatten() {
                             let slot = &mut last_use[name.0 as usize];
@@ -303,6 +329,8 @@ pub(super) const fn result(flags: &FlagsOp) -> Option<Name> {
         | Flags::Increment { result, .. }
         | Flags::Decrement { result, .. }
         | Flags::Shift { result, .. } => Some(result),
+        // The host's multiplication tells whether the high half matters.
+        Flags::Multiply { low, .. } => Some(low),
         _ => None,
     }
 }
@@ -321,6 +349,17 @@ pub(super) fn is_plain(block: &Block, flags: &FlagsOp) -> bool {
     }
 }
 
+/// Whether an addition or subtraction took the flags' own carry, by one instruction of the
+/// host's.
+fn is_with_carry(block: &Block, flags: &FlagsOp) -> bool {
+    let (op, a, b, result) = match *flags {
+        Flags::Add { a, b, sum } => (BinaryOp::Add, a, b, sum),
+        Flags::Sub { a, b, difference } => (BinaryOp::Sub, a, b, difference),
+        _ => return false,
+    };
+    WithCarry::made(block, result).is_some_and(|sum| sum.is_of(op, a, b))
+}
+
 /// A shift's count, if it is a constant.
 pub(super) fn constant_count(block: &Block, count: Name) -> Option<u64> {
     match block.ops[count.0 as usize].0 {
@@ -337,7 +376,12 @@ pub(super) fn constant_count(block: &Block, count: Name) -> Option<u64> {
 pub(super) fn host_agrees(block: &Block, flags: &FlagsOp, bits: u32, condition: Condition) -> bool {
     use Condition::{A, Ae, B, Be, G, Ge, L, Le, No, O};
     match *flags {
-        Flags::Add { .. } | Flags::Sub { .. } => is_plain(block, flags),
+        Flags::Add { .. } | Flags::Sub { .. } => {
+            is_plain(block, flags) || is_with_carry(block, flags)
+        }
+        Flags::Multiply { low, high, .. } => {
+            are_halves(block, low, high) && matches!(condition, O | No | B | Ae)
+        }
         Flags::Logic { result } => matches!(
             block.ops[result.0 as usize].0,
             Op::Binary(BinaryOp::And | BinaryOp::Or | BinaryOp::Xor, ..)

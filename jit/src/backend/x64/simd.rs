@@ -116,6 +116,11 @@ impl Vectors {
             are_loaded: false,
         }
     }
+
+    /// Whether the temporaries hold nothing.
+    pub(super) fn has_temps(&self) -> bool {
+        self.free.len() == TEMPS.len()
+    }
 }
 
 impl Emit<'_> {

@@ -11,6 +11,9 @@ use super::asm::{Mem, Reg, Rm, at, high, is_high};
 use super::flags::HostFlags;
 use super::{Emit, Stuck};
 
+/// The guest registers that may be borrowed, the least used first.
+const LENDERS: [Gpr; 5] = [Gpr::R14, Gpr::R13, Gpr::R12, Gpr::Rbx, Gpr::Rdi];
+
 /// Where a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loc {
@@ -64,16 +67,60 @@ impl Emit<'_> {
     pub(super) fn temp(&mut self) -> Result<Reg, Stuck> {
         match self.free.pop() {
             Some(register) => Ok(register),
-            None => self.stuck(),
+            None => self.borrow(),
         }
+    }
+
+    /// Makes a guest register that the instruction under way has nothing to do with a
+    /// temporary, until its end.
+    fn borrow(&mut self) -> Result<Reg, Stuck> {
+        let insn = self.insn();
+        let range = self.plan.range(self.index as usize);
+        let lender = LENDERS.into_iter().find(|&lender| {
+            let is_named = |&(op, _): &(Op, u32)| match op {
+                Op::ReadGpr(register, _) | Op::WriteGpr(register, ..) => register == lender,
+                _ => false,
+            };
+            insn.base != lender
+                && insn.index != lender
+                && !self.is_borrowed(lender)
+                && !self.block.ops[range.clone()].iter().any(is_named)
+        });
+        let Some((lender, host)) = lender.and_then(|lender| Some((lender, pinned(lender)?))) else {
+            return self.stuck();
+        };
+        if self.borrowed.is_empty() {
+            self.ways_before = self.slow.len();
+        }
+        self.asm.store(64, home(lender), host);
+        self.borrowed.push((lender, host));
+        Ok(host)
+    }
+
+    pub(super) fn is_borrowed(&self, register: Gpr) -> bool {
+        self.borrowed.iter().any(|&(of, _)| of == register)
+    }
+
+    /// At an instruction's end. Its slow way must have been left before.
+    pub(super) fn give_borrowed_back(&mut self) -> Result<(), Stuck> {
+        if !self.borrowed.is_empty() && self.slow.len() > self.ways_before {
+            return self.stuck();
+        }
+        for (guest, host) in std::mem::take(&mut self.borrowed) {
+            self.asm.load(64, host, home(guest));
+            self.free.retain(|&register| register != host);
+        }
+        Ok(())
     }
 
     /// Gives a temporary back.
     pub(super) fn give_back(&mut self, register: Reg) {
         debug_assert!(!self.free.contains(&register), "given back once");
         self.free.push(register);
-        // The first one is taken first: code is easier to read.
-        self.free.sort_unstable();
+        // The first one is taken first: code is easier to read. Borrowed ones come last.
+        self.free.sort_unstable_by_key(|&register| {
+            (register == abi::T0 || register == abi::T1, register)
+        });
     }
 
     /// After an operation: temporaries of values that nobody asks for again are free.
@@ -112,7 +159,10 @@ impl Emit<'_> {
                 self.give_back(register);
             }
         }
-        if self.free.len() < 2 {
+        if [abi::T0, abi::T1]
+            .iter()
+            .any(|temp| !self.free.contains(temp))
+        {
             return self.stuck();
         }
         Ok(())
@@ -120,7 +170,7 @@ impl Emit<'_> {
 
     /// A guest register as an operand.
     pub(super) fn gpr_rm(&self, register: Gpr, is_high: bool) -> Rm {
-        match pinned(register) {
+        match pinned(register).filter(|_| !self.is_borrowed(register)) {
             Some(host) if is_high => Rm::Reg(high(host)),
             Some(host) => Rm::Reg(host),
             None => {

@@ -1,0 +1,61 @@
+//! Everybody who looks on while `rax run` runs a machine, as one [`Watcher`].
+
+use std::path::PathBuf;
+
+use rax_devices::Time;
+
+use crate::automation::Automation;
+use crate::machine::Machine;
+use crate::run::{End, Watcher};
+use crate::screenshot;
+use crate::watch::Trace;
+
+/// The trace, and the script.
+#[derive(Default)]
+pub struct Onlookers {
+    /// Writes down instructions and triple faults.
+    pub trace: Trace,
+    /// Waits, types and takes pictures.
+    pub script: Option<Automation>,
+}
+
+impl Watcher for Onlookers {
+    fn before(&mut self, machine: &Machine) {
+        self.trace.before(machine);
+    }
+
+    fn triple_fault(&mut self, machine: &Machine) {
+        self.trace.triple_fault(machine);
+    }
+
+    fn single_steps(&self) -> bool {
+        self.trace.single_steps()
+    }
+
+    fn next_look(&self) -> Option<Time> {
+        self.script.as_ref()?.next_look()
+    }
+
+    fn look(&mut self, machine: &mut Machine, host_ns: u64) -> Option<End> {
+        self.script.as_mut()?.look(machine, host_ns)
+    }
+
+    fn screenshot(&mut self, machine: &Machine) {
+        let Some(frame) = machine.frame() else {
+            crate::say("the machine has no screen");
+            return;
+        };
+        let path = free_name();
+        match screenshot::save_png(&frame, &path) {
+            Ok(()) => crate::say(&format!("the screen is saved in '{}'", path.display())),
+            Err(error) => crate::say(&format!("cannot save '{}': {error}", path.display())),
+        }
+    }
+}
+
+/// A name in the present directory that no file has.
+fn free_name() -> PathBuf {
+    let names = (1..).map(|n: u32| PathBuf::from(format!("rax-{n}.png")));
+    let mut free = names.filter(|path| !path.exists());
+    free.next().unwrap_or_else(|| "rax.png".into())
+}
