@@ -158,6 +158,7 @@ impl Model {
             | F::INTEL386
             | F::INTEL486
             | F::CPUID
+            | F::SMM
             | F::PAUSE => true,
             F::MULTIBYTENOP | F::RDPMC => self.is_since(Generation::PentiumPro),
             _ => self.rows().any(|row| row.instructions.contains(&feature)),

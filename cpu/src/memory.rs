@@ -478,7 +478,7 @@ impl Cpu {
         self.mmu.memory().write(address, bytes, &mut space);
         if space.cpu_called {
             self.end_access();
-        } else if self.mmu.memory().code_pages().has_code_writes() {
+        } else if self.mmu.has_code_changes() {
             self.request_leave();
         }
     }

@@ -11,6 +11,8 @@ use super::DisplayOption;
 use super::adapters::AdapterArguments;
 use super::media::MediaArguments;
 use super::screen::{Order, ScreenArguments};
+use crate::handover::smbios::SmbiosString;
+
 use super::values;
 use super::verify::VerifyArguments;
 use super::{
@@ -152,6 +154,17 @@ pub(super) struct RunArguments {
     /// Processor model
     #[arg(long, value_name = "MODEL", help_heading = "Machine")]
     cpu: String,
+    /// Processors, 1 to 64; they run in turns
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = values::processors, help_heading = "Machine")]
+    cpus: u16,
+    /// Set a string of the SMBIOS tables, such as type1-manufacturer=Example; may be repeated
+    #[arg(
+        long,
+        value_name = "TYPE-NAME=VALUE",
+        value_parser = values::smbios,
+        help_heading = "Machine"
+    )]
+    smbios: Vec<SmbiosString>,
     /// What COM1 is connected to; repeated for COM2 to COM4 [default: stdio, or none with --display terminal]
     #[arg(
         long,
@@ -255,6 +268,11 @@ impl RunArguments {
                 self.cpu
             )));
         }
+        if self.cpus > 1 && self.engine == Some(Engine::Lockstep) {
+            return Err(Stop::usage(
+                "--engine lockstep compares one processor; give --cpus 1",
+            ));
+        }
         if self.serial.len() > MAX_SERIAL_PORTS {
             let text = format_args!(
                 "the machine has {MAX_SERIAL_PORTS} serial ports; give --serial less often"
@@ -297,6 +315,8 @@ impl RunArguments {
             network,
             debugcon: self.debugcon,
             cpu: self.cpu,
+            cpus: self.cpus,
+            smbios: self.smbios,
             engine: self.engine,
             clock: self.clock,
             seed: self.seed,
