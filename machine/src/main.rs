@@ -387,8 +387,9 @@ fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
     match &options.bios {
         Some(BiosOption::File(path)) => load::read_firmware(path),
         Some(BiosOption::SeaBios) => load::read_firmware(&load::find_seabios()?),
-        None if media => load::read_firmware(&load::find_seabios()?),
-        Some(BiosOption::Builtin) | None => Ok(rax_test_roms::self_check()),
+        Some(BiosOption::Builtin) => Ok(rax_firmware::system::image()),
+        None if media => Ok(rax_firmware::system::image()),
+        None => Ok(rax_test_roms::self_check()),
     }
 }
 
@@ -396,7 +397,11 @@ fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
 fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failure> {
     let vga_bios = match &options.screen.vga_bios {
         Some(path) => Some(load::vga_bios(path)?),
-        None => load::default_vga_bios(),
+        // SeaBIOS comes with a VGA BIOS of its own.
+        None if options.bios == Some(BiosOption::SeaBios) => {
+            load::find_vga_bios().or_else(|| Some(rax_firmware::video::image()))
+        }
+        None => Some(rax_firmware::video::image()),
     };
     let mut fittings = Fittings {
         debug_exit: options.debug_exit,

@@ -116,7 +116,7 @@ pub(super) struct ScreenArguments {
         help_heading = "Screen"
     )]
     vga: VgaModel,
-    /// The graphics adapter's BIOS [default: the distribution's, if there is one]
+    /// The graphics adapter's BIOS [default: rax's own; with --bios seabios, the distribution's]
     #[arg(long, value_name = "FILE", help_heading = "Screen")]
     vga_bios: Option<PathBuf>,
     /// Show the screen: in this terminal, or to VNC clients at an address of this host

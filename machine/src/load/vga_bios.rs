@@ -1,4 +1,4 @@
-//! The graphics adapter's BIOS: the image that `--vga-bios` names, or the default.
+//! The graphics adapter's BIOS: the image that `--vga-bios` names, or the distribution's.
 
 use std::path::{Path, PathBuf};
 
@@ -37,9 +37,9 @@ pub fn vga_bios(path: &Path) -> Result<Vec<u8>, LoadError> {
     Ok(file.bytes)
 }
 
-/// The image that an adapter has if none was named.
+/// The distribution's image, if there is one.
 #[must_use]
-pub fn default_vga_bios() -> Option<Vec<u8>> {
+pub fn find_vga_bios() -> Option<Vec<u8>> {
     let places = USUAL_PLACES.iter().map(PathBuf::from);
     places.filter_map(|path| vga_bios(&path).ok()).next()
 }
