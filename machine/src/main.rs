@@ -343,8 +343,9 @@ fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
     match &options.bios {
         Some(BiosOption::File(path)) => load::read_firmware(path),
         Some(BiosOption::SeaBios) => load::read_firmware(&load::find_seabios()?),
-        None if media => load::read_firmware(&load::find_seabios()?),
-        Some(BiosOption::Builtin) | None => Ok(rax_test_roms::self_check()),
+        Some(BiosOption::Builtin) => Ok(rax_firmware::system::image()),
+        None if media => Ok(rax_firmware::system::image()),
+        None => Ok(rax_test_roms::self_check()),
     }
 }
 

@@ -134,7 +134,7 @@ pub(super) struct RunArguments {
         help_heading = "Boot"
     )]
     append: Option<String>,
-    /// Firmware to boot from the reset vector: an image, or the host's SeaBIOS, or rax's own
+    /// Firmware to boot from the reset vector: an image, rax's own, or the host's SeaBIOS
     #[arg(
         long,
         value_name = "FILE|builtin|seabios",
@@ -232,7 +232,7 @@ pub(super) struct RunArguments {
 
 const AFTER_HELP: &str = "\
 Without --kernel, --bios and media, the embedded test ROM checks the machine and offers a small monitor.
-With --disk, --cdrom or --floppy alone, the host's SeaBIOS boots it.
+With --disk, --cdrom or --floppy alone, rax's own BIOS boots it.
 The guest's serial line is this terminal; Ctrl-A X ends the run, Ctrl-A H lists the keys.
 --wait-text, --type and --script end the run with exit code 0 when all steps are done and the last one waited or
 --script was given; with 124 if what they wait for does not come.
