@@ -13,6 +13,10 @@ use crate::machine::{BuildError, Machine};
 
 /// The most instructions between two looks at the host's clock, real time.
 const REAL_SLICE: u64 = 200_000;
+/// The least: looking shall cost little.
+const SHORTEST_SLICE: u64 = 500;
+/// How long a slice may take of the host's time. Instructions that move megabytes make slices shorter.
+const SLICE_NS: u64 = 4_000_000;
 /// The most instructions between two looks at input, virtual time.
 const VIRTUAL_SLICE: u64 = 5_000_000;
 
@@ -87,6 +91,8 @@ pub trait Watcher {
     fn look(&mut self, _machine: &mut Machine, _host_ns: u64) -> Option<End> {
         None
     }
+    /// Called once, when the run has ended.
+    fn last_look(&mut self, _machine: &mut Machine) {}
     /// Somebody wants a picture of the screen.
     fn screenshot(&mut self, _machine: &Machine) {}
 }
@@ -96,6 +102,7 @@ impl Machine {
     pub fn run(&mut self, pace: &Pace, watcher: &mut dyn Watcher) -> End {
         let end = self.run_turns(pace, watcher);
         self.give_turn(0);
+        watcher.last_look(self);
         end
     }
 
@@ -107,6 +114,7 @@ impl Machine {
             last: (self.cpu.state.instructions, 0),
             input: Vec::new(),
             screenshots: 0,
+            slice: REAL_SLICE,
         };
         let mut turn_is_over = true;
         loop {
@@ -233,6 +241,19 @@ struct Pacer<'a> {
     input: Vec<u8>,
     /// Pictures that were asked for.
     screenshots: usize,
+    /// How many instructions the next slice has, in real time.
+    slice: u64,
+}
+
+/// The slice after one in which so many instructions ran in so many nanoseconds.
+fn next_slice(slice: u64, ran: u64, took_ns: u64) -> u64 {
+    if took_ns > SLICE_NS {
+        let fitting = u128::from(ran) * u128::from(SLICE_NS) / u128::from(took_ns);
+        // At most what ran.
+        (fitting as u64).clamp(SHORTEST_SLICE, REAL_SLICE)
+    } else {
+        slice.saturating_mul(2).min(REAL_SLICE)
+    }
 }
 
 impl Pacer<'_> {
@@ -273,6 +294,7 @@ impl Pacer<'_> {
         if self.pace.clock == ClockSource::Real {
             let (last_instructions, last_ns) = self.last;
             let ran = instructions - last_instructions;
+            self.slice = next_slice(self.slice, ran, now_ns - last_ns);
             bus.clock
                 .steer(instructions, Time(now_ns), ran, now_ns - last_ns);
             self.last = (instructions, now_ns);
@@ -303,7 +325,7 @@ impl Pacer<'_> {
         let instructions = machine.cpu.state.instructions;
         let mut bus = lock(&machine.bus);
         let slice = match self.pace.clock {
-            ClockSource::Real => REAL_SLICE,
+            ClockSource::Real => self.slice,
             ClockSource::Virtual => VIRTUAL_SLICE,
         };
         let mut until = instructions.saturating_add(slice);
@@ -353,5 +375,18 @@ impl Pacer<'_> {
         // Sleeping is not running: it must not count as slowness.
         self.last = (instructions, self.host.now_ns());
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{REAL_SLICE, SHORTEST_SLICE, next_slice};
+
+    #[test]
+    fn slices_are_as_long_as_the_host_can_wait() {
+        assert_eq!(next_slice(REAL_SLICE, REAL_SLICE, 1_000_000), REAL_SLICE);
+        assert_eq!(next_slice(REAL_SLICE, 100_000, 40_000_000), 10_000);
+        assert_eq!(next_slice(10_000, 10_000, 2_000_000), 20_000);
+        assert_eq!(next_slice(600, 10, 1 << 40), SHORTEST_SLICE);
     }
 }

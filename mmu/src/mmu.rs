@@ -18,11 +18,13 @@ use crate::physical::{Backing, MmioSpace, PhysicalMap, PhysicalMemory};
 use crate::tlb::second::SecondTlb;
 use crate::tlb::{Fill, Tlb, View};
 
+mod code_epochs;
 mod fetch;
 mod flush;
 #[cfg(test)]
 mod tests;
 
+use code_epochs::CodeEpochs;
 use fetch::FetchCache;
 pub use flush::InvpcidKind;
 
@@ -76,11 +78,11 @@ pub struct Mmu {
     map: Arc<PhysicalMap>,
     map_generation: u64,
     dirty_generation: u64,
+    code_epochs: CodeEpochs,
     /// How many pages had come to hold code when write tags were last in order.
     code_generation: u64,
     /// How far this processor has followed what happened to code.
     code_cursor: CodeCursor,
-    epoch: u64,
     second: SecondTlb,
     fetches: FetchCache,
     counters: Counters,
@@ -99,7 +101,7 @@ impl Mmu {
             code_generation: memory.code_pages().generation(),
             code_cursor: memory.code_pages().cursor(),
             map: memory.snapshot(),
-            epoch: 1,
+            code_epochs: CodeEpochs::default(),
             second: SecondTlb::default(),
             fetches: FetchCache::default(),
             counters: Counters::default(),
@@ -385,7 +387,7 @@ impl Mmu {
                 self.counters.faults += 1;
                 // A page fault drops what was cached for its address.
                 self.second.forget(linear);
-                self.tlb.flush_page(linear);
+                self.forget_in_first(linear);
                 Err(PageFault {
                     address: LinearAddress(linear),
                     error_code,

@@ -5,9 +5,12 @@
 mod arrows;
 mod cli;
 mod disk;
+mod dos;
 mod firmware;
 mod linux;
 mod processors;
 mod roms;
+mod screen;
 mod support;
 mod verify;
+mod video_bios;
