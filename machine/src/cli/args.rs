@@ -135,7 +135,7 @@ pub(super) struct RunArguments {
         help_heading = "Boot"
     )]
     append: Option<String>,
-    /// Firmware to boot from the reset vector: an image, or the host's SeaBIOS, or rax's own
+    /// Firmware to boot from the reset vector: an image, rax's own, or the host's SeaBIOS
     #[arg(
         long,
         value_name = "FILE|builtin|seabios",
