@@ -53,7 +53,8 @@ impl Bench {
         Self::with(boot, ram, fittings)
     }
 
-    fn with(boot: Boot, ram: u64, fittings: Fittings) -> Self {
+    /// The same with anything plugged in.
+    pub(crate) fn with(boot: Boot, ram: u64, fittings: Fittings) -> Self {
         let console = MemoryConsole::new();
         let fittings = Fittings {
             serial: vec![Box::new(console.clone())],
