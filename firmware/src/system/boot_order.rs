@@ -98,12 +98,12 @@ fn append_path(line: impl Into<Value>, end: impl Into<Value>) -> Value {
                 let select = f.var((flat8(unit) & 1) << 4 | 0xA0);
                 f.each(0, drive::disk_count(), |f, n| {
                     f.when(drive_is(drive::disk(n), port, select), |f| {
-                        f.run(append(n << 4 | DISK))
+                        f.run(append(n << 4 | DISK));
                     });
                 });
                 f.each(0, drive::cd_count(), |f, n| {
                     f.when(drive_is(drive::cd(n), port, select), |f| {
-                        f.run(append(n << 4 | CD))
+                        f.run(append(n << 4 | CD));
                     });
                 });
             });

@@ -53,7 +53,7 @@ fn asks(fittings: Fittings, drive: &str, more: &[&str]) {
     let screen = screen(&bench);
     assert!(matches!(end, End::PowerOff), "{end:?}\n{screen}");
     let common = [
-        "memory map 0006",
+        "memory map 000",
         "low memory 027F",
         "PCI BIOS 0210",
         "key 1E61",
