@@ -106,6 +106,16 @@ pub enum StepProblem {
     /// No such drive.
     #[error("there is no drive '{0}' for this medium; give a, b or cd, and fit the drive")]
     NoDrive(String),
+    /// What names the image is not understood.
+    #[error("'{image}' for drive '{drive}': {reason}")]
+    NotAnImage {
+        /// The drive.
+        drive: String,
+        /// The image.
+        image: String,
+        /// Why.
+        reason: String,
+    },
     /// The image cannot be used.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -292,5 +302,25 @@ impl Watcher for Automation {
             return None;
         }
         self.advance(machine)
+    }
+
+    /// What the guest showed last may be what was awaited.
+    fn last_look(&mut self, machine: &mut Machine) {
+        self.serial.look_again();
+        let now = machine.now();
+        let has_begun = self.begun.take().is_some();
+        if has_begun && !matches!(self.steps.front(), Some((_, Step::WaitText(_)))) {
+            // It was in the midst of pressing keys, or of a pause.
+            self.steps.pop_front();
+        }
+        while let Some((origin, step)) = self.steps.pop_front() {
+            let can_be = matches!(step, Step::WaitText(_) | Step::Screenshot(_));
+            let done = can_be && matches!(self.carry_out(&step, machine, now), Ok(Progress::Done));
+            if !done {
+                self.steps.push_front((origin, step));
+                return;
+            }
+            self.serial.look_again();
+        }
     }
 }

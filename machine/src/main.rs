@@ -10,12 +10,13 @@ use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
 use rax_jit::{Jit, Report, Unavailable};
 use rax_machine::automation::{Automation, ScriptFailure, SerialTap};
 use rax_machine::cli::{
-    self, BiosOption, Cable, ClockSource, Command, DumpOptions, Engine, ParallelOption, RunOptions,
-    SerialOption, VgaModel,
+    self, BiosOption, Cable, ClockSource, Command, DisplayOption, DumpOptions, Engine,
+    ParallelOption, RunOptions, SerialOption, VgaModel,
 };
 use rax_machine::host::{
-    FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawMode, SilentConsole,
-    StdioConsole, file_console, file_sink, handle_signals, message, read_stdin,
+    FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawMode, Screen, ScreenFeed,
+    SilentConsole, StdioConsole, TerminalDisplay, VncServer, file_console, file_sink,
+    handle_signals, message, read_stdin,
 };
 use rax_machine::load::{self, BootRequest, InputFile, LoadError, Module, Role};
 use rax_machine::onlookers::Onlookers;
@@ -30,6 +31,9 @@ use rax_mmu::HostRamError;
 
 /// The start of virtual time's calendar: 2024-01-01, so that a run repeats on any day.
 const VIRTUAL_START: i64 = 1_704_067_200;
+
+/// What a processor's compiled code may take at least, however many share the cache.
+const LEAST_JIT_CACHE: usize = 8 << 20;
 
 /// Why a run could not start.
 #[derive(Debug, thiserror::Error)]
@@ -147,6 +151,8 @@ struct HostEnds {
     door: Option<InputDoor>,
     /// Hears what the serial ports send.
     serial: SerialTap,
+    /// What the displays show.
+    screen: Option<Screen>,
     outputs: Vec<FinishOutput>,
     uses_stdio: bool,
 }
@@ -163,6 +169,7 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
         fittings,
     })?;
     let (verdict, report) = set_engine(options, &mut machine)?;
+    let displays = displays(options, &mut ends)?;
     let mut onlookers = onlookers(options, &ends)?;
 
     handle_signals(&ends.inbox)?;
@@ -187,6 +194,7 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
     let elapsed = start.elapsed();
     // Whatever the guest wrote is out before anything is said.
     drop(ends.outputs);
+    drop(displays);
     drop(raw);
     if options.stats {
         let mut text = stats::text(&machine, elapsed);
@@ -208,6 +216,35 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
     conclude(options, end, &machine, &onlookers)
 }
 
+/// Those who show the screen, for as long as the run lasts.
+#[derive(Default)]
+struct Displays {
+    _terminal: Option<TerminalDisplay>,
+    _vnc: Option<VncServer>,
+}
+
+/// Starts what `--display` asks for.
+fn displays(options: &RunOptions, ends: &mut HostEnds) -> Result<Displays, Failure> {
+    let mut displays = Displays::default();
+    let screen = Screen::default();
+    match &options.screen.display {
+        DisplayOption::None => return Ok(displays),
+        DisplayOption::Terminal => {
+            displays._terminal = Some(TerminalDisplay::start(&screen, &ends.inbox)?);
+        }
+        DisplayOption::Vnc(vnc) => {
+            let server = VncServer::start(vnc, &screen, &ends.inbox)?;
+            message(&format!(
+                "VNC clients find the screen at {}",
+                server.address()
+            ));
+            displays._vnc = Some(server);
+        }
+    }
+    ends.screen = Some(screen);
+    Ok(displays)
+}
+
 /// Everybody who looks on.
 fn onlookers(options: &RunOptions, ends: &HostEnds) -> Result<Onlookers, Failure> {
     let trace = match &options.trace {
@@ -226,7 +263,12 @@ fn onlookers(options: &RunOptions, ends: &HostEnds) -> Result<Onlookers, Failure
             source,
         })?;
     }
-    Ok(Onlookers { trace, script })
+    let feed = ends.screen.clone().map(ScreenFeed::new);
+    Ok(Onlookers {
+        trace,
+        script,
+        feed,
+    })
 }
 
 /// The last picture, and what `rax` ends with.
@@ -265,8 +307,10 @@ fn set_engine(
     options: &RunOptions,
     machine: &mut Machine,
 ) -> Result<(Verdict, Option<Report>), Failure> {
+    // Each processor has code of its own.
+    let share = options.jit_cache_bytes / usize::from(options.cpus.max(1));
     let compiler = rax_jit::Options {
-        cache_bytes: options.jit_cache_bytes,
+        cache_bytes: share.max(LEAST_JIT_CACHE.min(options.jit_cache_bytes)),
         ..rax_jit::Options::default()
     };
     match options.engine {
@@ -274,7 +318,14 @@ fn set_engine(
         wanted @ (None | Some(Engine::Jit)) => match Jit::new(&machine.cpu, compiler) {
             Ok(jit) => {
                 let report = jit.report();
-                machine.set_engine(Box::new(jit));
+                let mut first = Some(jit);
+                machine.set_engines(|cpu| match first.take() {
+                    Some(jit) => Box::new(jit),
+                    None => match Jit::new(cpu, compiler) {
+                        Ok(jit) => Box::new(jit),
+                        Err(_) => Box::new(Interpreter::new(cpu)),
+                    },
+                });
                 return Ok((Verdict::default(), Some(report)));
             }
             // Where nothing can be compiled, nobody expects it.
@@ -323,7 +374,7 @@ fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
         modules: &modules,
         command_line: &options.append,
         memory: &memory_map::ranges(memory),
-        rsdp: None,
+        rsdp: memory_map::root_pointer(memory),
         has_vga: false,
         has_long_mode: model.has_long_mode(),
     })?;
@@ -337,7 +388,8 @@ fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
         Some(BiosOption::File(path)) => load::read_firmware(path),
         Some(BiosOption::SeaBios) => load::read_firmware(&load::find_seabios()?),
         None if media => load::read_firmware(&load::find_seabios()?),
-        Some(BiosOption::Builtin) | None => Ok(rax_test_roms::self_check()),
+        Some(BiosOption::Builtin) => Ok(rax_firmware::system::image()),
+        None => Ok(rax_test_roms::self_check()),
     }
 }
 
@@ -349,6 +401,8 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
     };
     let mut fittings = Fittings {
         debug_exit: options.debug_exit,
+        processors: options.cpus,
+        smbios: options.smbios.clone(),
         vga: options.screen.vga == VgaModel::Std,
         vga_bios,
         ..Fittings::default()

@@ -13,6 +13,10 @@ use crate::machine::{BuildError, Machine};
 
 /// The most instructions between two looks at the host's clock, real time.
 const REAL_SLICE: u64 = 200_000;
+/// The least: looking shall cost little.
+const SHORTEST_SLICE: u64 = 500;
+/// How long a slice may take of the host's time. Instructions that move megabytes make slices shorter.
+const SLICE_NS: u64 = 4_000_000;
 /// The most instructions between two looks at input, virtual time.
 const VIRTUAL_SLICE: u64 = 5_000_000;
 
@@ -87,6 +91,8 @@ pub trait Watcher {
     fn look(&mut self, _machine: &mut Machine, _host_ns: u64) -> Option<End> {
         None
     }
+    /// Called once, when the run has ended.
+    fn last_look(&mut self, _machine: &mut Machine) {}
     /// Somebody wants a picture of the screen.
     fn screenshot(&mut self, _machine: &Machine) {}
 }
@@ -94,6 +100,13 @@ pub trait Watcher {
 impl Machine {
     /// Runs until something ends the run.
     pub fn run(&mut self, pace: &Pace, watcher: &mut dyn Watcher) -> End {
+        let end = self.run_turns(pace, watcher);
+        self.give_turn(0);
+        watcher.last_look(self);
+        end
+    }
+
+    fn run_turns(&mut self, pace: &Pace, watcher: &mut dyn Watcher) -> End {
         let host = HostClock::start();
         let mut pacer = Pacer {
             pace,
@@ -101,7 +114,9 @@ impl Machine {
             last: (self.cpu.state.instructions, 0),
             input: Vec::new(),
             screenshots: 0,
+            slice: REAL_SLICE,
         };
+        let mut turn_is_over = true;
         loop {
             if let Some(end) = pacer.look(self) {
                 return end;
@@ -112,6 +127,13 @@ impl Machine {
             if let Some(end) = pacer.call(self, watcher) {
                 return end;
             }
+            if self.turns.are_taken() && !self.next_turn(turn_is_over) {
+                turn_is_over = true;
+                if let Some(end) = pacer.idle(self, watcher) {
+                    return end;
+                }
+                continue;
+            }
             let until = pacer.slice_end(self, watcher.next_look());
             let stop = if watcher.single_steps() {
                 watcher.before(self);
@@ -119,9 +141,12 @@ impl Machine {
             } else {
                 self.engine.run(&mut self.cpu, until)
             };
+            turn_is_over =
+                self.cpu.state.instructions >= self.turns.end() || lock(&self.bus).turn_is_over;
             match stop {
                 Stop::Budget | Stop::Attention => {}
                 Stop::Diverged => return End::Diverged,
+                Stop::Halted if self.turns.are_taken() => turn_is_over = true,
                 Stop::Halted => {
                     if let Some(end) = pacer.idle(self, watcher) {
                         return end;
@@ -142,19 +167,17 @@ impl Machine {
 
     /// What the guest asked the machine for.
     fn requests(&mut self, pace: &Pace) -> Option<End> {
-        let (status, power_off, reset) = {
+        let has_signals = {
             let mut bus = lock(&self.bus);
             bus.attention = false;
+            bus.board.has_signals()
+        };
+        if has_signals {
+            self.deliver_signals();
+        }
+        let (status, power_off, reset) = {
+            let mut bus = lock(&self.bus);
             let board = &mut bus.board;
-            if board.has_signals() {
-                let signals = board.take_signals();
-                if signals.nmi {
-                    self.cpu.assert_nmi();
-                }
-                if signals.init {
-                    board.system.request_reset(ResetKind::Processor);
-                }
-            }
             if !board.has_request() {
                 return None;
             }
@@ -175,6 +198,39 @@ impl Machine {
     }
 }
 
+/// What comes to processors besides ordinary interrupts.
+impl Machine {
+    fn deliver_signals(&mut self) {
+        for number in 0..usize::from(self.processors()) {
+            let signals = lock(&self.bus).board.take_signals(number);
+            if signals.init {
+                let mut bus = lock(&self.bus);
+                if number == 0 {
+                    bus.board.system.request_reset(ResetKind::Processor);
+                } else {
+                    bus.leave_smm(number);
+                }
+            }
+            let Some(cpu) = self.processor(number) else {
+                continue;
+            };
+            if signals.init && number != 0 {
+                cpu.init();
+                cpu.wait_for_start_up();
+            }
+            if signals.nmi {
+                cpu.assert_nmi();
+            }
+            if signals.smi {
+                cpu.assert_smi();
+            }
+            if let Some(page) = signals.start_up {
+                cpu.start_up(page);
+            }
+        }
+    }
+}
+
 /// Keeps guest time and host time together.
 struct Pacer<'a> {
     pace: &'a Pace,
@@ -185,6 +241,19 @@ struct Pacer<'a> {
     input: Vec<u8>,
     /// Pictures that were asked for.
     screenshots: usize,
+    /// How many instructions the next slice has, in real time.
+    slice: u64,
+}
+
+/// The slice after one in which so many instructions ran in so many nanoseconds.
+fn next_slice(slice: u64, ran: u64, took_ns: u64) -> u64 {
+    if took_ns > SLICE_NS {
+        let fitting = u128::from(ran) * u128::from(SLICE_NS) / u128::from(took_ns);
+        // At most what ran.
+        (fitting as u64).clamp(SHORTEST_SLICE, REAL_SLICE)
+    } else {
+        slice.saturating_mul(2).min(REAL_SLICE)
+    }
 }
 
 impl Pacer<'_> {
@@ -225,6 +294,7 @@ impl Pacer<'_> {
         if self.pace.clock == ClockSource::Real {
             let (last_instructions, last_ns) = self.last;
             let ran = instructions - last_instructions;
+            self.slice = next_slice(self.slice, ran, now_ns - last_ns);
             bus.clock
                 .steer(instructions, Time(now_ns), ran, now_ns - last_ns);
             self.last = (instructions, now_ns);
@@ -255,10 +325,13 @@ impl Pacer<'_> {
         let instructions = machine.cpu.state.instructions;
         let mut bus = lock(&machine.bus);
         let slice = match self.pace.clock {
-            ClockSource::Real => REAL_SLICE,
+            ClockSource::Real => self.slice,
             ClockSource::Virtual => VIRTUAL_SLICE,
         };
         let mut until = instructions.saturating_add(slice);
+        if machine.turns.are_taken() {
+            until = until.min(machine.turns.end());
+        }
         let deadline = bus.next_deadline().into_iter().chain(next_look).min();
         if let Some(deadline) = deadline {
             until = until.min(bus.clock.instructions_at(deadline));
@@ -271,7 +344,7 @@ impl Pacer<'_> {
 
     /// The processor waits for an interrupt: so do we.
     fn idle(&mut self, machine: &mut Machine, watcher: &dyn Watcher) -> Option<End> {
-        if !machine.cpu.can_be_woken() {
+        if !machine.can_be_woken() {
             return Some(End::Halted);
         }
         let instructions = machine.cpu.state.instructions;
@@ -302,5 +375,18 @@ impl Pacer<'_> {
         // Sleeping is not running: it must not count as slowness.
         self.last = (instructions, self.host.now_ns());
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{REAL_SLICE, SHORTEST_SLICE, next_slice};
+
+    #[test]
+    fn slices_are_as_long_as_the_host_can_wait() {
+        assert_eq!(next_slice(REAL_SLICE, REAL_SLICE, 1_000_000), REAL_SLICE);
+        assert_eq!(next_slice(REAL_SLICE, 100_000, 40_000_000), 10_000);
+        assert_eq!(next_slice(10_000, 10_000, 2_000_000), 20_000);
+        assert_eq!(next_slice(600, 10, 1 << 40), SHORTEST_SLICE);
     }
 }

@@ -9,8 +9,8 @@ use rax_devices::{I8042, Time};
 
 use crate::keys::KeyEvent;
 
-/// Between two events of typed text: 50 keys a second.
-const TYPING_NS: u64 = 10_000_000;
+/// Between two events of typed text: 125 keys a second.
+const TYPING_NS: u64 = 4_000_000;
 /// Between two looks at a keyboard that the guest does not read.
 const RETRY_NS: u64 = 1_000_000;
 /// Keys of a person that wait at most; a guest that reads none shall not be flooded later.

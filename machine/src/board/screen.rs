@@ -1,7 +1,7 @@
 //! The screen: where the VGA's registers and memory are, and what it shows.
 
 use rax_devices::vga::{FRAME_BUFFER, WINDOW, WINDOW_BYTES};
-use rax_devices::{I8042, PciVga, Vga};
+use rax_devices::{Context, Dma, I8042, LocalApic, PciVga, Registers, Time, Vga};
 
 use super::{Board, VGA};
 use crate::memory_windows::MemoryWindow;
@@ -28,6 +28,49 @@ impl Board {
         });
         self.plug(DEVICE, 0, VGA);
         Ok(())
+    }
+
+    /// The adapter, if an address lies in its legacy window, and the register there.
+    fn legacy_window(&mut self, address: u64) -> Option<(&mut PciVga, u64)> {
+        let offset = address.checked_sub(LEGACY_WINDOW)?;
+        let own_page = self.apics.first().and_then(LocalApic::memory_page);
+        if offset >= WINDOW_BYTES || own_page == Some(address & !0xfff) {
+            return None;
+        }
+        Some((self.vga.as_mut()?, WINDOW + offset))
+    }
+
+    /// A write to the screen, if it is one. It raises no interrupt and moves no
+    /// deadline and no window, so that nothing has to be looked at after it; and
+    /// there are many of them.
+    pub(crate) fn write_screen(
+        &mut self,
+        address: u64,
+        bytes: &[u8],
+        now: Time,
+        memory: &mut dyn Dma,
+    ) -> bool {
+        let Some((vga, register)) = self.legacy_window(address) else {
+            return false;
+        };
+        let mut cx = Context { now, memory };
+        // The window takes any width.
+        vga.write(register, bytes, &mut cx).is_ok()
+    }
+
+    /// The same for a read.
+    pub(crate) fn read_screen(
+        &mut self,
+        address: u64,
+        bytes: &mut [u8],
+        now: Time,
+        memory: &mut dyn Dma,
+    ) -> bool {
+        let Some((vga, register)) = self.legacy_window(address) else {
+            return false;
+        };
+        let mut cx = Context { now, memory };
+        vga.read(register, bytes, &mut cx).is_ok()
     }
 
     /// The adapter, if there is one.

@@ -7,9 +7,12 @@ use clap::{Args, Parser};
 use rax_jit::lockstep::SLICE;
 use rax_jit::passes::Selection;
 
+use super::DisplayOption;
 use super::adapters::AdapterArguments;
 use super::media::MediaArguments;
 use super::screen::{Order, ScreenArguments};
+use crate::handover::smbios::SmbiosString;
+
 use super::values;
 use super::verify::VerifyArguments;
 use super::{
@@ -151,11 +154,21 @@ pub(super) struct RunArguments {
     /// Processor model
     #[arg(long, value_name = "MODEL", help_heading = "Machine")]
     cpu: String,
-    /// What COM1 is connected to; repeated for COM2 to COM4
+    /// Processors, 1 to 64; they run in turns
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = values::processors, help_heading = "Machine")]
+    cpus: u16,
+    /// Set a string of the SMBIOS tables, such as type1-manufacturer=Example; may be repeated
+    #[arg(
+        long,
+        value_name = "TYPE-NAME=VALUE",
+        value_parser = values::smbios,
+        help_heading = "Machine"
+    )]
+    smbios: Vec<SmbiosString>,
+    /// What COM1 is connected to; repeated for COM2 to COM4 [default: stdio, or none with --display terminal]
     #[arg(
         long,
         value_name = "stdio|file:PATH|none",
-        default_value = "stdio",
         value_parser = values::serial,
         help_heading = "Machine"
     )]
@@ -255,14 +268,30 @@ impl RunArguments {
                 self.cpu
             )));
         }
+        if self.cpus > 1 && self.engine == Some(Engine::Lockstep) {
+            return Err(Stop::usage(
+                "--engine lockstep compares one processor; give --cpus 1",
+            ));
+        }
         if self.serial.len() > MAX_SERIAL_PORTS {
             let text = format_args!(
                 "the machine has {MAX_SERIAL_PORTS} serial ports; give --serial less often"
             );
             return Err(Stop::usage(text));
         }
-        if self
-            .serial
+        let screen = self.screen.into_options(order)?;
+        let has_terminal = screen.display == DisplayOption::Terminal;
+        if has_terminal && self.serial.contains(&SerialOption::Stdio) {
+            return Err(Stop::usage(
+                "--display terminal has the terminal; connect --serial to file:PATH or none",
+            ));
+        }
+        let serial = match self.serial {
+            given if !given.is_empty() => given,
+            _ if has_terminal => vec![SerialOption::None],
+            _ => vec![SerialOption::Stdio],
+        };
+        if serial
             .iter()
             .filter(|serial| **serial == SerialOption::Stdio)
             .count()
@@ -280,12 +309,14 @@ impl RunArguments {
             append: self.append.unwrap_or_default(),
             memory_bytes: self.memory,
             media: self.media.into_options()?,
-            screen: self.screen.into_options(order)?,
-            serial: self.serial,
+            screen,
+            serial,
             parallel,
             network,
             debugcon: self.debugcon,
             cpu: self.cpu,
+            cpus: self.cpus,
+            smbios: self.smbios,
             engine: self.engine,
             clock: self.clock,
             seed: self.seed,

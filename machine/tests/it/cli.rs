@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// How a run ended.
-struct Outcome {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 fn start(words: &[&str]) -> Child {
@@ -48,13 +48,13 @@ fn run_typing(input: &str, words: &[&str]) -> Outcome {
     finish(child)
 }
 
-fn run(words: &[&str]) -> Outcome {
+pub(crate) fn run(words: &[&str]) -> Outcome {
     run_typing("", words)
 }
 
 /// Checks that a mistake costs one line, which holds all of `parts`, and exit code 2.
 #[track_caller]
-fn refused(words: &[&str], parts: &[&str]) {
+pub(crate) fn refused(words: &[&str], parts: &[&str]) {
     let mut all = vec!["run"];
     all.extend(words);
     // Should it not be refused after all, it ends.
@@ -73,18 +73,18 @@ fn refused(words: &[&str], parts: &[&str]) {
 }
 
 /// A directory for a test's files.
-struct Files(tempfile::TempDir);
+pub(crate) struct Files(tempfile::TempDir);
 
 impl Files {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
 

@@ -14,7 +14,7 @@ use crate::support::Bench;
 const RAM: u64 = 64 << 20;
 const INSTRUCTIONS: u64 = 1_000_000_000;
 
-fn seabios() -> Option<Vec<u8>> {
+pub(crate) fn seabios() -> Option<Vec<u8>> {
     let path = std::env::var_os("RAX_SEABIOS");
     let path = path.unwrap_or_else(|| "/usr/share/seabios/bios-256k.bin".into());
     let image = std::fs::read(&path).ok();
@@ -40,7 +40,10 @@ fn seabios_sets_the_chipset_up_and_looks_for_a_disk() {
         "QEMU fw_cfg DMA interface supported",
         "Found 5 PCI devices",
         "PIIX3/PIIX4 init: elcr=00 0c",
-        "Using pmtimer",
+        "Using pmtimer, ioport 0x608",
+        "ACPI: parse DSDT",
+        "Copying SMBIOS",
+        "Copying MPTABLE",
         "Found 1 cpu(s)",
         "PS2 keyboard initialized",
         "No bootable device.",

@@ -53,11 +53,23 @@ impl Bench {
         Self::with(boot, ram, fittings)
     }
 
-    /// The same with anything plugged in.
-    pub(crate) fn with(boot: Boot, ram: u64, fittings: Fittings) -> Self {
-        let console = MemoryConsole::new();
+    /// The same with a screen, and its BIOS unless the test's ROM brings one.
+    pub(crate) fn with_screen(boot: Boot, ram: u64, vga_bios: Option<Vec<u8>>) -> Self {
         let fittings = Fittings {
-            serial: vec![Box::new(console.clone())],
+            vga: true,
+            vga_bios,
+            ..Fittings::default()
+        };
+        Self::with(boot, ram, fittings)
+    }
+
+    /// The same with any fittings; the serial line is theirs if they have one.
+    pub(crate) fn with(boot: Boot, ram: u64, mut fittings: Fittings) -> Self {
+        let console = MemoryConsole::new();
+        if fittings.serial.is_empty() {
+            fittings.serial.push(Box::new(console.clone()));
+        }
+        let fittings = Fittings {
             debug_exit: Some(0xf4),
             start_time: 1_704_067_200,
             ..fittings
@@ -82,6 +94,14 @@ impl Bench {
 
     /// Runs for at most `instructions` more.
     pub(crate) fn run(&mut self, instructions: u64) -> End {
+        let mut last_words = std::mem::take(&mut self.last_words);
+        let end = self.run_with(instructions, &mut last_words);
+        self.last_words = last_words;
+        end
+    }
+
+    /// Runs for at most `instructions` more, while somebody looks on.
+    pub(crate) fn run_with(&mut self, instructions: u64, watcher: &mut dyn Watcher) -> End {
         let limit = self.machine.cpu.state.instructions + instructions;
         let pace = Pace {
             clock: ClockSource::Virtual,
@@ -91,7 +111,7 @@ impl Bench {
             inbox: Inbox::default(),
             door: None,
         };
-        self.machine.run(&pace, &mut self.last_words)
+        self.machine.run(&pace, watcher)
     }
 
     /// What has come over the serial line since power-on.
@@ -117,5 +137,53 @@ impl Bench {
             );
         }
         panic!("{text:?} did not come:\n{}", self.serial());
+    }
+
+    /// The characters on the screen, row by row.
+    pub(crate) fn screen(&self) -> String {
+        let screen = self.machine.text_screen();
+        screen.map_or_else(String::new, |screen| screen.text())
+    }
+
+    /// Runs until all these words are on the screen, at most `instructions` more.
+    pub(crate) fn run_until_screen(
+        &mut self,
+        words: &[&str],
+        instructions: u64,
+        log: &MemoryConsole,
+    ) -> String {
+        let slice = 2_000_000;
+        for _ in 0..instructions.div_ceil(slice) {
+            let screen = self.screen();
+            if words.iter().all(|word| screen.contains(word)) {
+                return screen;
+            }
+            let end = self.run(slice);
+            assert!(
+                matches!(end, End::Instructions),
+                "ended with {end:?} instead of {words:?}:\n{screen}\n{:?}\n{}",
+                self.last_words.0,
+                String::from_utf8_lossy(&log.output())
+            );
+        }
+        panic!(
+            "{words:?} did not come:\n{}\n{}\n{}",
+            self.screen(),
+            self.machine.cpu.describe(),
+            String::from_utf8_lossy(&log.output())
+        );
+    }
+
+    /// Types, and runs until the guest has taken the last key.
+    pub(crate) fn type_text(&mut self, text: &str) {
+        self.machine.type_text(text).unwrap();
+        while self.machine.is_typing() {
+            let end = self.run(2_000_000);
+            assert!(
+                matches!(end, End::Instructions),
+                "{end:?}\n{}",
+                self.screen()
+            );
+        }
     }
 }
