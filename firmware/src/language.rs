@@ -19,7 +19,9 @@
 //! The compiled code is plain: values are computed in EAX, variables lie on the stack, and no register is kept
 //! across a statement. A BIOS is not where a PC spends its time.
 
+mod address;
 mod body;
+mod condition;
 mod operand;
 mod place;
 mod unit;

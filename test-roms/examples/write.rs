@@ -1,4 +1,5 @@
-//! Writes a test ROM to a file: `cargo run -p rax-test-roms --example write -- NAME FILE`.
+//! Writes a test ROM to a file: `cargo run -p rax-test-roms --example write -- NAME FILE`; or, as `bios-caller`, the
+//! sectors that a BIOS boots.
 
 use std::process::ExitCode;
 
@@ -16,14 +17,18 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<(), String> {
     let names: Vec<&str> = rax_test_roms::ALL.iter().map(|rom| rom.name).collect();
     let usage = format!(
-        "usage: write NAME FILE, where NAME is one of: {}",
+        "usage: write NAME FILE, where NAME is one of: {}, bios-caller",
         names.join(", ")
     );
     let [name, file] = arguments else {
         return Err(usage);
     };
-    let rom = rax_test_roms::find(name).ok_or(usage)?;
-    std::fs::write(file, (rom.build)()).map_err(|error| format!("{file}: {error}"))
+    let image = match rax_test_roms::find(name) {
+        Some(rom) => (rom.build)(),
+        None if name == "bios-caller" => rax_test_roms::bios_caller(),
+        None => return Err(usage),
+    };
+    std::fs::write(file, image).map_err(|error| format!("{file}: {error}"))
 }
 
 #[expect(

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod asm;
+mod bios_caller;
 mod check;
 mod console;
 mod descriptor;
@@ -140,6 +141,12 @@ pub fn find(name: &str) -> Option<&'static TestRom> {
 #[must_use]
 pub fn self_check() -> Vec<u8> {
     built(self_check::build())
+}
+
+/// Four sectors to boot from a floppy, a disk or a CD: asks the BIOS that loads them, and says the answers on the screen.
+#[must_use]
+pub fn bios_caller() -> Vec<u8> {
+    built(bios_caller::build())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! POST: interrupt controllers, timer, DMA (8259A, 8254, 8237A datasheets; PIIX3 datasheet for their ports).
 
-use crate::language::Body;
+use crate::language::{Body, Compare as _, in8};
 
 /// Command ports of the interrupt controllers.
 pub(super) const MASTER_PIC: u32 = 0x20;
@@ -18,6 +18,19 @@ pub(super) fn end_of_interrupt(f: &mut Body<'_>) {
 pub(super) fn end_of_slave_interrupt(f: &mut Body<'_>) {
     f.out8(SLAVE_PIC, 0x20);
     f.out8(MASTER_PIC, 0x20);
+}
+
+/// Ends an interrupt that nobody has asked for. A spurious one is in no service register, and needs no end.
+pub(super) fn end_unexpected(f: &mut Body<'_>, controller: u32) {
+    const READ_IN_SERVICE: u32 = 0x0B;
+    f.out8(controller, READ_IN_SERVICE);
+    let in_service = f.var(in8(controller));
+    if controller == SLAVE_PIC {
+        f.when(in_service.is_not(0), |f| f.out8(SLAVE_PIC, 0x20));
+        end_of_interrupt(f);
+    } else {
+        f.when(in_service.is_not(0), end_of_interrupt);
+    }
 }
 
 /// POST: interrupts at 08h and 70h, by edges; those that the BIOS serves are let in.

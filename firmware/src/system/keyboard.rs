@@ -125,7 +125,7 @@ fn acknowledged(f: &mut Body<'_>) {
             |f| f.clear_bits(state.clone(), LEDS_ANNOUNCED | LEDS_SENT),
             |f| {
                 f.set_bits(state.clone(), LEDS_SENT);
-                f.out8(controller::DATA, state.clone() & LEDS);
+                f.run(controller::write(state.clone() & LEDS));
             },
         );
     });
@@ -141,7 +141,7 @@ fn update_leds() -> Value {
             .or(state.clone().has(LEDS_ANNOUNCED));
         f.when(same, Body::leave);
         f.set(state.clone(), (state & !LEDS) | wanted | LEDS_ANNOUNCED);
-        f.out8(controller::DATA, 0xED);
+        f.run(controller::write(0xED));
     })
 }
 

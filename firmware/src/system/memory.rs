@@ -79,10 +79,10 @@ fn a20(f: &mut Body<'_>, r: Registers) {
     });
 }
 
-/// INT 15h E801h and E820h.
+/// INT 15h E801h, E881h and E820h.
 fn memory_size(f: &mut Body<'_>, r: Registers) {
     f.switch(r.al(), |s| {
-        s.case(0x01, |f| {
+        s.cases(&[0x01, 0x81], |f| {
             let low = f.var(extended_kib());
             let high = f.var(0);
             f.when(low.above(15 * 1024), |f| {
@@ -90,6 +90,12 @@ fn memory_size(f: &mut Body<'_>, r: Registers) {
                 f.set(low, 15 * 1024);
             });
             f.set_carry(r, false);
+            // E881h is the same for 32-bit registers.
+            f.when(r.al().is(0x81), |f| {
+                for register in [r.eax(), r.ebx(), r.ecx(), r.edx()] {
+                    f.set(register, 0);
+                }
+            });
             f.set(r.ax(), low);
             f.set(r.cx(), low);
             f.set(r.bx(), high);

@@ -337,6 +337,11 @@ pub(super) fn transfer(
             // The last sector of the track, or the last one wanted.
             let last = f.var(sector + count - 1);
             let on_track = f.var(parameter(4));
+            // The parameter table is for 1.44 MiB until a system sets its own; only 2.88 MiB is read so fast.
+            let fast = f.var(bda8(drive + bda::FLOPPY_MEDIA) & 0xC0);
+            f.when(fast.is(0xC0).and(on_track.below(36)), |f| {
+                f.set(on_track, 36);
+            });
             f.when(last.above(on_track).and(sector.at_most(on_track)), |f| {
                 f.set(last, on_track);
             });

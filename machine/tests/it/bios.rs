@@ -1,0 +1,127 @@
+//! rax's own BIOS and VGA BIOS boot a program from every kind of medium, and answer it.
+
+use rax_devices::{Disc, Floppy, FwCfg, IdeDrive, MemoryConsole, MemoryDisk};
+use rax_machine::{Boot, End, Fittings};
+
+use crate::support::Bench;
+
+const RAM: u64 = 64 << 20;
+const SLICE: u64 = 200_000;
+const SLICES: u64 = 2_000;
+
+fn bench(fittings: Fittings) -> Bench {
+    let fittings = Fittings {
+        debug_console: Some(Box::new(MemoryConsole::new())),
+        fw_cfg: Some(FwCfg::new()),
+        vga: true,
+        vga_bios: Some(rax_firmware::video::image()),
+        ..fittings
+    };
+    Bench::with(Boot::Rom(rax_firmware::system::image()), RAM, fittings)
+}
+
+fn screen(bench: &Bench) -> String {
+    let screen = bench.machine.text_screen();
+    screen.map_or_else(String::new, |screen| screen.text())
+}
+
+/// Runs until the screen shows `text`.
+fn wait_for(bench: &mut Bench, text: &str) -> String {
+    for _ in 0..SLICES {
+        let now = screen(bench);
+        if now.contains(text) {
+            return now;
+        }
+        let end = bench.run(SLICE);
+        assert!(matches!(end, End::Instructions), "{end:?}\n{now}");
+    }
+    panic!("{text:?} did not come:\n{}", screen(bench));
+}
+
+/// Boots the program, presses a key, and compares what it says.
+fn asks(fittings: Fittings, drive: &str, more: &[&str]) {
+    let mut bench = bench(fittings);
+    wait_for(&mut bench, "\nkey");
+    bench.machine.type_text("a").unwrap();
+    let mut end = End::Instructions;
+    for _ in 0..SLICES {
+        end = bench.run(SLICE);
+        if !matches!(end, End::Instructions) {
+            break;
+        }
+    }
+    let screen = screen(&bench);
+    assert!(matches!(end, End::PowerOff), "{end:?}\n{screen}");
+    let common = [
+        "memory map 000",
+        "low memory 027F",
+        "PCI BIOS 0210",
+        "key 1E61",
+    ];
+    for line in [drive].iter().chain(more).chain(&common) {
+        assert!(screen.contains(line), "no {line:?}:\n{screen}");
+    }
+    let waited = ["ticks 0004", "ticks 0005"];
+    assert!(waited.iter().any(|line| screen.contains(line)), "{screen}");
+}
+
+fn memory_disk(sectors: usize) -> Box<MemoryDisk> {
+    let mut bytes = rax_test_roms::bios_caller();
+    bytes.resize(sectors * 512, 0);
+    Box::new(MemoryDisk::new(bytes))
+}
+
+#[test]
+fn the_bios_boots_a_floppy() {
+    let floppy = Floppy::new(memory_disk(2880)).unwrap();
+    let fittings = Fittings {
+        floppies: vec![Some(floppy)],
+        ..Fittings::default()
+    };
+    asks(fittings, "drive 0000", &[]);
+}
+
+#[test]
+fn the_bios_boots_a_hard_disk() {
+    let mut fittings = Fittings::default();
+    fittings.drives[0] = Some(IdeDrive::disk(memory_disk(20_160)));
+    asks(fittings, "drive 0080", &["EDD 3000", "first sector AA55"]);
+}
+
+/// An El Torito CD without emulation: the program lies in sector 20.
+#[test]
+fn the_bios_boots_a_cd() {
+    let mut bytes = vec![0; 17 * 2048];
+    let mut record = b"\0CD001\x01EL TORITO SPECIFICATION".to_vec();
+    record.resize(0x47, 0);
+    record.extend(19u32.to_le_bytes());
+    record.resize(4096, 0);
+    bytes.extend(record);
+    // The validation entry adds up to zero; the default entry loads four sectors of 512 bytes.
+    let mut catalog = vec![0u8; 2048];
+    catalog[0] = 1;
+    catalog[28..32].copy_from_slice(&[0xAA, 0x55, 0x55, 0xAA]);
+    catalog[32] = 0x88;
+    catalog[38] = 4;
+    catalog[40] = 20;
+    bytes.extend(catalog);
+    bytes.extend(rax_test_roms::bios_caller());
+    bytes[510..512].copy_from_slice(&[0x34, 0x12]);
+    let mut fittings = Fittings::default();
+    let disc = Disc::new(Box::new(MemoryDisk::new(bytes)));
+    fittings.drives[2] = Some(IdeDrive::cd_rom(Some(disc)));
+    asks(fittings, "drive 00E0", &["EDD 3000", "first sector 1234"]);
+}
+
+#[test]
+fn without_a_medium_the_bios_says_so_and_tries_again() {
+    let mut bench = bench(Fittings::default());
+    let screen = wait_for(&mut bench, "No bootable medium found");
+    assert!(screen.starts_with("rax BIOS"), "{screen}");
+    assert!(screen.contains("Memory: 64 MiB"), "{screen}");
+    bench
+        .machine
+        .insert_floppy(0, Floppy::new(memory_disk(1440)).unwrap());
+    bench.machine.type_text(" ").unwrap();
+    wait_for(&mut bench, "drive 0000");
+}
