@@ -4,5 +4,6 @@
 //! They touch hardware only through its registers and would run on any 440FX
 //! machine with the same chips. Depends on nothing of ours.
 
+mod language;
 pub mod system;
 pub mod video;

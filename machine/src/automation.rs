@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use rax_devices::Time;
 
-use crate::host::{HostError, MouseMove};
+use crate::host::{ImageError, MouseMove};
 use crate::keys::{KeyError, KeyEvent};
 use crate::machine::Machine;
 use crate::run::{End, Watcher};
@@ -106,19 +106,9 @@ pub enum StepProblem {
     /// No such drive.
     #[error("there is no drive '{0}' for this medium; give a, b or cd, and fit the drive")]
     NoDrive(String),
-    /// The image is no medium for the drive.
-    #[error("'{image}' is no image for drive '{drive}': {reason}")]
-    NotAMedium {
-        /// The drive.
-        drive: String,
-        /// The image.
-        image: String,
-        /// Why.
-        reason: String,
-    },
-    /// The image cannot be opened.
+    /// The image cannot be used.
     #[error(transparent)]
-    Host(#[from] HostError),
+    Image(#[from] ImageError),
 }
 
 /// A step that could not be carried out.

@@ -119,7 +119,7 @@ impl Machine {
         };
         let bus = Bus::new(board, Arc::clone(&memory), shadow, frame_buffer, seed);
         let bus = Arc::new(Mutex::new(bus));
-        let pins = Box::new(Pins(Arc::clone(&bus)));
+        let pins = Box::new(Pins::new(&bus));
         let cpu = Cpu::new(model, Mmu::new(Arc::clone(&memory)), pins);
         let engine = Box::new(Interpreter::new(&cpu));
         let mut machine = Self {

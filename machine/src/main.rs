@@ -7,7 +7,7 @@ use std::time::Instant;
 use rax_cpu::{Interpreter, Model};
 use rax_devices::{Console, Loopback, Network, Unplugged};
 use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
-use rax_jit::{Jit, Report};
+use rax_jit::{Jit, Report, Unavailable};
 use rax_machine::automation::{Automation, ScriptFailure, SerialTap};
 use rax_machine::cli::{
     self, BiosOption, Cable, ClockSource, Command, DumpOptions, Engine, ParallelOption, RunOptions,
@@ -270,16 +270,21 @@ fn set_engine(
         ..rax_jit::Options::default()
     };
     match options.engine {
-        Engine::Interp => {}
-        Engine::Jit => match Jit::new(&machine.cpu, compiler) {
+        Some(Engine::Interp) => {}
+        wanted @ (None | Some(Engine::Jit)) => match Jit::new(&machine.cpu, compiler) {
             Ok(jit) => {
                 let report = jit.report();
                 machine.set_engine(Box::new(jit));
                 return Ok((Verdict::default(), Some(report)));
             }
+            // Where nothing can be compiled, nobody expects it.
+            Err(Unavailable::NoBackEnd) if wanted.is_none() => {}
+            Err(why) if wanted.is_none() => {
+                message(&format!("{why}; interpreting, which is slower"));
+            }
             Err(why) => message(&format!("--engine jit: {why}; interpreting instead")),
         },
-        Engine::Lockstep => {
+        Some(Engine::Lockstep) => {
             if let Some(why) = Jit::new(&machine.cpu, compiler).err() {
                 message(&format!(
                     "--engine lockstep: {why}; the interpreter is compared with itself"

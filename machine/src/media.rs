@@ -4,7 +4,7 @@ use rax_devices::{Disc, Floppy, IdeDrive};
 
 use crate::board::{Fittings, Place};
 use crate::cli::MediaOptions;
-use crate::host::{ImageError, ImageProblem, Medium, open_image};
+use crate::host::{ImageError, ImageOptions, ImageProblem, Medium, open_image};
 
 /// The places that CDs take, as far as disks have left them free: the second
 /// channel first, as in PCs that were sold.
@@ -28,20 +28,34 @@ pub fn plug(options: &MediaOptions, fittings: &mut Fittings) -> Result<(), Image
         let Some(free) = places.find(|&place| fittings.drives[place].is_none()) else {
             break; // The command line has counted them.
         };
-        let disc = Disc::new(open_image(Medium::Cdrom, image)?);
-        fittings.drives[free] = Some(IdeDrive::cd_rom(Some(disc)));
+        fittings.drives[free] = Some(IdeDrive::cd_rom(Some(disc(image)?)));
     }
     for image in &options.floppies {
-        let disk = open_image(Medium::Floppy, image)?;
-        let floppy = Floppy::new(disk).map_err(|error| ImageError {
-            medium: Medium::Floppy,
-            path: image.path.clone(),
-            problem: ImageProblem::NotAFloppy {
-                sectors: error.sectors,
-            },
-        })?;
-        fittings.floppies.push(Some(floppy));
+        fittings.floppies.push(Some(floppy(image)?));
     }
     fittings.boot_order = options.boot_order();
     Ok(())
+}
+
+/// A CD from an image.
+///
+/// # Errors
+/// When the image cannot be used.
+pub fn disc(image: &ImageOptions) -> Result<Disc, ImageError> {
+    Ok(Disc::new(open_image(Medium::Cdrom, image)?))
+}
+
+/// A floppy disk from an image.
+///
+/// # Errors
+/// When the image cannot be used, or has the size of no floppy disk.
+pub fn floppy(image: &ImageOptions) -> Result<Floppy, ImageError> {
+    let disk = open_image(Medium::Floppy, image)?;
+    Floppy::new(disk).map_err(|error| ImageError {
+        medium: Medium::Floppy,
+        path: image.path.clone(),
+        problem: ImageProblem::NotAFloppy {
+            sectors: error.sectors,
+        },
+    })
 }

@@ -25,7 +25,7 @@ use rax_cpu::insn::Insn;
 use rax_cpu::ir::{self, Name, Op};
 use rax_cpu::state::Gpr;
 
-use super::{Backend, Emitted, INTERPRET, JUMP_SLOTS, NO_EXIT};
+use super::{Backend, EXHAUSTED, Emitted, INTERPRET, JUMP_SLOTS, NO_EXIT, UNKNOWN};
 use crate::block::Unit;
 use crate::helpers::{Helpers, addresses};
 use abi::{BUDGET, Routines};
@@ -459,11 +459,11 @@ impl<'a> Emit<'a> {
                     self.asm.alu_imm(Alu::Add, 64, BUDGET, count);
                     self.asm.constant(abi::T0, self.unit.rip);
                     self.asm.store(64, abi::RIP, abi::T0);
-                    self.leave(NO_EXIT);
+                    self.leave(EXHAUSTED);
                 }
                 Detour::Computed => {
                     self.asm.store(64, abi::RIP, abi::T0);
-                    self.leave(NO_EXIT);
+                    self.leave(UNKNOWN);
                 }
                 Detour::EnterX87 { back } => {
                     self.emit_enter_x87();

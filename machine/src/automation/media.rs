@@ -1,12 +1,10 @@
 //! Media that a script changes.
 
-use rax_devices::{Disc, Floppy};
-
 use super::StepProblem;
 use crate::board::Place;
-use crate::cli;
-use crate::host::{HostError, Medium, open_image};
+use crate::host::{Access, ImageOptions};
 use crate::machine::Machine;
+use crate::media;
 
 /// A drive that a script can name.
 enum Drive {
@@ -23,28 +21,22 @@ fn drive(name: &str) -> Result<Drive, StepProblem> {
     }
 }
 
-/// Puts an image into a drive; it is named as the option of the drive names it.
+/// Puts an image into a drive: `FILE`, `FILE,readonly` or `FILE,snapshot`.
 pub(super) fn insert(machine: &mut Machine, name: &str, image: &str) -> Result<(), StepProblem> {
     let which = drive(name)?;
-    let unfit = |reason: String| StepProblem::NotAMedium {
-        drive: name.into(),
-        image: image.into(),
-        reason,
+    let (path, access) = match image.rsplit_once(',') {
+        Some((path, "readonly")) => (path, Access::ReadOnly),
+        Some((path, "snapshot")) => (path, Access::Snapshot),
+        _ => (image, Access::ReadWrite),
     };
-    let medium = match which {
-        Drive::Floppy(_) => Medium::Floppy,
-        Drive::CdRom => Medium::Cdrom,
-    };
-    let options = cli::image(image).map_err(|error| unfit(error.to_string()))?;
-    let disk = open_image(medium, &options).map_err(HostError::from)?;
+    let options = ImageOptions::new(path, access);
     match which {
         Drive::Floppy(number) => {
-            let floppy = Floppy::new(disk).map_err(|error| unfit(error.to_string()))?;
-            machine.insert_floppy(number, floppy);
+            machine.insert_floppy(number, media::floppy(&options)?);
             Ok(())
         }
         Drive::CdRom => {
-            let mut disc = Disc::new(disk);
+            let mut disc = media::disc(&options)?;
             for place in Place::ALL {
                 match machine.insert_cd(place, disc) {
                     Ok(_) => return Ok(()),

@@ -174,16 +174,15 @@ pub(super) struct RunArguments {
     #[command(flatten)]
     screen: ScreenArguments,
 
-    /// What carries out the instructions
+    /// What carries out the instructions [default: jit where this host can, else interp]
     #[arg(
         long,
         value_enum,
-        default_value_t,
         hide_possible_values = true,
         value_name = "interp|jit|lockstep",
         help_heading = "Run"
     )]
-    engine: Engine,
+    engine: Option<Engine>,
     /// With --engine lockstep, how many instructions run between two comparisons
     #[arg(long, value_name = "N", default_value_t = SLICE, allow_negative_numbers = true, value_parser = values::count, help_heading = "Run")]
     lockstep_slice: u64,

@@ -32,7 +32,7 @@ fn no_option_boots_the_embedded_rom() {
     );
     assert_eq!(
         (options.serial, options.engine),
-        (vec![SerialOption::Stdio], Engine::Interp)
+        (vec![SerialOption::Stdio], None)
     );
     assert_eq!(options.clock, ClockSource::Real);
 }
@@ -78,7 +78,7 @@ fn every_option_is_understood() {
         ],
         debugcon: Some("log".into()),
         cpu: "486".into(),
-        engine: Engine::Jit,
+        engine: Some(Engine::Jit),
         clock: ClockSource::Virtual,
         seed: Some(7),
         debug_exit: Some(0xf4),

@@ -1,9 +1,11 @@
-//! A machine in a test: its serial line in memory, time counted in instructions.
+//! A machine in a test: its serial line in memory, time counted in instructions, its code
+//! compiled where this host can.
 
 use std::time::Duration;
 
 use rax_cpu::Model;
 use rax_devices::{Disk, FwCfg, IdeDrive, MemoryConsole};
+use rax_jit::{Jit, Options};
 use rax_machine::cli::ClockSource;
 use rax_machine::host::Inbox;
 use rax_machine::{Boot, Config, End, Fittings, Machine, Pace, Watcher};
@@ -61,13 +63,16 @@ impl Bench {
             ..fittings
         };
         let model = Model::default();
-        let machine = Machine::new(Config {
+        let mut machine = Machine::new(Config {
             ram,
             model,
             boot,
             fittings,
         })
         .unwrap();
+        if let Ok(jit) = Jit::new(&machine.cpu, Options::default()) {
+            machine.set_engine(Box::new(jit));
+        }
         Self {
             machine,
             console,

@@ -22,12 +22,12 @@ use rax_cpu::state::{Gpr, VectorRegister};
 use rax_mmu::{Tlb, TlbEntry, View};
 
 use super::asm::{
-    Alu, Asm, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP,
-    Reg, Turn, at, cc, sum,
+    Alu, Asm, Fixup, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI,
+    RSP, Reg, Turn, at, cc, sum,
 };
 use super::simd::FIRST_TEMP;
-use crate::backend::{INTERPRET, NO_EXIT};
-use crate::helpers::{FILL_WRITE, Helpers};
+use crate::backend::{INTERPRET, JUMP_SLOTS, JumpSlot, NO_EXIT, UNKNOWN};
+use crate::helpers::{DISPATCH, FILL_WRITE, Helpers};
 
 use super::x87::{FNSAVE, FRSTOR};
 
@@ -103,7 +103,7 @@ const fn cell(offset: usize) -> Mem {
 }
 
 const HOST_STACK: Mem = cell(offset_of!(Cells, host_stack));
-pub(super) const JUMPS: Mem = cell(offset_of!(Cells, jumps));
+const JUMPS: Mem = cell(offset_of!(Cells, jumps));
 const EXIT: Mem = cell(offset_of!(Cells, exit));
 pub(super) const EPOCH: Mem = cell(offset_of!(Cells, epoch));
 const BUDGET_CELL: Mem = cell(offset_of!(Cells, budget));
@@ -218,6 +218,9 @@ pub(super) struct Routines {
     /// Called; makes the state's CF valid, for an update that keeps CF alone. Likewise.
     pub(super) carry: u64,
 }
+
+const _: () = assert!(size_of::<JumpSlot>() == 1 << SLOT_BITS);
+const SLOT_BITS: u8 = 4;
 
 /// Three times a register.
 pub(super) const fn sum_of(register: Reg) -> Mem {
@@ -491,6 +494,30 @@ fn flag_routines(
     });
 }
 
+/// Goes to RIP by the jump cache, all registers being in the state; the unit that called is
+/// left for good.
+fn dispatch(asm: &mut Asm, leave: u64) {
+    reload(asm);
+    asm.alu_imm(Alu::Add, 64, RSP, 8);
+    asm.load(64, T0, RIP);
+    let miss = jump_by_cache(asm);
+    asm.bind(miss);
+    asm.constant(T0, UNKNOWN);
+    asm.jump(leave);
+}
+
+/// Goes to the address in T0 if the jump cache knows it. Disturbs T1.
+pub(super) fn jump_by_cache(asm: &mut Asm) -> Fixup {
+    asm.load(32, T1, T0);
+    asm.alu_imm(Alu::And, 32, T1, JUMP_SLOTS as i32 - 1);
+    asm.shift_imm(Turn::Shl, 32, T1, SLOT_BITS);
+    asm.alu_from(Alu::Add, 64, T1, JUMPS);
+    asm.alu_from(Alu::Cmp, 64, T0, at(T1, 0));
+    let miss = asm.branch_ahead(cc::NE);
+    asm.jump_indirect(at(T1, 8));
+    miss
+}
+
 /// Emits the routines.
 pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
     let mut asm = Asm::new(base);
@@ -541,8 +568,9 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
             call(&mut asm, helpers.carry_out);
         }
         asm.load(64, BUDGET, BUDGET_CELL);
-        asm.test(64, RAX, RAX);
-        let out = asm.branch_ahead(cc::E);
+        asm.alu_imm(Alu::Cmp, 64, RAX, DISPATCH as i32);
+        let out = asm.branch_ahead(cc::B);
+        let elsewhere = asm.branch_ahead(cc::E);
         asm.load(64, T1, RAX);
         reload(&mut asm);
         if with_flags {
@@ -550,6 +578,8 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
             asm.pop_flags();
         }
         asm.ret();
+        asm.bind(elsewhere);
+        dispatch(&mut asm, leave);
         asm.bind(out);
         asm.constant(T0, NO_EXIT);
         asm.jump(leave);

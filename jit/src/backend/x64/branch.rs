@@ -3,14 +3,11 @@
 use rax_cpu::ir::{Bit, Name};
 use rax_mmu::PAGE_SIZE;
 
-use super::abi::{EPOCH, JUMPS, T0, T1};
-use super::asm::{Alu, Asm, Fixup, Turn, at, cc};
+use super::abi::{EPOCH, T0, jump_by_cache};
+use super::asm::{Alu, Asm, Fixup, Turn, cc};
 use super::values::Loc;
 use super::{Cold, Detour, Emit, Stuck};
-use crate::backend::{ExitSite, JUMP_SLOTS, JumpSlot};
-
-const _: () = assert!(size_of::<JumpSlot>() == 1 << SLOT_BITS);
-const SLOT_BITS: u8 = 4;
+use crate::backend::ExitSite;
 
 /// How a unit ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,13 +149,7 @@ impl Emit<'_> {
 
     /// Goes to the address in T0 by the jump cache.
     fn computed(&mut self) {
-        self.asm.load(32, T1, T0);
-        self.asm.alu_imm(Alu::And, 32, T1, JUMP_SLOTS as i32 - 1);
-        self.asm.shift_imm(Turn::Shl, 32, T1, SLOT_BITS);
-        self.asm.alu_from(Alu::Add, 64, T1, JUMPS);
-        self.asm.alu_from(Alu::Cmp, 64, T0, at(T1, 0));
-        let miss = self.asm.branch_ahead(cc::NE);
-        self.asm.jump_indirect(at(T1, 8));
+        let miss = jump_by_cache(&mut self.asm);
         self.cold.push(Cold {
             from: vec![miss],
             what: Detour::Computed,

@@ -1,0 +1,126 @@
+//! From the reset vector to real mode with the BIOS in RAM (440FX datasheet, PAM registers; SDM 3A 10.9).
+//!
+//! While RAM is switched in below the running code, that code would vanish. So the copying is done in protected mode,
+//! from the copy of the ROM below 4 GiB. On the way back all segment registers keep their 4 GiB limits: that is what
+//! POST reaches flat memory with.
+
+use iced_x86::code_asm::{
+    CodeAssembler, al, ax, bl, cr0, ds, dword_ptr, dx, eax, ecx, edi, edx, es, esi, fs, gs, ptr,
+    sp, ss,
+};
+use iced_x86::{Code, Instruction};
+
+use super::areas::{ROM_SEGMENT, bda, post};
+use super::image::{DESCRIPTORS, REAL_MODE_CODE, SHADOW_CODE};
+use crate::language::{Unit, asm};
+
+/// Selectors of [`descriptors`].
+const FLAT_CODE: u16 = 0x08;
+const FLAT_DATA: u16 = 0x10;
+const POST_CODE: u16 = 0x18;
+/// The ROM's address below 4 GiB.
+const HIGH_ROM: u32 = 0xFFFE_0000;
+/// The ROM's address below 1 MiB.
+const LOW_ROM: u32 = 0xE_0000;
+/// Bus 0, device 0, the register that holds PAM0 in its second byte.
+const HOST_BRIDGE_PAM: u32 = 0x8000_0058;
+
+/// What the shutdown byte of the CMOS memory asks for instead of POST.
+mod shutdown {
+    /// End of interrupt, then jump through 40:67.
+    pub(super) const RESUME_AFTER_EOI: u32 = 0x05;
+    /// Jump through 40:67.
+    pub(super) const RESUME: u32 = 0x0A;
+}
+
+/// The descriptor table's pseudo-descriptor, padding, and the descriptors.
+pub(super) fn descriptors() -> Vec<u8> {
+    let base = ROM_SEGMENT * 16 + DESCRIPTORS + 8;
+    let [b0, b1, b2, b3] = base.to_le_bytes();
+    let mut bytes = vec![0x1F, 0x00, b0, b1, b2, b3, 0, 0];
+    let table: [u64; 4] = [
+        0,
+        0x00CF_9B00_0000_FFFF, // All memory, 32-bit code.
+        0x008F_9300_0000_FFFF, // All memory, data; stacks in it stay 16-bit ones.
+        0x0000_9B0E_0000_FFFF, // Segment E000h, 16-bit code.
+    ];
+    bytes.extend(table.iter().flat_map(|descriptor| descriptor.to_le_bytes()));
+    bytes
+}
+
+/// Emits `reset`, to which the reset vector leads.
+pub(super) fn reset(unit: &mut Unit) {
+    let code = unit.entry("reset");
+    let [mut resume, mut after_eoi, mut cold] = [
+        code.create_label(),
+        code.create_label(),
+        code.create_label(),
+    ];
+    asm!(code;
+        cli; cld;
+        // The shutdown byte counts once.
+        mov al, 0x8F; out 0x70, al; in_ al, 0x71;
+        mov bl, al;
+        mov al, 0x8F; out 0x70, al; xor al, al; out 0x71, al;
+        cmp bl, shutdown::RESUME; je resume;
+        cmp bl, shutdown::RESUME_AFTER_EOI; jne cold;
+        set_label &mut after_eoi;
+        mov al, 0x20; out 0xA0, al; out 0x20, al;
+        set_label &mut resume;
+        xor ax, ax; mov ds, ax;
+        jmp dword_ptr(u64::from(0x400 + bda::RESET_VECTOR));
+        set_label &mut cold;
+        // A20 on, and into protected mode.
+        in_ al, 0x92; or al, 2; and al, 0xFE; out 0x92, al;
+        lgdt ptr(u64::from(DESCRIPTORS)).cs();
+        mov eax, cr0; and eax, 0x1FFF_FFFF; or al, 1; mov cr0, eax;
+    );
+    far_jump(code, Code::Jmp_ptr1632, FLAT_CODE, HIGH_ROM + SHADOW_CODE);
+}
+
+fn far_jump(code: &mut CodeAssembler, kind: Code, selector: u16, offset: u32) {
+    let jump = Instruction::with_far_branch(kind, selector, offset);
+    asm!(code; add_instruction jump.expect("a far jump"););
+}
+
+fn assemble(bits: u32, at: u32, body: impl FnOnce(&mut CodeAssembler)) -> Vec<u8> {
+    let mut code = CodeAssembler::new(bits).expect("a bitness that exists");
+    body(&mut code);
+    let bytes = code.assemble(u64::from(at));
+    bytes.expect("code that can be encoded")
+}
+
+/// The 32-bit code that makes C0000h to FFFFFh RAM and copies the ROM there.
+pub(super) fn shadow() -> Vec<u8> {
+    assemble(32, HIGH_ROM + SHADOW_CODE, |code| {
+        asm!(code;
+            mov eax, u32::from(FLAT_DATA);
+            mov ds, eax; mov es, eax; mov fs, eax; mov gs, eax; mov ss, eax;
+            mov eax, HOST_BRIDGE_PAM; mov dx, 0xCF8; out dx, eax;
+            mov dx, 0xCFD; mov al, 0x30; out dx, al;
+            inc edx; mov al, 0x33; out dx, al;
+            inc edx; out dx, al;
+            mov eax, HOST_BRIDGE_PAM + 4; mov dx, 0xCF8; out dx, eax;
+            mov dx, 0xCFC; mov eax, 0x3333_3333; out dx, eax;
+            mov esi, HIGH_ROM; mov edi, LOW_ROM; mov ecx, 0x2_0000 / 4;
+        );
+        code.rep().movsd().expect("a string instruction");
+        far_jump(code, Code::Jmp_ptr1632, POST_CODE, REAL_MODE_CODE);
+    })
+}
+
+/// The 16-bit code that leaves protected mode.
+pub(super) fn real_mode() -> Vec<u8> {
+    assemble(16, REAL_MODE_CODE, |code| {
+        // Behind this jump: 3 + 6 + 3 bytes, and 5 of its own.
+        let offset = REAL_MODE_CODE + 17;
+        asm!(code; mov eax, cr0; and eax, !1; mov cr0, eax;);
+        far_jump(code, Code::Jmp_ptr1616, 0xE000, offset);
+        asm!(code;
+            xor ax, ax;
+            mov ds, ax; mov es, ax; mov fs, ax; mov gs, ax; mov ss, ax;
+            mov sp, post::STACK;
+        );
+        far_jump(code, Code::Jmp_ptr1616, 0xE000, 0);
+    })
+}
