@@ -108,6 +108,17 @@ impl Bus {
         self.follow_lines();
     }
 
+    /// Whether the picture may have changed since this was last asked; `seen` is
+    /// where the caller keeps what it has seen.
+    pub(crate) fn take_screen_change(&self, instructions: u64, seen: &mut Option<u64>) -> bool {
+        let (Some(vga), Some(frame_buffer)) = (self.board.vga(), &self.frame_buffer) else {
+            return false;
+        };
+        let number = vga.change_number(self.clock.now(instructions));
+        let has_drawn = frame_buffer.take_change(&self.memory.memory);
+        seen.replace(number) != Some(number) || has_drawn
+    }
+
     /// When something next happens by itself.
     pub(crate) fn next_deadline(&mut self) -> Option<Time> {
         let chips = self.board.next_deadline();

@@ -21,7 +21,8 @@ use rax_jit::passes::Selection;
 
 pub use adapters::{Cable, NetworkOption, ParallelOption};
 pub use media::MediaOptions;
-pub use screen::{ScreenOptions, ScriptOption, VgaModel};
+pub(crate) use media::image;
+pub use screen::{DisplayOption, ScreenOptions, ScriptOption, VgaModel};
 pub use verify::{VerifyEngine, VerifyExtent, VerifyOptions};
 
 /// What to do.

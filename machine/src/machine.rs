@@ -203,6 +203,13 @@ impl Machine {
         bus.clock.now(self.cpu.state.instructions)
     }
 
+    /// Whether the picture may have changed since this was last asked, which one
+    /// onlooker can do. `seen` is for it to keep; `None` at first.
+    pub fn take_screen_change(&self, seen: &mut Option<u64>) -> bool {
+        let instructions = self.cpu.state.instructions;
+        crate::bus::lock(&self.bus).take_screen_change(instructions, seen)
+    }
+
     /// Takes the disk out of floppy drive 0 (A) or 1 (B).
     pub fn eject_floppy(&self, drive: usize) -> Option<Floppy> {
         crate::bus::lock(&self.bus).board.change_floppy(drive, None)

@@ -16,6 +16,7 @@ mod branch;
 mod flags;
 mod idiom;
 mod memory;
+mod pending;
 mod plan;
 mod simd;
 mod values;
@@ -25,14 +26,15 @@ use rax_cpu::insn::Insn;
 use rax_cpu::ir::{self, Name, Op};
 use rax_cpu::state::Gpr;
 
-use super::{Backend, EXHAUSTED, Emitted, INTERPRET, JUMP_SLOTS, NO_EXIT, UNKNOWN};
+use super::{Backend, EXHAUSTED, Emitted, INTERPRET, JUMP_SLOTS, NO_EXIT};
 use crate::block::Unit;
 use crate::helpers::{Helpers, addresses};
 use abi::{BUDGET, Routines};
 use asm::{Alu, Asm, Fixup, Reg, cc};
 use branch::Ending;
-use flags::{HostFlags, Pending};
+use flags::HostFlags;
 use memory::Miss;
+use pending::{Base, Over, Pending};
 use plan::Plan;
 use values::Loc;
 use x87::Noted;
@@ -132,19 +134,23 @@ enum Detour {
         /// The host's CF is to be put aside too.
         saves_carry: bool,
         noted: Noted,
+        /// The flags before the instruction.
+        pending: Pending,
         /// Probes whose entries may be filled instead.
         misses: Vec<Miss>,
     },
     /// Loads the guest's vectors at the unit's start, and comes back; or leaves.
     LoadVectors { back: usize },
     /// Leaves before an instruction, since the vectors must stay in the state.
-    Refused { index: u32 },
+    Refused { index: u32, pending: Pending },
     /// Gets the x87 registers, and comes back.
     EnterX87 { back: usize },
     /// Puts the budget back and leaves at the unit's start.
     Exhausted,
     /// Leaves; T0 holds RIP.
     Computed,
+    /// Forgets the frames of calls, for which there is no more room, and comes back.
+    DropFrames { back: usize },
     /// Makes the state's flags valid, or CF alone, and comes back.
     Settle { routine: u64, back: usize },
     /// Leaves by an exit that may be linked.
@@ -183,8 +189,10 @@ struct Emit<'a> {
     cold: Vec<Cold>,
     /// Which value or update the host's flags belong to.
     host_flags: HostFlags,
-    /// What is known of the cells for flags.
+    /// Where the guest's flags are.
     pending: Pending,
+    /// The instruction under way puts an end to the flags before it.
+    flags_end: bool,
     ending: Ending,
     /// What is yet to be written of the x87 unit's pointers.
     noted: Noted,
@@ -221,7 +229,8 @@ impl<'a> Emit<'a> {
             misses: Vec::new(),
             cold: Vec::new(),
             host_flags: HostFlags::Unknown,
-            pending: Pending::Unknown,
+            pending: Pending::UNKNOWN,
+            flags_end: false,
             ending: Ending::FallThrough,
             noted: Noted::default(),
             emitted: Emitted::default(),
@@ -259,9 +268,16 @@ impl<'a> Emit<'a> {
             }
         }
         self.write_noted(self.noted);
+        self.store_flags();
         self.end()?;
+        self.emitted.cold = self.asm.here();
         self.emit_cold();
         Ok(())
+    }
+
+    /// How many ways out the instruction under way has so far.
+    fn ways_out(&self) -> usize {
+        self.slow.len() + self.misses.len()
     }
 
     fn instruction(&mut self, index: usize) -> Result<(), Stuck> {
@@ -271,6 +287,8 @@ impl<'a> Emit<'a> {
         }
         let noted = self.noted;
         self.prepare_flags(range.clone());
+        let pending = self.pending;
+        self.flags_end = self.ends_flags(index);
         let mut position = range.start;
         while position < range.end {
             self.position = position;
@@ -296,9 +314,10 @@ impl<'a> Emit<'a> {
             let from = std::mem::take(&mut self.slow);
             let misses = std::mem::take(&mut self.misses);
             let with_flags = self.host_flags.is_known();
-            if self.plan.writes_flags(index) && self.pending != Pending::CarryInState {
+            if self.plan.writes_flags(index) {
                 // On the slow way they are in the state.
-                self.pending = Pending::Unknown;
+                self.pending.base = Base::Unknown;
+                self.pending.overs = [Over::Unknown; 2];
             }
             self.cold.push(Cold {
                 from,
@@ -311,6 +330,7 @@ impl<'a> Emit<'a> {
                         matches!(self.block.ops[at].0, Op::Flags(_)) && self.plan.saves_carry(at)
                     }),
                     noted,
+                    pending,
                     misses,
                 },
             });
@@ -323,12 +343,13 @@ impl<'a> Emit<'a> {
         self.emitted.carried_out += 1;
         let noted = std::mem::take(&mut self.noted);
         self.write_noted(noted);
+        self.store_flags();
         self.call_interpreter(self.index, false);
         self.enter_x87_again(self.index);
         self.forget_registers();
         self.vectors.are_loaded = false;
         self.host_flags = HostFlags::Unknown;
-        self.pending = Pending::Settled;
+        self.pending = Pending::SETTLED;
         if self.index as usize + 1 == self.unit.insns.len() {
             self.ending = Ending::Left;
         }
@@ -427,9 +448,11 @@ impl<'a> Emit<'a> {
                     with_vectors,
                     saves_carry,
                     noted,
+                    pending,
                     misses: _,
                 } => {
                     self.write_noted(noted);
+                    pending.store(&mut self.asm);
                     self.call_interpreter(index, with_flags);
                     if saves_carry {
                         self.asm.set(cc::B, abi::CARRY);
@@ -450,7 +473,8 @@ impl<'a> Emit<'a> {
                     self.leave_before(0);
                     self.leave(INTERPRET);
                 }
-                Detour::Refused { index } => {
+                Detour::Refused { index, pending } => {
+                    pending.store(&mut self.asm);
                     self.leave_before(index);
                     self.leave(NO_EXIT);
                 }
@@ -461,9 +485,11 @@ impl<'a> Emit<'a> {
                     self.asm.store(64, abi::RIP, abi::T0);
                     self.leave(EXHAUSTED);
                 }
-                Detour::Computed => {
-                    self.asm.store(64, abi::RIP, abi::T0);
-                    self.leave(UNKNOWN);
+                Detour::Computed => self.asm.jump(self.backend.routines.leave_for),
+                Detour::DropFrames { back } => {
+                    let back = self.asm.base + back as u64;
+                    self.asm.constant(abi::T1, back);
+                    self.asm.jump(self.backend.routines.drop_frames);
                 }
                 Detour::EnterX87 { back } => {
                     self.emit_enter_x87();

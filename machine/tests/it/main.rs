@@ -11,3 +11,4 @@ mod linux;
 mod roms;
 mod support;
 mod verify;
+mod video_bios;

@@ -53,6 +53,16 @@ impl Bench {
         Self::with(boot, ram, fittings)
     }
 
+    /// The same with a screen, and its BIOS unless the test's ROM brings one.
+    pub(crate) fn with_screen(boot: Boot, ram: u64, vga_bios: Option<Vec<u8>>) -> Self {
+        let fittings = Fittings {
+            vga: true,
+            vga_bios,
+            ..Fittings::default()
+        };
+        Self::with(boot, ram, fittings)
+    }
+
     /// The same with all these things plugged in.
     pub(crate) fn with(boot: Boot, ram: u64, fittings: Fittings) -> Self {
         let console = MemoryConsole::new();

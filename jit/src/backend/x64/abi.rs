@@ -8,7 +8,7 @@
 //! | r13 r14 | temporaries |
 //! | r15 | the budget: instructions that may still run |
 //! | rbp | the processor, [`BIAS`] bytes in |
-//! | rsp | the host's stack |
+//! | rsp | the host's stack: a frame for each of the guest's calls |
 
 use std::mem::offset_of;
 
@@ -102,6 +102,11 @@ const fn cell(offset: usize) -> Mem {
     at(RBP, (offset_of!(Cpu, cells) + offset) as i32 - BIAS)
 }
 
+/// How far the frames of calls may reach.
+pub(super) const STACK_LIMIT: Mem = cell(offset_of!(Cells, stack_limit));
+/// Room for frames of calls in bytes. They lie on the thread's own stack.
+const FRAMES: i32 = 32 << 10;
+
 const HOST_STACK: Mem = cell(offset_of!(Cells, host_stack));
 const JUMPS: Mem = cell(offset_of!(Cells, jumps));
 const EXIT: Mem = cell(offset_of!(Cells, exit));
@@ -134,6 +139,15 @@ pub(super) const FLAG_KIND: Mem = cell(offset_of!(Cells, flag_kind));
 /// Where an operand of the last operation on flags is kept.
 pub(super) const fn flag_value(n: usize) -> Mem {
     cell(offset_of!(Cells, flag_values) + 8 * n)
+}
+
+/// Where the result of an update that stands over others is kept, and its kind.
+pub(super) const fn flag_over(layer: usize) -> Mem {
+    cell(offset_of!(Cells, flag_overs) + 8 * layer)
+}
+
+pub(super) const fn flag_over_kind(layer: usize) -> Mem {
+    cell(offset_of!(Cells, flag_kind) + 2 + layer)
 }
 
 const fn host_x87(offset: usize) -> Mem {
@@ -204,6 +218,12 @@ pub(super) struct Routines {
     /// Called; makes the flags in the state valid, and the host's flags the guest's.
     /// Disturbs no register but T0 and T1.
     pub(super) settle: u64,
+    /// Goes to the address in T0, or leaves with RIP there.
+    pub(super) go: u64,
+    /// The same, where that is all that can be done.
+    pub(super) leave_for: u64,
+    /// Forgets all frames of calls but the lowest, and goes to the address in T1.
+    pub(super) drop_frames: u64,
     /// Called; fills the TLB for a load from, or a store to, the address in T0, by view.
     /// T1 holds the offset of the entry, and from [`FILL_LIMIT`] up the greatest offset in
     /// a page that does not cross. ZF is set if the interpreter must carry the access out.
@@ -215,21 +235,10 @@ pub(super) struct Routines {
     /// Called; makes the host's flags the guest's, whatever the cells say. Disturbs no
     /// register but T0 and T1.
     pub(super) flags: u64,
-    /// Called; makes the state's CF valid, for an update that keeps CF alone. Likewise.
-    pub(super) carry: u64,
 }
 
 const _: () = assert!(size_of::<JumpSlot>() == 1 << SLOT_BITS);
 const SLOT_BITS: u8 = 4;
-
-/// Three times a register.
-pub(super) const fn sum_of(register: Reg) -> Mem {
-    Mem {
-        base: register,
-        index: Some((register, 1)),
-        disp: 0,
-    }
-}
 
 /// Makes the host's flags those of an operation that the cells tell of, by carrying it
 /// out again. Disturbs T0 and T1.
@@ -248,34 +257,42 @@ pub(super) fn flags_of(asm: &mut Asm, kind: SimpleKind, bits: u32) {
             asm.alu(Alu::Add, 64, T0, T1);
             asm.alu(Alu::Cmp, bits, T0, T1);
         }
+        SimpleKind::Compare => asm.alu_from(Alu::Cmp, bits, T0, flag_value(1)),
+        SimpleKind::Test => asm.test(bits, flag_value(1), T0),
     }
 }
 
 /// The operations that the routines below know, the frequent ones first.
-const SIMPLE: [(SimpleKind, u32); 12] = [
-    (SimpleKind::Sub, 32),
-    (SimpleKind::Sub, 64),
+const SIMPLE: [(SimpleKind, u32); 20] = [
+    (SimpleKind::Compare, 32),
+    (SimpleKind::Test, 32),
+    (SimpleKind::Compare, 64),
+    (SimpleKind::Test, 64),
     (SimpleKind::Logic, 32),
+    (SimpleKind::Compare, 8),
+    (SimpleKind::Test, 8),
     (SimpleKind::Logic, 64),
-    (SimpleKind::Sub, 8),
-    (SimpleKind::Logic, 8),
     (SimpleKind::Add, 64),
     (SimpleKind::Add, 32),
-    (SimpleKind::Sub, 16),
+    (SimpleKind::Sub, 32),
+    (SimpleKind::Sub, 64),
+    (SimpleKind::Logic, 8),
+    (SimpleKind::Sub, 8),
+    (SimpleKind::Compare, 16),
+    (SimpleKind::Test, 16),
     (SimpleKind::Logic, 16),
+    (SimpleKind::Sub, 16),
     (SimpleKind::Add, 8),
     (SimpleKind::Add, 16),
 ];
 
-/// Emits a routine that makes flags of simple operations, does `then`, and returns;
-/// others are settled.
-fn simple_flags(asm: &mut Asm, settle: u64, then: impl Fn(&mut Asm)) {
+/// Emits a routine that makes flags of simple operations; others are settled.
+fn simple_flags(asm: &mut Asm, settle: u64) {
     for (kind, bits) in SIMPLE {
         let number = FlagKind::of_simple(kind, bits).0 as i32;
         asm.alu_imm(Alu::Cmp, 32, FLAG_KIND, number);
         let other = asm.branch_ahead(cc::NE);
         flags_of(asm, kind, bits);
-        then(asm);
         asm.ret();
         asm.bind(other);
     }
@@ -484,58 +501,87 @@ fn flag_routines(
     asm.ret();
 
     routines.flags = asm.base + asm.here() as u64;
-    simple_flags(asm, routines.settle, |_| {});
-    routines.carry = asm.base + asm.here() as u64;
-    simple_flags(asm, routines.settle, |asm| {
-        asm.set(cc::B, T0);
-        asm.zero_extend(8, T0, T0);
-        asm.lea(32, T0, sum_of(T0));
-        asm.store(64, FLAGS_CARRIES, T0);
-    });
+    simple_flags(asm, routines.settle);
 }
 
 /// Goes to RIP by the jump cache, all registers being in the state; the unit that called is
-/// left for good.
-fn dispatch(asm: &mut Asm, leave: u64) {
+/// left for good. The mode may have changed, so no frame may be returned to.
+fn dispatch(asm: &mut Asm, routines: &Routines) {
+    forget_frames(asm);
     reload(asm);
-    asm.alu_imm(Alu::Add, 64, RSP, 8);
     asm.load(64, T0, RIP);
-    let miss = jump_by_cache(asm);
-    asm.bind(miss);
-    asm.constant(T0, UNKNOWN);
-    asm.jump(leave);
+    asm.jump(routines.go);
 }
 
-/// Goes to the address in T0 if the jump cache knows it. Disturbs T1.
-pub(super) fn jump_by_cache(asm: &mut Asm) -> Fixup {
+/// Finds the address in T0 in the jump cache: T1 holds that of its slot then. Goes where
+/// the fixup says if it is not there.
+pub(super) fn find_jump(asm: &mut Asm) -> Fixup {
     asm.load(32, T1, T0);
     asm.alu_imm(Alu::And, 32, T1, JUMP_SLOTS as i32 - 1);
     asm.shift_imm(Turn::Shl, 32, T1, SLOT_BITS);
     asm.alu_from(Alu::Add, 64, T1, JUMPS);
     asm.alu_from(Alu::Cmp, 64, T0, at(T1, 0));
-    let miss = asm.branch_ahead(cc::NE);
-    asm.jump_indirect(at(T1, 8));
-    miss
+    asm.branch_ahead(cc::NE)
 }
 
-/// Emits the routines.
-pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
-    let mut asm = Asm::new(base);
-    let mut routines = Routines {
-        enter: base,
-        ..Routines::default()
-    };
+/// Where [`find_jump`] has found the code.
+pub(super) const FOUND: Mem = at(T1, 8);
+
+/// Makes the host's stack that of compiled code without any calls: one frame, to which
+/// returns without a call come.
+fn forget_frames(asm: &mut Asm) {
+    asm.load(64, RSP, HOST_STACK);
+    asm.lea(64, RSP, at(RSP, -8));
+}
+
+/// Emits the routine that enters compiled code.
+fn enter(asm: &mut Asm, underflow: u64) {
     for register in SAVED {
         asm.push(register);
     }
     asm.alu_imm(Alu::Sub, 64, RSP, 8);
     asm.lea(64, RBP, at(RDI, BIAS));
     asm.store(64, HOST_STACK, RSP);
+    asm.lea(64, T0, at(RSP, -FRAMES));
+    asm.store(64, STACK_LIMIT, T0);
+    asm.constant(T1, underflow);
+    asm.push(T1);
     asm.load(64, T0, RSI);
     asm.load(64, BUDGET, BUDGET_CELL);
-    reload(&mut asm);
+    reload(asm);
     asm.jump_indirect(T0);
+}
 
+/// Emits the routines that go to an address that is computed, and the one that enters.
+///
+/// A call of the guest's is one of the host's, so that the host predicts the return. What
+/// is on the host's stack is trusted by nobody: where a return lands, T0 is compared with
+/// the address that the guest returns to. So frames may be dropped at any time, and must
+/// be whenever the mode or the address space changes.
+fn computed(asm: &mut Asm, routines: &mut Routines) {
+    let underflow = asm.base + asm.here() as u64;
+    // Whoever returns next comes here, too.
+    asm.constant(T1, underflow);
+    asm.push(T1);
+    routines.go = asm.base + asm.here() as u64;
+    let miss = find_jump(asm);
+    asm.jump_indirect(FOUND);
+    asm.bind(miss);
+    routines.leave_for = asm.base + asm.here() as u64;
+    asm.store(64, RIP, T0);
+    asm.constant(T0, UNKNOWN);
+    asm.jump(routines.exit);
+    routines.drop_frames = asm.base + asm.here() as u64;
+    forget_frames(asm);
+    asm.jump_indirect(T1);
+    routines.enter = asm.base + asm.here() as u64;
+    enter(asm, underflow);
+}
+
+/// Emits the routines.
+pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
+    let mut asm = Asm::new(base);
+    let mut routines = Routines::default();
     let (load_vectors, store_vectors) = vector_routines(&mut asm);
     routines.load_vectors = load_vectors;
 
@@ -552,6 +598,8 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
         asm.pop(register);
     }
     asm.ret();
+
+    computed(&mut asm, &mut routines);
 
     for with_flags in [false, true] {
         let start = base + asm.here() as u64;
@@ -579,7 +627,7 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
         }
         asm.ret();
         asm.bind(elsewhere);
-        dispatch(&mut asm, leave);
+        dispatch(&mut asm, &routines);
         asm.bind(out);
         asm.constant(T0, NO_EXIT);
         asm.jump(leave);

@@ -404,6 +404,12 @@ impl Asm {
         self.group(bits, 0xd2, op as u8, rm.into());
     }
 
+    /// SHLD, or SHRD, by CL.
+    pub(super) fn double_shift_cl(&mut self, right: bool, bits: u32, rm: Reg, from: Reg) {
+        let opcode = if right { 0xad } else { 0xa5 };
+        self.encode(0, bits, &[0x0f, opcode], from, Rm::Reg(rm), [false; 2]);
+    }
+
     /// SHLD, or SHRD, by a constant.
     pub(super) fn double_shift(
         &mut self,
@@ -554,6 +560,19 @@ impl Asm {
     /// `jmp` to somewhere yet unknown.
     pub(super) fn jump_ahead(&mut self) -> Fixup {
         self.byte(0xe9);
+        self.ahead()
+    }
+
+    /// `jcc` to an address.
+    pub(super) fn branch(&mut self, condition: u8, target: u64) {
+        self.byte(0x0f);
+        self.byte(0x80 | condition);
+        self.relative(target);
+    }
+
+    /// `call` to somewhere yet unknown.
+    pub(super) fn call_ahead(&mut self) -> Fixup {
+        self.byte(0xe8);
         self.ahead()
     }
 

@@ -53,6 +53,10 @@ impl WithCarry {
         Self::at(block, start)
     }
 
+    pub(super) const fn operands(self) -> [Name; 2] {
+        [self.a, self.b]
+    }
+
     /// Whether its operands are these.
     pub(super) fn is_of(self, op: BinaryOp, a: Name, b: Name) -> bool {
         (self.op, self.a, self.b) == (op, a, b)
