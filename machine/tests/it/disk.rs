@@ -83,6 +83,16 @@ fn uses_its_disk(kernel: &str, initrd: &str) {
     shell.command("dd if=/tmp/copy of=/dev/sda bs=512 count=1 conv=fsync");
     assert!(flushes.load(Ordering::Relaxed) > before, "no flush");
     assert_eq!(std::fs::read(file.path()).unwrap()[..512], content[..512]);
+    // A root file system on the disk, with a program that runs from it.
+    let answer = shell.command(
+        "mke2fs /dev/sda && mkdir /mnt && mount -t ext4 /dev/sda /mnt && cp /bin/busybox /mnt && \
+         chroot /mnt /busybox echo from the disk; umount /mnt",
+    );
+    assert!(answer.contains("\nfrom the disk"), "{answer}");
+    if kernel == "cloud-amd64" {
+        let answer = shell.command("dmesg | grep ata1.00");
+        assert!(answer.contains("max UDMA/100"), "{answer}");
+    }
     shell.reboot();
 }
 

@@ -1,18 +1,19 @@
 //! Media that boot through the distribution's SeaBIOS, and somebody who types.
 //!
 //! `RAX_MEDIA` names the directory of the images; it is `../shared/guests`
-//! beside the project if it is not set. Without an image its test says so and
-//! passes.
+//! beside the project if it is not set. GRUB and iPXE come from `guests/fetch
+//! media`. Without an image its test says so and passes.
 
 use std::io::Write;
 use std::path::PathBuf;
 
-use rax_devices::{Floppy, FwCfg, MemoryConsole};
+use rax_devices::{FwCfg, IdeDrive, MemoryConsole};
 use rax_jit::{Jit, Options};
 use rax_machine::host::{Access, ImageOptions, Medium, open_image};
-use rax_machine::{Boot, BootDevice, End, Fittings};
+use rax_machine::{Boot, BootDevice, Fittings};
 
 use crate::firmware::seabios;
+use crate::linux::kit;
 use crate::support::Bench;
 
 const RAM: u64 = 64 << 20;
@@ -66,13 +67,11 @@ fn use_freedos(engine: Engine) {
     let Some(path) = medium("freedos722.img") else {
         return;
     };
-    let image = ImageOptions::new(path, Access::Snapshot);
-    let floppy = Floppy::new(open_image(Medium::Floppy, &image).unwrap()).unwrap();
-    let fittings = Fittings {
-        floppies: vec![Some(floppy)],
+    let mut fittings = Fittings {
         boot_order: vec![BootDevice::Floppy],
         ..Fittings::default()
     };
+    as_floppy(&mut fittings, &path);
     let Some((mut bench, log)) = bench(engine, fittings) else {
         return;
     };
@@ -81,19 +80,15 @@ fn use_freedos(engine: Engine) {
     bench.type_text("dir\n");
     bench.run_until_screen(&["bytes free", r"A:\>"], COMMAND_INSTRUCTIONS, &log);
     // What is written can be read.
-    bench.type_text("copy autoexec.bat new.txt\n");
-    bench.type_text("cls\n");
-    bench.type_text("type new.txt\n");
-    let screen = bench.run_until_screen(&["kept", r"A:\>"], COMMAND_INSTRUCTIONS, &log);
-    assert!(!screen.contains("rror"), "{screen}");
-    // A disk is changed, and DOS sees another one.
-    let taken = bench.machine.eject_floppy(0);
-    assert!(taken.is_some());
-    bench.type_text("cls\n");
+    for line in ["copy autoexec.bat new.txt\n", "cls\n", "type new.txt\n"] {
+        bench.type_text(line);
+        bench.run(COMMAND_INSTRUCTIONS / 10);
+    }
+    bench.run_until_screen(&["Welcome to FreeDOS", r"A:\>"], COMMAND_INSTRUCTIONS, &log);
+    // The disk is gone, and DOS is told.
+    assert!(bench.machine.eject_floppy(0).is_some());
     bench.type_text("dir\n");
-    bench.run_until_screen(&["Abort"], COMMAND_INSTRUCTIONS, &log);
-    let end = bench.run(1_000_000);
-    assert!(matches!(end, End::Instructions), "{end:?}");
+    bench.run_until_screen(&["not ready", "(A)bort"], COMMAND_INSTRUCTIONS, &log);
 }
 
 #[test]
@@ -104,4 +99,58 @@ fn freedos_boots_from_its_floppy_interpreted() {
 #[test]
 fn freedos_boots_from_its_floppy_compiled() {
     use_freedos(Engine::Jit);
+}
+
+/// Boots a medium of the kit until these words are on the screen.
+fn boots_to(name: &str, words: &[&str], plug: fn(&mut Fittings, &std::path::Path)) {
+    let Some(path) = kit(name) else { return };
+    let mut fittings = Fittings::default();
+    plug(&mut fittings, &path);
+    if let Some((mut bench, log)) = bench(Engine::Jit, fittings) {
+        bench.run_until_screen(words, BOOT_INSTRUCTIONS, &log);
+    }
+}
+
+fn as_cd(fittings: &mut Fittings, path: &std::path::Path) {
+    let image = ImageOptions::new(path, Access::ReadOnly);
+    let disc = rax_machine::media::disc(&image).unwrap();
+    fittings.drives[2] = Some(IdeDrive::cd_rom(Some(disc)));
+}
+
+fn as_disk(fittings: &mut Fittings, path: &std::path::Path) {
+    let image = ImageOptions::new(path, Access::Snapshot);
+    let disk = open_image(Medium::Disk, &image).unwrap();
+    fittings.drives[0] = Some(IdeDrive::disk(disk));
+}
+
+fn as_floppy(fittings: &mut Fittings, path: &std::path::Path) {
+    let image = ImageOptions::new(path, Access::Snapshot);
+    let floppy = rax_machine::media::floppy(&image).unwrap();
+    fittings.floppies.push(Some(floppy));
+}
+
+const GRUB: &[&str] = &["GNU GRUB", "Memtest86+"];
+
+#[test]
+#[ignore = "takes half a minute"]
+fn grub_boots_from_a_cd_to_its_menu() {
+    boots_to("grub-rescue-cdrom.iso", GRUB, as_cd);
+}
+
+#[test]
+#[ignore = "takes half a minute"]
+fn grub_boots_from_a_hard_disk_to_its_menu() {
+    boots_to("grub-rescue-cdrom.iso", GRUB, as_disk);
+}
+
+#[test]
+#[ignore = "takes half a minute"]
+fn grub_boots_from_a_floppy_to_its_menu() {
+    boots_to("grub-rescue-floppy.img", GRUB, as_floppy);
+}
+
+#[test]
+#[ignore = "takes half a minute"]
+fn ipxe_boots_from_a_cd_through_isolinux() {
+    boots_to("ipxe.iso", &["ISOLINUX", "iPXE initialising"], as_cd);
 }

@@ -19,7 +19,7 @@ const COMMAND_INSTRUCTIONS: u64 = 2_000_000_000;
 pub(crate) const PROMPT: &str = "/ # ";
 
 /// A file of the guest kit, if it is there.
-fn kit(name: &str) -> Option<PathBuf> {
+pub(crate) fn kit(name: &str) -> Option<PathBuf> {
     let directory = std::env::var_os("RAX_GUESTS").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/guests")),
         PathBuf::from,

@@ -131,7 +131,7 @@ impl CdRom {
         let disc = self.ready()?;
         buffer.resize(count as usize * DISC_SECTOR_BYTES, 0);
         if let Err(error) = disc.read(sector, buffer) {
-            log::warn!("ide: the host cannot read sector {sector} of the disc: {error}");
+            log::debug!("ide: the host cannot read sector {sector} of the disc: {error}");
             return Err(Sense::UNRECOVERED_READ_ERROR);
         }
         if layout != Layout::USER_DATA {

@@ -159,7 +159,7 @@ impl AtaDisk {
             let length = VERIFY_SECTORS.min(end.min(sectors) - sector);
             let bytes = &mut buffer[..length as usize * SECTOR_BYTES];
             if let Err(error) = self.disk.read(sector, bytes) {
-                log::warn!("ide: the host cannot read sector {sector}: {error}");
+                log::debug!("ide: the host cannot read sector {sector}: {error}");
                 self.show_address(sector, addressing);
                 self.task.fail(ErrorBits::UNC, Status::empty());
                 return;
@@ -220,7 +220,7 @@ impl AtaDisk {
         match self.disk.flush() {
             Ok(()) => self.task.succeed(),
             Err(error) => {
-                log::warn!("ide: the host cannot flush the disk: {error}");
+                log::debug!("ide: the host cannot flush the disk: {error}");
                 self.task.fail(ErrorBits::ABRT, Status::DF);
             }
         }

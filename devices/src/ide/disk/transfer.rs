@@ -321,7 +321,7 @@ impl AtaDisk {
             read = self.read_sectors(block);
         }
         if let Err(error) = read {
-            log::warn!("ide: the host cannot read sector {sector}: {error}");
+            log::debug!("ide: the host cannot read sector {sector}: {error}");
             self.fail_transfer(ErrorBits::UNC, Status::empty());
             return;
         }
@@ -363,7 +363,7 @@ impl AtaDisk {
             written = self.disk.flush();
         }
         if let Err(error) = written {
-            log::warn!("ide: the host cannot write sector {sector}: {error}");
+            log::debug!("ide: the host cannot write sector {sector}: {error}");
             self.fail_transfer(ErrorBits::ABRT, Status::DF);
             return false;
         }
