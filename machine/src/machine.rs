@@ -269,6 +269,9 @@ impl Machine {
                 .load_image(PhysicalAddress(chunk.address), &chunk.bytes)?;
         }
         // What firmware would have done before a loader runs.
+        crate::bus::lock(&self.bus)
+            .board
+            .show_text(&rax_firmware::video::text_font());
         let [signature, _, _, features] = self.cpu.cpuid(1, 0);
         let bootstrap = Processor {
             apic_id: 0,

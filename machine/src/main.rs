@@ -363,7 +363,7 @@ fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
         command_line: &options.append,
         memory: &memory_map::ranges(memory),
         rsdp: None,
-        has_vga: false,
+        has_vga: options.screen.vga == VgaModel::Std,
         has_long_mode: model.has_long_mode(),
     })?;
     Ok(Boot::Image(image))
@@ -383,8 +383,9 @@ fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
 /// What is plugged into the board, and the host's side of it.
 fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failure> {
     let vga_bios = match &options.screen.vga_bios {
-        Some(path) => Some(load::vga_bios(path)?),
-        None => load::default_vga_bios(),
+        Some(BiosOption::File(path)) => Some(load::vga_bios(path)?),
+        Some(BiosOption::SeaBios) => Some(load::find_vga_bios()?),
+        Some(BiosOption::Builtin) | None => load::default_vga_bios(),
     };
     let mut fittings = Fittings {
         debug_exit: options.debug_exit,
