@@ -26,6 +26,7 @@ mod render;
 mod sequencer;
 #[cfg(test)]
 mod tests;
+mod text_mode;
 mod vbe;
 
 pub use code_page::character;

@@ -43,6 +43,12 @@ const BLOCK: usize = 512;
 /// The largest image.
 const MAX_SIZE: usize = 0x1_0000;
 
+/// The font of the text modes: 256 glyphs of 16 bytes, the leftmost pixel in bit 7.
+#[must_use]
+pub fn text_font() -> Vec<u8> {
+    font::FONTS[2].bytes()
+}
+
 /// The VGA BIOS: an option ROM that a system BIOS copies to C0000h and calls at its third byte.
 ///
 /// # Panics

@@ -316,6 +316,10 @@ impl Machine {
 
     /// What firmware would have done before a loader runs.
     fn stand_in_for_firmware(&mut self) -> Result<(), BuildError> {
+        // What firmware would have done before a loader runs.
+        crate::bus::lock(&self.bus)
+            .board
+            .show_text(&rax_firmware::video::text_font());
         let [signature, _, _, features] = self.cpu.cpuid(1, 0);
         let processor = |apic_id: u16| Processor {
             apic_id: apic_id as u8,

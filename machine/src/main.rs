@@ -375,7 +375,7 @@ fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
         command_line: &options.append,
         memory: &memory_map::ranges(memory),
         rsdp: memory_map::root_pointer(memory),
-        has_vga: false,
+        has_vga: options.screen.vga == VgaModel::Std,
         has_long_mode: model.has_long_mode(),
     })?;
     Ok(Boot::Image(image))
@@ -396,12 +396,9 @@ fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
 /// What is plugged into the board, and the host's side of it.
 fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failure> {
     let vga_bios = match &options.screen.vga_bios {
-        Some(path) => Some(load::vga_bios(path)?),
-        // SeaBIOS comes with a VGA BIOS of its own.
-        None if options.bios == Some(BiosOption::SeaBios) => {
-            load::find_vga_bios().or_else(|| Some(rax_firmware::video::image()))
-        }
-        None => Some(rax_firmware::video::image()),
+        Some(BiosOption::File(path)) => Some(load::vga_bios(path)?),
+        Some(BiosOption::SeaBios) => Some(load::find_vga_bios()?),
+        Some(BiosOption::Builtin) | None => load::default_vga_bios(),
     };
     let mut fittings = Fittings {
         debug_exit: options.debug_exit,

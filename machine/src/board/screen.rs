@@ -84,6 +84,13 @@ impl Board {
         &mut self.keyboard
     }
 
+    /// Shows text, as firmware would, for a kernel that is booted without.
+    pub(crate) fn show_text(&mut self, font: &[u8]) {
+        if let Some(vga) = &mut self.vga {
+            vga.vga_mut().show_text(font);
+        }
+    }
+
     /// Where the linear frame buffer is decoded now.
     #[must_use]
     pub fn frame_buffer(&self) -> Option<u64> {
