@@ -51,7 +51,7 @@ pub struct Cells {
     pub scratch: [u64; 2],
     /// Where the jump cache of the present mode begins.
     pub jumps: u64,
-    /// The low half of the MMU's translation epoch.
+    /// The low half of the code epoch of the present mode.
     pub epoch: u32,
     /// What to make flags of: a [`FlagKind`]; zero if [`CpuState::flags`] is valid.
     pub flag_kind: u32,
