@@ -53,7 +53,7 @@ pub struct Cells {
     pub scratch: [u64; 2],
     /// Where the jump cache of the present mode begins.
     pub jumps: u64,
-    /// The low half of the MMU's translation epoch.
+    /// The low half of the code epoch of the present mode.
     pub epoch: u32,
     /// What to make flags of: a [`FlagKind`] in the low half; zero if [`CpuState::flags`]
     /// is valid. The two bytes above are kinds that stand over it, or zero.

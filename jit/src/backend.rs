@@ -30,7 +30,7 @@ pub(crate) struct ExitSite {
     pub(crate) jump: usize,
     /// Offset of the code that leaves, telling which exit it was.
     pub(crate) stub: usize,
-    /// Offset of the translation epoch it is compared with, if it leaves its page.
+    /// Offset of the code epoch it is compared with, if it leaves its page.
     pub(crate) epoch: Option<usize>,
     /// RIP there.
     pub(crate) target: u64,

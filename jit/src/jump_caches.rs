@@ -21,7 +21,7 @@ pub(crate) struct JumpCacheOf {
 /// How many modes there may be.
 const MODES: usize = 1 << 12;
 const _: () = assert!((Mode::all().bits() as usize) < MODES);
-/// Most tables, of 64 KiB each: what was not used for longest is used again.
+/// Most tables, of 256 KiB each: what was not used for longest is used again.
 const TABLES: usize = 48;
 /// Most tables of one mode.
 const ADDRESS_SPACES: usize = 8;

@@ -112,7 +112,7 @@ pub const ALL: &[TestRom] = &[
     },
     TestRom {
         name: "self-modifying",
-        proves: "stores to code: next instruction, same block, hot code, other pages, aliases, page-crossing instructions",
+        proves: "stores to code: next instruction, same block, hot code, other pages, aliases, page-crossing instructions, a device's writes",
         build: || built(self_modifying::build()),
         expected_serial: fixture_end(&["self-modifying: ", " passed, 0 failed"]),
         exit_status: Some(33),

@@ -36,7 +36,7 @@ fn check(name: &str) {
 /// Runs a ROM to its end; the processor's state there, without what the guest cannot see.
 fn run(name: &str, compiler: Option<Options>) -> CpuState {
     let rom = rax_test_roms::find(name).unwrap();
-    let mut bench = Bench::new(Boot::Rom((rom.build)()), 64 << 20, Vec::new());
+    let mut bench = Bench::new(Boot::Rom((rom.build)()), 64 << 20, disk_of(name));
     let cpu = &bench.machine.cpu;
     // Where there is no compiler, the interpreter repeats itself.
     let engine: Box<dyn Engine> = match compiler.map(|options| Jit::new(cpu, options)) {
@@ -63,6 +63,17 @@ fn run(name: &str, compiler: Option<Options>) -> CpuState {
     state.set_gpr(Gpr::BlockRip, 0);
     state.flags = LazyFlags::from_status(state.flags.status());
     state
+}
+
+/// What a ROM is to find on the first disk.
+fn disk_of(name: &str) -> Vec<Box<dyn Disk>> {
+    if name != "self-modifying" {
+        return Vec::new();
+    }
+    let mut content = vec![0; 1 << 20];
+    // MOV EAX, 77h; RET.
+    content[..6].copy_from_slice(&[0xb8, 0x77, 0, 0, 0, 0xc3]);
+    vec![Box::new(MemoryDisk::new(content))]
 }
 
 #[test]

@@ -160,19 +160,27 @@ impl CodeEpochs {
     }
 }
 
-/// Bits of the filter, as a power of two.
-const FILTER_BITS: u32 = 13;
+/// Bits of the filter, as a power of two. A kernel fetches from several hundred pages, and
+/// each page fault asks: a bit that is set by chance costs all joined exits.
+const FILTER_BITS: u32 = 16;
 
 /// Pages that may have been fetched from: a filter with one bit for each hash.
 #[derive(Clone, Debug)]
-struct Pages(Box<[u64; 1 << (FILTER_BITS - 6)]>);
+struct Pages {
+    bits: Box<[u64; 1 << (FILTER_BITS - 6)]>,
+    /// How many of [`SIZES`] are in use.
+    sizes: usize,
+}
 
 /// What the filter is asked for: a page of 4 KiB, 2 MiB or 1 GiB.
 const SIZES: [u32; 3] = [12, 21, 30];
 
 impl Default for Pages {
     fn default() -> Self {
-        Self(Box::new([0; 1 << (FILTER_BITS - 6)]))
+        Self {
+            bits: Box::new([0; 1 << (FILTER_BITS - 6)]),
+            sizes: 1,
+        }
     }
 }
 
@@ -186,6 +194,7 @@ impl Pages {
     fn add(&mut self, address: u64, is_large: bool) {
         self.mark(address, 12);
         if is_large {
+            self.sizes = SIZES.len();
             // A page of 4 MiB goes as a whole, whichever half is named.
             for half in [address, address ^ 1 << 21] {
                 self.mark(half, 21);
@@ -196,18 +205,19 @@ impl Pages {
 
     fn mark(&mut self, address: u64, size: u32) {
         let (word, bit) = Self::place(address, size);
-        self.0[word] |= bit;
+        self.bits[word] |= bit;
     }
 
     fn may_have(&self, address: u64) -> bool {
-        SIZES.iter().any(|&size| {
+        SIZES.iter().take(self.sizes).any(|&size| {
             let (word, bit) = Self::place(address, size);
-            self.0[word] & bit != 0
+            self.bits[word] & bit != 0
         })
     }
 
     fn clear(&mut self) {
-        self.0.fill(0);
+        self.bits.fill(0);
+        self.sizes = 1;
     }
 }
 
