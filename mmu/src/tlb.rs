@@ -60,6 +60,27 @@ pub struct TlbEntry {
     pub host_page: u64,
 }
 
+/// The page that compiled code found its stack in last, for accesses of 4 and 8 bytes: an
+/// address hits if `(address ^ page) < limit`. A limit of zero is hit by none.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StackCell {
+    /// The linear page.
+    pub page: u64,
+    /// The host address of the page.
+    pub host_page: u64,
+    /// Limits of loads of 4 and 8 bytes, then of stores.
+    pub limits: [[u64; 2]; 2],
+}
+
+impl StackCell {
+    /// The limit of accesses of so many bytes while the page may be accessed.
+    #[must_use]
+    pub const fn limit(bytes: u64) -> u64 {
+        PAGE_SIZE - bytes + 1
+    }
+}
+
 /// One bit for each entry of each table.
 type Bits = [[u64; TLB_ENTRIES / 64]; 3];
 
@@ -70,6 +91,8 @@ pub struct Tlb {
     views: [[TlbEntry; TLB_ENTRIES]; 4],
     /// What was driven out of the entry of the same number; never what is in there.
     victims: [[TlbEntry; TLB_ENTRIES]; 3],
+    /// Filled by compiled code from entries of the first three tables.
+    stack: [StackCell; 3],
     /// Which entries, or victims, are not empty, so that a flush touches only those.
     filled: Bits,
     /// Which of them may be parts of larger pages.
@@ -124,6 +147,7 @@ impl Default for Tlb {
         Self {
             views: [table; 4],
             victims: [table; 3],
+            stack: [StackCell::default(); 3],
             filled: Bits::default(),
             large: Bits::default(),
         }
@@ -148,6 +172,13 @@ impl Tlb {
     #[must_use]
     pub const fn victims_offset(view: View) -> usize {
         offset_of!(Self, victims) + Self::view_offset(view)
+    }
+
+    /// The offset of a view's [`StackCell`] from the start of the [`Tlb`], in bytes.
+    /// [`View::Careful`] has none.
+    #[must_use]
+    pub const fn stack_offset(view: View) -> usize {
+        offset_of!(Self, stack) + view as usize * size_of::<StackCell>()
     }
 
     /// The host address of a read of `size` bytes (1 to 4096), if it hits.
@@ -198,6 +229,16 @@ impl Tlb {
             && let Some(victims) = self.victims.get_mut(view as usize)
         {
             victims[index] = *entry;
+        } else if let Some(victims) = self.victims.get_mut(view as usize)
+            && victims[index].read_tag == page
+        {
+            // It may have been walked for again, and be elsewhere.
+            victims[index] = Self::empty_entry(index);
+        }
+        if let Some(cell) = self.stack.get_mut(view as usize)
+            && cell.page == page
+        {
+            *cell = StackCell::default();
         }
         if writable {
             entry.write_tag = page;
@@ -217,6 +258,7 @@ impl Tlb {
 
     /// Empties all tables.
     pub(crate) fn flush(&mut self) {
+        self.stack = [StackCell::default(); 3];
         self.for_each_filled(|index, entry| *entry = Self::empty_entry(index));
         self.filled = Bits::default();
         self.large = Bits::default();
@@ -227,6 +269,7 @@ impl Tlb {
     /// A larger page is in here once for each 4 KiB that were touched, so all
     /// parts of larger pages within the same 1 GiB go.
     pub(crate) fn flush_page(&mut self, address: u64) {
+        self.stack = [StackCell::default(); 3];
         let index = index(address);
         for table in self.views.iter_mut().chain(&mut self.victims) {
             if table[index].read_tag == address & PAGE_MASK {
@@ -243,16 +286,24 @@ impl Tlb {
 
     /// Drops all write tags.
     pub(crate) fn flush_writes(&mut self) {
+        self.forbid_stack_stores();
         self.for_each_filled(|index, entry| entry.write_tag = invalid_tag(index));
     }
 
     /// Drops the write tags of whatever maps the host page.
     pub(crate) fn flush_host_writes(&mut self, host_page: u64) {
+        self.forbid_stack_stores();
         self.for_each_filled(|index, entry| {
             if entry.host_page == host_page {
                 entry.write_tag = invalid_tag(index);
             }
         });
+    }
+
+    fn forbid_stack_stores(&mut self) {
+        for cell in &mut self.stack {
+            cell.limits[1] = [0; 2];
+        }
     }
 
     fn for_each_filled(&mut self, act: impl FnMut(usize, &mut TlbEntry)) {
@@ -391,6 +442,30 @@ mod tests {
         let mut tlb = filled();
         tlb.fill(View::User, small(pages[0], 0x1000));
         assert_eq!(tlb.victims[0][index].read_tag, pages[1]);
+    }
+
+    #[test]
+    fn flushes_empty_the_cell_of_the_stack() {
+        let filled = StackCell {
+            page: 0x7000,
+            host_page: 0x1000,
+            limits: [[4093, 4089]; 2],
+        };
+        let with = |act: fn(&mut Tlb)| {
+            let mut tlb = Tlb::default();
+            tlb.stack[0] = filled;
+            act(&mut tlb);
+            tlb.stack[0].limits
+        };
+        assert_eq!(with(Tlb::flush), [[0, 0]; 2]);
+        assert_eq!(with(|tlb| tlb.flush_page(0x7000)), [[0, 0]; 2]);
+        assert_eq!(
+            with(|tlb| tlb.fill(View::User, small(0x7000, 0))),
+            [[0, 0]; 2]
+        );
+        let reads = [filled.limits[0], [0, 0]];
+        assert_eq!(with(Tlb::flush_writes), reads);
+        assert_eq!(with(|tlb| tlb.flush_host_writes(0x1000)), reads);
     }
 
     #[test]

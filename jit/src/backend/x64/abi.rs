@@ -19,7 +19,7 @@ use rax_cpu::flags::LazyFlags;
 use rax_cpu::fpu::Fpu;
 use rax_cpu::segment::{Segment, SegmentRegister};
 use rax_cpu::state::{Gpr, VectorRegister};
-use rax_mmu::{Tlb, TlbEntry, View};
+use rax_mmu::{StackCell, Tlb, TlbEntry, View};
 
 use super::asm::{
     Alu, Asm, Fixup, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI,
@@ -229,6 +229,9 @@ pub(super) struct Routines {
     /// a page that does not cross. ZF is set if the interpreter must carry the access out.
     /// Disturbs T1 and the temporaries for vectors.
     pub(super) fill: [[u64; 2]; 4],
+    /// Called; fills the cell of the stack for a load or a store likewise, or the TLB before
+    /// it. The offset of the entry is not wanted.
+    pub(super) fill_stack: [[u64; 2]; 4],
     /// Called; loads the guest's vectors and MXCSR. ZF is set if they must stay where
     /// they are. Disturbs T1.
     pub(super) load_vectors: u64,
@@ -461,6 +464,74 @@ fn fill_from_victim(asm: &mut Asm, view: View, is_store: bool, by_helper: u64) {
     asm.jump(by_helper);
 }
 
+/// Where a view's cell of the stack keeps something.
+const fn stack_cell(view: View, offset: usize) -> Mem {
+    let cell = offset_of!(Cpu, mmu) + Tlb::stack_offset(view) + offset;
+    at(RBP, cell as i32 - BIAS)
+}
+
+/// The page and the host's page in the cell of the stack, and the limit of an access.
+pub(super) fn stack_parts(view: View, bytes: u32, is_store: bool) -> [Mem; 3] {
+    let limits = offset_of!(StackCell, limits) + 16 * usize::from(is_store);
+    [
+        stack_cell(view, offset_of!(StackCell, page)),
+        stack_cell(view, offset_of!(StackCell, host_page)),
+        stack_cell(view, limits + 8 * usize::from(bytes == 8)),
+    ]
+}
+
+/// Fills the cell of the stack from the entry of the TLB, or goes on to fill that.
+fn fill_stack(asm: &mut Asm, view: View, is_store: bool, fill: u64) {
+    let entry = |offset: usize| sum(RBP, RCX, tlb(view) + offset as i32);
+    asm.push(RAX);
+    asm.push(RCX);
+    asm.load(64, RCX, T0);
+    asm.shift_imm(Turn::Shr, 64, RCX, Tlb::INDEX_SHIFT as u8);
+    asm.alu_imm(Alu::And, 32, RCX, Tlb::INDEX_MASK as i32);
+    asm.alu(Alu::Or, 32, T1, RCX);
+    asm.load(64, RAX, T0);
+    let tag = if is_store {
+        offset_of!(TlbEntry, write_tag)
+    } else {
+        offset_of!(TlbEntry, read_tag)
+    };
+    asm.alu_from(Alu::Xor, 64, RAX, entry(tag));
+    asm.push(T1);
+    asm.shift_imm(Turn::Shr, 32, T1, FILL_LIMIT);
+    asm.alu(Alu::Cmp, 64, RAX, T1);
+    asm.pop(T1);
+    let miss = asm.branch_ahead(cc::A);
+    for is_store in [false, true] {
+        let [page, host_page, limit4] = stack_parts(view, 4, is_store);
+        let [_, _, limit8] = stack_parts(view, 8, is_store);
+        asm.store_imm(64, limit4, 0);
+        asm.store_imm(64, limit8, 0);
+        asm.load(64, RAX, entry(offset_of!(TlbEntry, read_tag)));
+        asm.store(64, page, RAX);
+        let may = if is_store {
+            asm.alu_from(Alu::Cmp, 64, RAX, entry(offset_of!(TlbEntry, write_tag)));
+            Some(asm.branch_ahead(cc::NE))
+        } else {
+            asm.load(64, RAX, entry(offset_of!(TlbEntry, host_page)));
+            asm.store(64, host_page, RAX);
+            None
+        };
+        asm.store_imm(64, limit4, StackCell::limit(4) as i32);
+        asm.store_imm(64, limit8, StackCell::limit(8) as i32);
+        if let Some(not) = may {
+            asm.bind(not);
+        }
+    }
+    asm.pop(RCX);
+    asm.pop(RAX);
+    asm.test(64, RSP, RSP);
+    asm.ret();
+    asm.bind(miss);
+    asm.pop(RCX);
+    asm.pop(RAX);
+    asm.jump(fill);
+}
+
 /// T1 is the limit and kind of the access, as the helper wants it.
 fn fill_by_helper(asm: &mut Asm, helpers: &Helpers, [load_vectors, store_vectors]: [u64; 2]) {
     spill(asm);
@@ -650,6 +721,14 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
     enter_x87(&mut asm, helpers, store_vectors, leave);
 
     routines.fill = fill(&mut asm, helpers, [load_vectors, store_vectors]);
+    routines.fill_stack = routines.fill;
+    for view in View::ALL {
+        for is_store in [false, true] {
+            let [by_view, at] = [view as usize, usize::from(is_store)];
+            routines.fill_stack[by_view][at] = base + asm.here() as u64;
+            fill_stack(&mut asm, view, is_store, routines.fill[by_view][at]);
+        }
+    }
 
     flag_routines(
         &mut asm,

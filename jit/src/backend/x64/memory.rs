@@ -11,19 +11,20 @@ use rax_cpu::state::Gpr;
 use rax_mmu::{Tlb, View};
 
 use super::abi::{self, FILL_LIMIT, T0, T1, home, pinned, segment_base};
-use super::asm::{Alu, Fixup, Mem, Reg, Rm, Turn, at, cc, is_high};
+use super::asm::{Alu, Fixup, Mem, RBP, Reg, Rm, Turn, at, cc, is_high, sum};
 use super::flags::HostFlags;
 use super::values::{Loc, Source};
 use super::{Emit, Stuck};
 
-/// A probe that missed: T0 holds the address xor the tag, T1 the entry's offset.
+/// A probe that missed: T0 holds the address xor the tag.
 #[derive(Debug)]
 pub(super) struct Miss {
     from: Fixup,
     /// Offset in the code of the probe, for which T0 must hold the address.
     again: usize,
-    /// Where from rbp the tags of the view's table begin.
-    tag: i32,
+    /// Where the tag is. If it is an entry of the TLB, T1 is its offset; else it is the
+    /// cell of the stack.
+    tag: Mem,
     bytes: u32,
     write: bool,
 }
@@ -36,11 +37,16 @@ impl Emit<'_> {
         let last = misses.len();
         for (n, miss) in misses.into_iter().enumerate() {
             self.asm.bind(miss.from);
-            let tag = super::asm::sum(super::asm::RBP, T1, miss.tag);
-            self.asm.alu_from(Alu::Xor, 64, T0, tag);
-            let limit = 4096 - miss.bytes as i32;
-            self.asm.alu_imm(Alu::Or, 32, T1, limit << FILL_LIMIT);
-            let [load, store] = self.backend.routines.fill[self.view() as usize];
+            self.asm.alu_from(Alu::Xor, 64, T0, miss.tag);
+            let limit = (4096 - miss.bytes as i32) << FILL_LIMIT;
+            let view = self.view() as usize;
+            let [load, store] = if miss.tag.index.is_some() {
+                self.asm.alu_imm(Alu::Or, 32, T1, limit);
+                self.backend.routines.fill[view]
+            } else {
+                self.asm.constant(T1, limit as u64);
+                self.backend.routines.fill_stack[view]
+            };
             self.asm.call(if miss.write { store } else { load });
             let back = self.asm.branch_ahead(cc::NE);
             self.asm.bind_to(back, miss.again);
@@ -156,6 +162,9 @@ impl Emit<'_> {
     ///
     /// A miss has the entry filled and comes back, or goes the instruction's slow way.
     pub(super) fn probe(&mut self, bytes: u32, write: bool) -> Mem {
+        if self.is_on_stack(bytes) {
+            return self.probe_stack(bytes, write);
+        }
         let again = self.asm.here();
         if self.backend.features.bmi2 {
             self.asm.rorx(T1, T0, Tlb::INDEX_SHIFT as u8);
@@ -166,9 +175,8 @@ impl Emit<'_> {
         }
         self.asm.alu_imm(Alu::And, 32, T1, Tlb::INDEX_MASK as i32);
         let table = abi::tlb(self.view());
-        let tag = table + if write { 8 } else { 0 };
-        self.asm
-            .alu_from(Alu::Xor, 64, T0, super::asm::sum(super::asm::RBP, T1, tag));
+        let tag = sum(RBP, T1, table + if write { 8 } else { 0 });
+        self.asm.alu_from(Alu::Xor, 64, T0, tag);
         self.asm.alu_imm(Alu::Cmp, 64, T0, 4096 - bytes as i32);
         let miss = self.asm.branch_ahead(cc::A);
         if self.vectors.has_temps() && self.view() != View::Careful {
@@ -185,8 +193,45 @@ impl Emit<'_> {
             self.slow.push(miss);
         }
         self.host_flags = HostFlags::Unknown;
-        self.asm
-            .load(64, T1, super::asm::sum(super::asm::RBP, T1, table + 24));
+        self.asm.load(64, T1, sum(RBP, T1, table + 24));
+        Self::pair(T0, T1)
+    }
+
+    /// Whether the access under way is probably to the stack, and the cell of the stack has
+    /// limits for it.
+    fn is_on_stack(&self, bytes: u32) -> bool {
+        let insn = self.insn();
+        let is_stack = match self.block.ops[self.position].0 {
+            Op::Push(_) | Op::StackTop => true,
+            Op::Load(_) | Op::Store { .. } | Op::Locate(_) => {
+                insn.base == Gpr::Rsp
+                    && insn.index == Gpr::Zero
+                    && matches!(insn.address, AddressKind::Flat64 | AddressKind::Flat32)
+            }
+            _ => false,
+        };
+        is_stack
+            && matches!(bytes, 4 | 8)
+            && self.vectors.has_temps()
+            && self.view() != View::Careful
+    }
+
+    /// A probe by the cell of the stack.
+    fn probe_stack(&mut self, bytes: u32, write: bool) -> Mem {
+        let [tag, host_page, limit] = abi::stack_parts(self.view(), bytes, write);
+        let again = self.asm.here();
+        self.asm.alu_from(Alu::Xor, 64, T0, tag);
+        self.asm.alu_from(Alu::Cmp, 64, T0, limit);
+        let from = self.asm.branch_ahead(cc::AE);
+        self.misses.push(Miss {
+            from,
+            again,
+            tag,
+            bytes,
+            write,
+        });
+        self.host_flags = HostFlags::Unknown;
+        self.asm.load(64, T1, host_page);
         Self::pair(T0, T1)
     }
 
