@@ -33,14 +33,18 @@ pub struct Cells {
     pub vectors: u32,
     /// The host's MXCSR meanwhile.
     pub host_mxcsr: u32,
-    /// Room for what is to come.
-    pub unused: u64,
+    /// Where the list of jump caches begins, one for each mode: the compiler's.
+    pub jump_caches: u64,
+    /// How often compiled code went on elsewhere after an instruction was carried out.
+    pub dispatched: u64,
+    /// So that what follows lies right before the state.
+    pub unused: [u64; 3],
     /// The host's stack pointer when compiled code was entered.
     pub host_stack: u64,
     /// Which exit compiled code took.
     pub exit: u64,
-    /// Room for what is to come, which keeps the others where one byte reaches them.
-    pub spare: u64,
+    /// How far the stack of calls may grow: the compiler's.
+    pub stack_limit: u64,
     /// The results of updates that stand over others: see [`FlagKind::over`].
     pub flag_overs: [u64; 2],
     /// Its lowest bit is a CF that waits for an addition with carry.
@@ -60,9 +64,9 @@ pub struct Cells {
     pub budget: i64,
 }
 
-const _: () = assert!(size_of::<Cells>() == 128);
+const _: () = assert!(size_of::<Cells>() == 160);
 const _: () = assert!(offset_of!(Cpu, cells) == 0);
-const _: () = assert!(offset_of!(Cpu, state) == 128);
+const _: () = assert!(offset_of!(Cpu, state) == 160);
 const _: () = assert!(offset_of!(CpuState, gpr) == 0);
 
 /// What added to the budget gives the count of retired instructions, and what block
@@ -75,6 +79,17 @@ pub struct Place<'a> {
     pub rip: u64,
     /// Its length in bytes.
     pub bytes: u16,
+}
+
+/// How compiled code goes on after an instruction was carried out for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Behind the instruction.
+    GoOn,
+    /// At CS:RIP, in the present mode: the block is over.
+    Dispatch,
+    /// Not at all: something is to be attended to first.
+    Leave,
 }
 
 /// An operation that sets flags, with its width, as a number that fits a cell.
@@ -459,10 +474,9 @@ impl Cpu {
     /// Before compiled code is entered: how far it may run, and what it compares.
     #[inline]
     pub fn enter_compiled(&mut self) {
-        // A block that begins before `slice_end` fits, however long it is.
-        self.limit = self.slice_end.wrapping_add(LONGEST_BLOCK as u64 - 1);
+        self.limit = self.until;
         self.cells.budget = self.limit.wrapping_sub(self.state.instructions) as i64;
-        self.cells.epoch = self.mmu.translation_epoch() as u32;
+        self.cells.epoch = self.code_epoch() as u32;
     }
 
     /// After compiled code was left: the count is right again.
@@ -489,7 +503,7 @@ impl Cpu {
         if self.mmu.translate(&controls, access, address).is_err() {
             return false;
         }
-        self.cells.epoch = self.mmu.translation_epoch() as u32;
+        self.cells.epoch = self.code_epoch() as u32;
         if write {
             self.mmu.tlb.probe_write(self.view, address, bytes)
         } else {
@@ -499,12 +513,12 @@ impl Cpu {
     }
 
     /// Carries out one instruction of a block that is compiled, whose length is taken off
-    /// the budget already. True if compiled code may go on after it.
-    pub fn carry_out(&mut self, place: Place<'_>, index: usize) -> bool {
+    /// the budget already.
+    pub fn carry_out(&mut self, place: Place<'_>, index: usize) -> Next {
         let count = place.insns.len();
         let Some(insn) = place.insns.get(index) else {
             debug_assert!(false, "compiled code names instructions that it has");
-            return false;
+            return Next::Leave;
         };
         self.settle_flags();
         if self.host_x87.place == X87Place::Image as u32 {
@@ -522,13 +536,17 @@ impl Cpu {
         self.leave = false;
         match (insn.handler)(self, insn, &[]) {
             Ok(()) if index + 1 < count => {
-                self.cells.epoch = self.mmu.translation_epoch() as u32;
+                self.cells.epoch = self.code_epoch() as u32;
                 if self.slice_end == 0 && self.cells.budget >= 0 {
-                    // The next block is not to be entered; the count stays what it is.
-                    self.limit = self.limit.wrapping_sub(1 << 62);
-                    self.cells.budget = self.cells.budget.wrapping_sub(1 << 62);
+                    if self.is_quiet() {
+                        self.slice_end = last_start(self.until);
+                    } else {
+                        // The next block is not to be entered; the count stays what it is.
+                        self.limit = self.limit.wrapping_sub(1 << 62);
+                        self.cells.budget = self.cells.budget.wrapping_sub(1 << 62);
+                    }
                 }
-                return true;
+                return Next::GoOn;
             }
             Ok(()) => self.state.instructions += count as u64,
             Err(exit) => {
@@ -538,9 +556,21 @@ impl Cpu {
                 }
             }
         }
+        self.position = 0;
+        let may_run = self.slice_end != 0 || self.is_quiet();
+        if may_run {
+            self.slice_end = last_start(self.until);
+            self.limit = self.until;
+            self.cells.epoch = self.code_epoch() as u32;
+        }
         self.cells.budget = self.limit.wrapping_sub(self.state.instructions) as i64;
-        false
+        if may_run { Next::Dispatch } else { Next::Leave }
     }
+}
+
+/// The count at which the interpreter looks up: a block that begins before it fits.
+const fn last_start(until: u64) -> u64 {
+    until.saturating_sub(LONGEST_BLOCK as u64 - 1)
 }
 
 #[cfg(test)]

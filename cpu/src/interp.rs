@@ -157,7 +157,7 @@ impl Interpreter {
     /// # Errors
     /// When the fetch faults: [`Interpreter::fault`] is to follow.
     pub fn find(&mut self, cpu: &mut Cpu) -> Result<BlockId, Exit> {
-        let epoch = cpu.mmu.translation_epoch();
+        let epoch = cpu.code_epoch();
         if let Some(id) = self.cache.jump_cache(code_address(cpu), cpu.mode, epoch)
             && (cpu.mode.intersects(Mode::FLAT | Mode::CODE64) || self.within_limit(cpu, id))
         {
@@ -197,7 +197,7 @@ impl Interpreter {
 
     fn remember(&mut self, cpu: &Cpu, id: BlockId) {
         if !self.cache.block(id).crosses_page {
-            let epoch = cpu.mmu.translation_epoch();
+            let epoch = cpu.code_epoch();
             self.cache.remember(code_address(cpu), cpu.mode, epoch, id);
         }
     }
@@ -238,6 +238,12 @@ impl Interpreter {
     pub fn attend(&mut self, cpu: &mut Cpu, until: u64) -> Attended {
         cpu.leave = false;
         cpu.position = 0;
+        cpu.until = until;
+        let has_room = until.saturating_sub(cpu.state.instructions) >= LONGEST_BLOCK as u64;
+        if cpu.is_quiet() && has_room {
+            cpu.slice_end = until - LONGEST_BLOCK as u64 + 1;
+            return Attended::Run;
+        }
         self.forget_overwritten(cpu);
         cpu.mmu.sync_map();
         if cpu.platform.wants_attention() {
@@ -299,10 +305,10 @@ impl Interpreter {
         }
         let allowed = cpu.state.system_flags.contains(Rflags::IF)
             && cpu.state.interrupt_shadow == InterruptShadow::None;
-        cpu.begin_access();
         if !allowed || !cpu.platform.interrupt_pending() {
             return false;
         }
+        cpu.begin_access();
         let vector = cpu.platform.acknowledge_interrupt();
         cpu.state.activity = Activity::Running;
         cpu.state.monitor = None;

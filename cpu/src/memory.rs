@@ -3,7 +3,7 @@
 
 use rax_mmu::{
     Access, AccessKind, Controls, HostAddress, LinearAddress, PAGE_SIZE, PhysicalAddress,
-    Translation, Word, is_canonical,
+    Translation, View, Word, is_canonical,
 };
 
 use crate::Cpu;
@@ -298,6 +298,11 @@ impl Cpu {
     /// # Errors
     /// When a translation faults.
     pub(crate) fn system_load<T: Word>(&mut self, address: u64) -> Result<T, Exit> {
+        if self.view != View::Careful
+            && let Some(value) = self.mmu.load::<T>(View::Supervisor, LinearAddress(address))
+        {
+            return Ok(value);
+        }
         let mut bytes = [0; 16];
         let bytes = &mut bytes[..T::SIZE as usize];
         let access = Self::system_access(AccessKind::Read);
@@ -311,6 +316,13 @@ impl Cpu {
     /// # Errors
     /// When a translation faults.
     pub(crate) fn system_store<T: Word>(&mut self, address: u64, value: T) -> Result<(), Exit> {
+        if self.view != View::Careful
+            && self
+                .mmu
+                .store::<T>(View::Supervisor, LinearAddress(address), value)
+        {
+            return Ok(());
+        }
         let mut bytes = [0; 16];
         let bytes = &mut bytes[..T::SIZE as usize];
         value.to_guest_bytes(bytes);

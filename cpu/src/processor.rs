@@ -10,7 +10,7 @@ use crate::insn::Insn;
 use crate::mode::Mode;
 use crate::platform::Platform;
 use crate::rflags::{Cr0, Cr4, Efer, Rflags};
-use crate::state::CpuState;
+use crate::state::{Activity, CpuState, InterruptShadow};
 use crate::statistics::Statistics;
 
 /// How a block was left, besides faults.
@@ -69,6 +69,10 @@ pub struct Cpu {
     pub(crate) remaining: usize,
     /// Where the engine looks up from running blocks.
     pub(crate) slice_end: u64,
+    /// The count that the engine was asked to run to.
+    pub(crate) until: u64,
+    /// The count at which STI's shadow covers the next instruction.
+    pub(crate) shadow_at: u64,
     /// Budget and count of retired instructions together, while compiled code runs.
     pub(crate) limit: u64,
     /// Why [`Exit::Exception`] was returned.
@@ -109,6 +113,8 @@ impl Cpu {
             position: 0,
             remaining: 0,
             slice_end: 0,
+            until: 0,
+            shadow_at: u64::MAX,
             limit: 0,
             exception: None,
             debug_hits: 0,
@@ -186,6 +192,39 @@ impl Cpu {
         self.slice_end = 0;
     }
 
+    /// Whether the next block may be entered at once: nothing is to be attended to
+    /// before it but the count of instructions.
+    #[inline]
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let state = &mut self.state;
+        if state.interrupt_shadow == InterruptShadow::Sti && state.instructions > self.shadow_at {
+            state.interrupt_shadow = InterruptShadow::None;
+        }
+        let undisturbed = state.activity == Activity::Running
+            && state.interrupt_shadow == InterruptShadow::None
+            && !state.system_flags.contains(Rflags::RF)
+            && !self.mode.contains(Mode::SINGLE)
+            && !self.nmi_pending
+            && self.debug_hits == 0;
+        if !undisturbed
+            || self.mmu.memory().code_pages().has_code_writes()
+            || self.mmu.needs_sync()
+            || self.platform.wants_attention()
+        {
+            return false;
+        }
+        let is_open = self.state.system_flags.contains(Rflags::IF);
+        !is_open || !self.platform.interrupt_pending()
+    }
+
+    /// The code epoch of the present mode: while it is the same, code found by its
+    /// linear address is still there.
+    #[must_use]
+    #[inline(always)]
+    pub const fn code_epoch(&self) -> u64 {
+        self.mmu.code_epoch(self.mode.contains(Mode::USER))
+    }
+
     /// Tells the platform when what follows happens.
     pub(crate) fn begin_access(&mut self) {
         let now = self.now();
@@ -258,6 +297,7 @@ impl Cpu {
         self.state = other.state.clone();
         self.exception = other.exception;
         self.debug_hits = other.debug_hits;
+        self.shadow_at = other.shadow_at;
         self.nmi_pending = other.nmi_pending;
         self.restore_rf_on_fault = other.restore_rf_on_fault;
         self.single_step_suppressed = other.single_step_suppressed;

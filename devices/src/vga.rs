@@ -28,6 +28,7 @@ mod sequencer;
 mod tests;
 mod vbe;
 
+pub use code_page::character;
 pub use memory::{PlainVideoMemory, VideoMemory};
 pub use pci::{FRAME_BUFFER, FRAME_BUFFER_BYTES, MAX_ROM_BYTES, PciVga};
 pub use render::{Frame, TextScreen};
@@ -83,6 +84,8 @@ pub struct Vga {
     crtc: Crtc,
     dac: Dac,
     vbe: Vbe,
+    /// Counts writes to registers that the picture depends on.
+    changes: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -121,7 +124,20 @@ impl Vga {
             crtc: Crtc::default(),
             dac: Dac::default(),
             vbe: Vbe::default(),
+            changes: 0,
         }
+    }
+
+    /// A number that changes whenever the picture may have, but for what lies in
+    /// the memory: with registers, and in text modes as the cursor blinks.
+    #[must_use]
+    pub fn change_number(&self, now: Time) -> u64 {
+        let blinking = if self.is_text() {
+            self.frame_number(now) >> 3
+        } else {
+            0
+        };
+        self.changes.wrapping_add(blinking)
     }
 
     /// Nanoseconds from frame to frame, and of one line, as the registers ask for.
@@ -197,6 +213,7 @@ impl Vga {
     }
 
     fn write_port(&mut self, register: u64, value: u8) -> Result<(), BusError> {
+        self.changes = self.changes.wrapping_add(1);
         match register {
             0x10 | 0x11 => self.attribute.write(value),
             0x12 => self.miscellaneous = Miscellaneous::from_bits_retain(value),
@@ -282,6 +299,7 @@ impl Vga {
     }
 
     fn write_vbe(&mut self, value: u16) {
+        self.changes = self.changes.wrapping_add(1);
         if let Effect::Clear(bytes) = self.vbe.write(value, self.memory.bytes()) {
             self.memory
                 .write(0, &vec![0; bytes.min(self.memory.bytes())]);
@@ -296,6 +314,7 @@ impl Device for Vga {
     }
 
     fn reset(&mut self) {
+        self.changes = self.changes.wrapping_add(1);
         self.miscellaneous = Miscellaneous::empty();
         self.feature_control = 0;
         self.sequencer = Sequencer::default();
@@ -317,6 +336,7 @@ impl Device for Vga {
             crtc,
             dac,
             vbe,
+            changes: _,
         } = self;
         State::encode(
             1,
@@ -345,6 +365,7 @@ impl Device for Vga {
         if !saved.vbe.is_possible() {
             return Err(impossible("a resolution is out of range"));
         }
+        self.changes = self.changes.wrapping_add(1);
         self.miscellaneous = Miscellaneous::from_bits_retain(saved.miscellaneous);
         self.feature_control = saved.feature_control;
         self.sequencer = saved.sequencer;

@@ -10,6 +10,7 @@ mod ata;
 mod atapi;
 mod bios32;
 mod boot;
+mod boot_order;
 mod chipset;
 mod clock;
 mod cmos;

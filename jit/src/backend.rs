@@ -7,11 +7,21 @@ use crate::block::Unit;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x64;
 
-/// What compiled code says when it was left with RIP in place.
+/// What compiled code says when it was left, with RIP in place, because something is to
+/// be attended to, or the guest's vectors must stay in the state.
 pub(crate) const NO_EXIT: u64 = u32::MAX as u64;
 
 /// The same, and the block there is to be interpreted once.
 pub(crate) const INTERPRET: u64 = u32::MAX as u64 - 1;
+
+/// The same: the budget is used up.
+pub(crate) const EXHAUSTED: u64 = u32::MAX as u64 - 2;
+
+/// The same: the jump cache does not know RIP.
+pub(crate) const UNKNOWN: u64 = u32::MAX as u64 - 3;
+
+/// Exits have numbers below this one.
+pub(crate) const FIRST_REASON: u64 = UNKNOWN;
 
 /// A way out of a unit to an address known when it is compiled.
 #[derive(Clone, Copy, Debug)]

@@ -1,94 +1,63 @@
 //! Compiled code: where it is, what it was made from, and what leads to it.
 //!
-//! Code is laid down one after the other. When the space is used up, all is forgotten:
-//! what is hot is back in a moment, and nothing is hot for ever.
+//! The space is divided into regions. Code is laid down in one of them, one unit after
+//! the other; when that is full, the next one is emptied and used again: what is hot
+//! there is back in a moment, and all else stays.
 
-use std::collections::HashMap;
 use std::io;
 
 use rax_cpu::interp::BlockId;
-use rax_cpu::mode::Mode;
 
-use crate::backend::{Backend, Emitted, JUMP_SLOTS, JumpSlot, NO_RIP};
+use crate::backend::{Backend, Emitted, FIRST_REASON, JumpSlot};
 use crate::block::Unit;
 use crate::exec_memory::ExecMemory;
-use crate::link::{CodeId, Link};
+use crate::jump_caches::JumpCaches;
+use crate::link::{CodeId, Link, LinkId};
 
 /// Code is laid down at multiples of this.
 const ALIGNMENT: usize = 16;
+/// Into how many regions the space is divided.
+const REGIONS: usize = 8;
+/// Exits of all regions have numbers that compiled code can tell from other reasons.
+const _: () = assert!(LinkId::new(REGIONS as u32, 0).number() < FIRST_REASON);
 
 /// A unit's code.
 #[derive(Debug)]
 pub(crate) struct Code {
     pub(crate) unit: Box<Unit>,
+    block: BlockId,
+    /// The code of the same block at another address.
+    next: Option<CodeId>,
     /// Where it begins.
     pub(crate) entry: u64,
-    /// Its exits, by number.
-    pub(crate) links: std::ops::Range<usize>,
+    /// Its exits, by number within its region.
+    links: std::ops::Range<usize>,
     /// Exits that are joined to it.
-    pub(crate) incoming: Vec<usize>,
+    incoming: Vec<LinkId>,
+}
+
+/// A part of the space.
+#[derive(Debug, Default)]
+struct Region {
+    start: usize,
+    end: usize,
+    /// Offset of what is free.
+    next: usize,
+    codes: Vec<Option<Code>>,
+    links: Vec<Link>,
 }
 
 /// All compiled code.
 pub(crate) struct CodeCache {
     memory: ExecMemory,
-    /// Offset behind the shared routines.
-    start: usize,
-    /// Offset of what is free.
-    next: usize,
-    pub(crate) codes: Vec<Option<Code>>,
-    pub(crate) links: Vec<Link>,
-    /// By number of the interpreter's block; most have one address.
+    regions: Vec<Region>,
+    /// The region that is being filled.
+    filling: usize,
+    /// By number of the interpreter's block: the code of it that was found last. The
+    /// same library is at another address in each process.
     first: Vec<Option<CodeId>>,
-    more: HashMap<(u32, u64), CodeId>,
-    tables: HashMap<Mode, JumpTable>,
-}
-
-/// Where indirect jumps lead, in one mode.
-#[derive(Debug)]
-pub(crate) struct JumpTable {
-    slots: Box<[JumpSlot]>,
-    filled: Vec<u16>,
-    epoch: u64,
-}
-
-impl JumpTable {
-    fn new() -> Self {
-        let empty = JumpSlot {
-            rip: NO_RIP,
-            code: 0,
-        };
-        Self {
-            slots: vec![empty; JUMP_SLOTS].into_boxed_slice(),
-            filled: Vec::new(),
-            epoch: 0,
-        }
-    }
-
-    fn clear(&mut self) {
-        for slot in self.filled.drain(..) {
-            self.slots[usize::from(slot)].rip = NO_RIP;
-        }
-    }
-
-    /// Empties it if translations have changed since it was filled.
-    pub(crate) fn follow(&mut self, epoch: u64) {
-        if self.epoch != epoch {
-            self.clear();
-            self.epoch = epoch;
-        }
-    }
-
-    pub(crate) fn enter(&mut self, slot: usize, rip: u64, code: u64) {
-        if self.slots[slot].rip == NO_RIP {
-            self.filled.push(slot as u16);
-        }
-        self.slots[slot] = JumpSlot { rip, code };
-    }
-
-    pub(crate) fn address(&self) -> u64 {
-        self.slots.as_ptr().expose_provenance() as u64
-    }
+    /// Where computed jumps lead.
+    pub(crate) jumps: JumpCaches,
 }
 
 impl CodeCache {
@@ -101,33 +70,64 @@ impl CodeCache {
         let mut memory = ExecMemory::new(bytes)?;
         let routines = backend.routines(memory.base());
         memory.write(0, &routines);
-        let start = routines.len().next_multiple_of(ALIGNMENT);
+        let mut start = routines.len().next_multiple_of(ALIGNMENT);
+        let mut regions = Vec::new();
+        for number in 1..=REGIONS {
+            let end = bytes / REGIONS * number;
+            regions.push(Region {
+                start,
+                end,
+                next: start,
+                ..Region::default()
+            });
+            start = end;
+        }
         Ok(Self {
             memory,
-            start,
-            next: start,
-            codes: Vec::new(),
-            links: Vec::new(),
+            regions,
+            filling: 0,
             first: Vec::new(),
-            more: HashMap::new(),
-            tables: HashMap::new(),
+            jumps: JumpCaches::new(),
         })
     }
 
     /// The code of a block at an address.
-    pub(crate) fn find(&self, block: BlockId, rip: u64) -> Option<CodeId> {
-        let id = (*self.first.get(block.index())?)?;
-        if self.code(id)?.unit.rip == rip {
-            return Some(id);
+    pub(crate) fn find(&mut self, block: BlockId, rip: u64) -> Option<CodeId> {
+        let first = (*self.first.get(block.index())?)?;
+        let mut before = None;
+        let mut at = Some(first);
+        while let Some(id) = at {
+            let code = self.code(id)?;
+            let next = code.next;
+            if code.unit.rip == rip {
+                if let Some(before) = before {
+                    self.code_mut(before)?.next = next;
+                    self.code_mut(id)?.next = Some(first);
+                    self.first[block.index()] = Some(id);
+                }
+                return Some(id);
+            }
+            before = Some(id);
+            at = next;
         }
-        self.more.get(&(block.index() as u32, rip)).copied()
+        None
     }
 
     pub(crate) fn code(&self, id: CodeId) -> Option<&Code> {
-        self.codes.get(id.0 as usize)?.as_ref()
+        self.regions[id.region()].codes.get(id.index())?.as_ref()
     }
 
-    /// Compiles and keeps a unit. None if there is no room: all is to be forgotten first.
+    fn code_mut(&mut self, id: CodeId) -> Option<&mut Code> {
+        let codes = &mut self.regions[id.region()].codes;
+        codes.get_mut(id.index())?.as_mut()
+    }
+
+    /// RIP where an exit leads.
+    pub(crate) fn target(&self, link: LinkId) -> u64 {
+        self.regions[link.region()].links[link.index()].target
+    }
+
+    /// Compiles and keeps a unit. None if its region has no room for it.
     pub(crate) fn insert(
         &mut self,
         block: BlockId,
@@ -135,110 +135,157 @@ impl CodeCache {
         compile: impl FnOnce(&Unit, u64, u64) -> Emitted,
     ) -> Option<(CodeId, Emitted)> {
         let unit = Box::new(unit);
-        let base = self.memory.base() + self.next as u64;
-        let emitted = compile(&unit, base, self.links.len() as u64);
-        if self.next + emitted.code.len() > self.memory.bytes() {
+        let number = self.filling;
+        let region = &mut self.regions[number];
+        let offset = region.next;
+        let base = self.memory.base() + offset as u64;
+        let first_link = region.links.len();
+        let first_exit = LinkId::new(number as u32, first_link as u32);
+        let emitted = compile(&unit, base, first_exit.number());
+        let end = offset + emitted.code.len();
+        let is_named = LinkId::can_name(first_link + emitted.exits.len());
+        if end > region.end || !is_named {
             return None;
         }
-        let offset = self.next;
         self.memory.write(offset, &emitted.code);
-        self.next = (offset + emitted.code.len()).next_multiple_of(ALIGNMENT);
-        let first_link = self.links.len();
+        region.next = end.next_multiple_of(ALIGNMENT);
         let sites = emitted.exits.iter();
-        self.links.extend(sites.map(|site| Link::new(site, offset)));
-        let id = CodeId(self.codes.len() as u32);
-        let rip = unit.rip;
-        self.codes.push(Some(Code {
-            unit,
-            entry: base,
-            links: first_link..self.links.len(),
-            incoming: Vec::new(),
-        }));
+        region
+            .links
+            .extend(sites.map(|site| Link::new(site, offset)));
+        let id = CodeId::new(number as u32, region.codes.len() as u32);
         if self.first.len() <= block.index() {
             self.first.resize(block.index() + 1, None);
         }
-        if self.first[block.index()].is_none() {
-            self.first[block.index()] = Some(id);
-        } else {
-            self.more.insert((block.index() as u32, rip), id);
-        }
+        region.codes.push(Some(Code {
+            unit,
+            block,
+            next: self.first[block.index()].replace(id),
+            entry: base,
+            links: first_link..region.links.len(),
+            incoming: Vec::new(),
+        }));
         Some((id, emitted))
     }
 
-    /// The jump table of a mode.
-    pub(crate) fn table(&mut self, mode: Mode) -> &mut JumpTable {
-        self.tables.entry(mode).or_insert_with(JumpTable::new)
+    /// Empties the next region, which is to be filled then: how many units were there.
+    pub(crate) fn evict(&mut self, backend: &dyn Backend) -> u64 {
+        self.filling = (self.filling + 1) % REGIONS;
+        let number = self.filling;
+        let mut count = 0;
+        for index in 0..self.regions[number].codes.len() {
+            let id = CodeId::new(number as u32, index as u32);
+            if let Some(code) = self.take(id, backend) {
+                count += 1;
+                self.unlist(id, &code);
+            }
+        }
+        let region = &mut self.regions[number];
+        region.codes.clear();
+        region.links.clear();
+        region.next = region.start;
+        count
+    }
+
+    /// Takes code that is gone off the list of its block.
+    fn unlist(&mut self, id: CodeId, code: &Code) {
+        let mut at = self.first.get(code.block.index()).copied().flatten();
+        if at == Some(id) {
+            self.first[code.block.index()] = code.next;
+            return;
+        }
+        while let Some(other) = at.and_then(|other| self.code_mut(other)) {
+            if other.next == Some(id) {
+                other.next = code.next;
+                return;
+            }
+            at = other.next;
+        }
     }
 
     /// Joins an exit to code.
-    pub(crate) fn join(&mut self, link: usize, to: CodeId, epoch: u32, backend: &dyn Backend) {
+    pub(crate) fn join(&mut self, link: LinkId, to: CodeId, epoch: u32, backend: &dyn Backend) {
         let Some(entry) = self.code(to).map(|code| code.entry) else {
             return;
         };
-        let exit = self.links[link];
-        self.part(link);
-        let site = self.memory.base() + exit.jump as u64;
-        self.memory.write(exit.jump, &backend.jump(site, entry));
+        let region = &mut self.regions[link.region()];
+        let exit = &mut region.links[link.index()];
         if let Some(at) = exit.epoch {
             self.memory.write(at, &epoch.to_le_bytes());
         }
-        self.links[link].to = Some(to);
-        if let Some(Some(code)) = self.codes.get_mut(to.0 as usize) {
+        if exit.to == Some(to) {
+            return;
+        }
+        let jump = exit.jump;
+        self.part(link);
+        let site = self.memory.base() + jump as u64;
+        self.memory.write(jump, &backend.jump(site, entry));
+        self.regions[link.region()].links[link.index()].to = Some(to);
+        if let Some(code) = self.code_mut(to) {
             code.incoming.push(link);
         }
     }
 
     /// Takes an exit off the list of what it leads to.
-    fn part(&mut self, link: usize) {
-        if let Some(to) = self.links[link].to.take()
-            && let Some(Some(code)) = self.codes.get_mut(to.0 as usize)
+    fn part(&mut self, link: LinkId) {
+        if let Some(to) = self.regions[link.region()].links[link.index()].to.take()
+            && let Some(code) = self.code_mut(to)
+            && let Some(place) = code.incoming.iter().position(|&other| other == link)
         {
-            code.incoming.retain(|&other| other != link);
+            code.incoming.swap_remove(place);
         }
     }
 
     /// Forgets the code of a block, at all its addresses.
     pub(crate) fn forget(&mut self, block: BlockId, backend: &dyn Backend) -> u64 {
-        let Some(id) = self.first.get_mut(block.index()).and_then(Option::take) else {
-            return 0;
-        };
-        let mut ids = vec![id];
-        if !self.more.is_empty() {
-            let number = block.index() as u32;
-            ids.extend(
-                self.more
-                    .extract_if(|key, _| key.0 == number)
-                    .map(|(_, id)| id),
-            );
+        let mut count = 0;
+        let mut at = self.first.get_mut(block.index()).and_then(Option::take);
+        while let Some(code) = at.and_then(|id| self.take(id, backend)) {
+            count += 1;
+            at = code.next;
         }
-        for &id in &ids {
-            let Some(code) = self.codes.get_mut(id.0 as usize).and_then(Option::take) else {
-                continue;
-            };
-            for link in code.incoming {
-                let Link { jump, stub, .. } = self.links[link];
-                let base = self.memory.base();
-                let bytes = backend.jump(base + jump as u64, base + stub as u64);
-                self.memory.write(jump, &bytes);
-                self.links[link].to = None;
-            }
-            for link in code.links {
-                self.part(link);
-            }
+        count
+    }
+
+    /// Takes code out, so that nothing leads to it any more.
+    fn take(&mut self, id: CodeId, backend: &dyn Backend) -> Option<Code> {
+        let codes = &mut self.regions[id.region()].codes;
+        let code = codes.get_mut(id.index()).and_then(Option::take)?;
+        let base = self.memory.base();
+        for &link in &code.incoming {
+            let link = &mut self.regions[link.region()].links[link.index()];
+            link.to = None;
+            let (jump, stub) = (link.jump, link.stub);
+            let bytes = backend.jump(base + jump as u64, base + stub as u64);
+            self.memory.write(jump, &bytes);
         }
-        for table in self.tables.values_mut() {
-            table.clear();
+        for index in code.links.clone() {
+            self.part(LinkId::new(id.region() as u32, index as u32));
         }
-        ids.len() as u64
+        let Unit { mode, rip, .. } = *code.unit;
+        self.jumps.remove(mode, backend.jump_slot(rip), rip);
+        Some(code)
+    }
+
+    /// Enters code into the jump cache that was chosen last for its mode.
+    pub(crate) fn enter_jump(&mut self, id: CodeId, backend: &dyn Backend) {
+        if let Some(code) = self.code(id) {
+            let Unit { mode, rip, .. } = *code.unit;
+            let code = code.entry;
+            let slot = backend.jump_slot(rip);
+            self.jumps.enter(mode, slot, JumpSlot { rip, code });
+        }
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.codes.clear();
-        self.links.clear();
+        for region in &mut self.regions {
+            region.codes.clear();
+            region.links.clear();
+            region.next = region.start;
+        }
         self.first.clear();
-        self.more.clear();
-        self.tables.clear();
-        self.next = self.start;
+        self.jumps.clear();
+        self.filling = 0;
     }
 }

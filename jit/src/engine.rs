@@ -7,10 +7,10 @@ use rax_cpu::interp::{Attended, BlockId, Dropped};
 use rax_cpu::mode::Mode;
 use rax_cpu::{Cpu, Engine, Interpreter, Stop, ir};
 
-use crate::backend::{Backend, INTERPRET, NO_EXIT};
+use crate::backend::{Backend, EXHAUSTED, FIRST_REASON, INTERPRET, UNKNOWN};
 use crate::block::Unit;
 use crate::code_cache::CodeCache;
-use crate::link::CodeId;
+use crate::link::{CodeId, LinkId};
 use crate::{Options, Unavailable, trampoline};
 
 /// What the compiler did.
@@ -36,8 +36,32 @@ pub struct Statistics {
     pub interpreted_instructions: u64,
     /// Compiled blocks forgotten because the guest wrote over them.
     pub forgotten: u64,
-    /// Times that all code was forgotten for want of room.
+    /// Times that a region of the code cache was emptied for want of room.
+    pub evictions: u64,
+    /// Units that were forgotten then.
+    pub evicted: u64,
+    /// Times that all code was forgotten.
     pub flushes: u64,
+    /// How compiled code was left.
+    pub exits: Exits,
+}
+
+/// Why compiled code was left, and how often.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Exits {
+    /// By an exit to a known address that was not joined, or joined for another address
+    /// space.
+    pub unjoined: u64,
+    /// By a computed jump whose target the jump cache did not know.
+    pub unknown: u64,
+    /// The budget of instructions was used up.
+    pub exhausted: u64,
+    /// An interrupt, an exception or a device asked for attention.
+    pub events: u64,
+    /// The next block could not be run as compiled, with the exceptions that it unmasks.
+    pub interpret: u64,
+    /// Not left after all: went on elsewhere after an instruction was carried out.
+    pub dispatched: u64,
 }
 
 /// Where [`Statistics`] are found while an engine is in use elsewhere: they are brought up
@@ -67,6 +91,8 @@ pub struct Jit {
     heat: Vec<u16>,
     /// Compiled code has asked that the next block be interpreted.
     interpret_once: bool,
+    /// The upper half of code epochs.
+    era: u64,
     statistics: Statistics,
     report: Report,
 }
@@ -95,6 +121,7 @@ impl Jit {
             options,
             heat: Vec::new(),
             interpret_once: false,
+            era: 0,
             statistics: Statistics::default(),
             report: Report::default(),
         })
@@ -170,35 +197,86 @@ impl Jit {
                 self.statistics.time += start.elapsed();
                 return Some(code);
             }
-            self.cache.clear();
-            self.statistics.flushes += 1;
+            self.statistics.evicted += self.cache.evict(backend);
+            self.statistics.evictions += 1;
         }
         None
     }
 
     /// Runs compiled code; the exit that it took, if it may be joined to something.
-    fn enter(&mut self, cpu: &mut Cpu, id: CodeId) -> Option<usize> {
+    fn enter(&mut self, cpu: &mut Cpu, id: CodeId) -> Option<LinkId> {
         let entry = self.cache.code(id)?.entry;
-        let epoch = cpu.mmu.translation_epoch();
-        let slot = self.backend.jump_slot(cpu.state.rip);
-        let table = self.cache.table(cpu.mode());
-        table.follow(epoch);
-        table.enter(slot, cpu.state.rip, entry);
-        cpu.cells.jumps = table.address();
+        cpu.cells.jumps = self.cache.jumps.choose(cpu.mode(), cpu.code_epoch());
+        cpu.cells.jump_caches = self.cache.jumps.list();
+        self.cache.enter_jump(id, &*self.backend);
         cpu.enter_compiled();
         self.statistics.entries += 1;
         trampoline::run(self.backend.enter(), entry, cpu);
         cpu.leave_compiled();
+        let exits = &mut self.statistics.exits;
         let exit = cpu.cells.exit;
-        if exit == INTERPRET {
-            self.interpret_once = true;
+        if exit < FIRST_REASON {
+            let link = LinkId::of_number(exit);
+            cpu.state.rip = self.cache.target(link);
+            exits.unjoined += 1;
+            return Some(link);
         }
-        if exit == NO_EXIT || exit == INTERPRET {
+        match exit {
+            INTERPRET => {
+                exits.interpret += 1;
+                self.interpret_once = true;
+            }
+            EXHAUSTED => exits.exhausted += 1,
+            UNKNOWN => exits.unknown += 1,
+            _ => exits.events += 1,
+        }
+        None
+    }
+
+    /// The code to run at CS:RIP: None if the next block was dealt with otherwise.
+    /// `came_by` is the exit that led here; it is joined to the code.
+    fn next(&mut self, cpu: &mut Cpu, came_by: Option<LinkId>) -> Option<CodeId> {
+        let Ok(block) = self.interpreter.find(cpu) else {
+            self.interpreter.fault(cpu);
             return None;
+        };
+        // A full cache of blocks, or of code, may have forgotten where we came from.
+        let is_whole = !self.interpreter.has_dropped() && !self.follow_epochs(cpu);
+        self.forget_dropped();
+        let evictions = self.statistics.evictions;
+        let code = if std::mem::take(&mut self.interpret_once) {
+            None
+        } else {
+            self.code(cpu, block)
+        };
+        let Some(code) = code else {
+            self.statistics.interpreted += 1;
+            let before = cpu.state.instructions;
+            self.interpreter.run_block(cpu, block);
+            self.statistics.interpreted_instructions += cpu.state.instructions - before;
+            return None;
+        };
+        if let Some(link) = came_by
+            && is_whole
+            && self.statistics.evictions == evictions
+        {
+            self.statistics.joined += 1;
+            let epoch = cpu.code_epoch() as u32;
+            self.cache.join(link, code, epoch, &*self.backend);
         }
-        let link = exit as usize;
-        cpu.state.rip = self.cache.links[link].target;
-        Some(link)
+        Some(code)
+    }
+
+    /// Joined exits compare the lower half of code epochs; when the upper one moves, they
+    /// are forgotten.
+    fn follow_epochs(&mut self, cpu: &Cpu) -> bool {
+        let era = cpu.code_epoch() >> 32;
+        let has_moved = self.era != era;
+        if has_moved {
+            self.era = era;
+            self.forget_all();
+        }
+        has_moved
     }
 
     fn run_blocks(&mut self, cpu: &mut Cpu, until: u64) -> Stop {
@@ -217,38 +295,10 @@ impl Jit {
                 }
             }
             self.forget_dropped();
-            let Ok(block) = self.interpreter.find(cpu) else {
-                self.interpreter.fault(cpu);
-                came_by = None;
-                continue;
+            came_by = match self.next(cpu, came_by) {
+                Some(code) => self.enter(cpu, code),
+                None => None,
             };
-            if self.interpreter.has_dropped() {
-                // The cache was full; the link is gone with the rest.
-                self.forget_dropped();
-                came_by = None;
-            }
-            let flushes = self.statistics.flushes;
-            let code = if std::mem::take(&mut self.interpret_once) {
-                None
-            } else {
-                self.code(cpu, block)
-            };
-            let Some(code) = code else {
-                self.statistics.interpreted += 1;
-                let before = cpu.state.instructions;
-                self.interpreter.run_block(cpu, block);
-                self.statistics.interpreted_instructions += cpu.state.instructions - before;
-                came_by = None;
-                continue;
-            };
-            if let Some(link) = came_by
-                && self.statistics.flushes == flushes
-            {
-                self.statistics.joined += 1;
-                let epoch = cpu.mmu.translation_epoch() as u32;
-                self.cache.join(link, code, epoch, &*self.backend);
-            }
-            came_by = self.enter(cpu, code);
         }
     }
 }
@@ -256,6 +306,7 @@ impl Jit {
 impl Engine for Jit {
     fn run(&mut self, cpu: &mut Cpu, until: u64) -> Stop {
         let stop = self.run_blocks(cpu, until);
+        self.statistics.exits.dispatched = cpu.cells.dispatched;
         self.report.put(self.statistics);
         stop
     }

@@ -44,11 +44,6 @@ impl ExecMemory {
         self.pages.run as u64
     }
 
-    /// How many bytes there are.
-    pub(crate) const fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     /// Puts code at an offset. What does not fit is not written.
     pub(crate) fn write(&mut self, offset: usize, code: &[u8]) {
         let fits = offset

@@ -2,11 +2,19 @@
 #![expect(unsafe_code, reason = "compiled code passes pointers")]
 
 use rax_cpu::Cpu;
+use rax_cpu::compiled::Next;
 
 use crate::block::Unit;
+use crate::jump_caches::JumpCacheOf;
 
-/// Carries out one instruction of a unit. Zero if compiled code is to be left;
-/// otherwise the arithmetic flags as RFLAGS has them, if `WITH_FLAGS`, and bit 1.
+/// What [`carry_out`] says if compiled code is to be left.
+pub(crate) const LEAVE: u64 = 0;
+/// If it is to go on at RIP, by the jump cache.
+pub(crate) const DISPATCH: u64 = 1;
+/// Otherwise this, and the arithmetic flags as RFLAGS has them if they are wanted.
+const GO_ON: u64 = 2;
+
+/// Carries out one instruction of a unit, and says how compiled code goes on.
 extern "sysv64" fn carry_out<const WITH_FLAGS: bool>(
     cpu: *mut Cpu,
     unit: *const Unit,
@@ -18,14 +26,28 @@ extern "sysv64" fn carry_out<const WITH_FLAGS: bool>(
     // SAFETY: compiled code passes its own unit, which the code cache keeps while it
     // may run.
     let unit = unsafe { &*unit };
-    if !cpu.carry_out(unit.place(), index as usize) {
-        return 0;
+    match cpu.carry_out(unit.place(), index as usize) {
+        Next::Leave => LEAVE,
+        Next::Dispatch => dispatch(cpu),
+        Next::GoOn if WITH_FLAGS => GO_ON | cpu.settled_status().bits(),
+        Next::GoOn => GO_ON,
     }
-    if WITH_FLAGS {
-        2 | cpu.settled_status().bits()
-    } else {
-        2
+}
+
+/// Finds the jump cache of the present mode and address space. The engine fills it, and
+/// changes it when the address space changes.
+fn dispatch(cpu: &mut Cpu) -> u64 {
+    let caches = std::ptr::with_exposed_provenance::<JumpCacheOf>(cpu.cells.jump_caches as usize);
+    let cache = caches.wrapping_add(usize::from(cpu.mode().bits()));
+    // SAFETY: the engine put the address of its list there before it entered compiled code,
+    // the list has an entry for each mode, and nobody changes it while compiled code runs.
+    let cache = unsafe { *cache };
+    if cache.epoch != cpu.code_epoch() {
+        return LEAVE;
     }
+    cpu.cells.jumps = cache.address;
+    cpu.cells.dispatched += 1;
+    DISPATCH
 }
 
 /// Makes the state's flags valid; gives the arithmetic ones as RFLAGS has them.
@@ -59,7 +81,7 @@ extern "sysv64" fn fill(cpu: *mut Cpu, address: u64, what: u64) -> u64 {
 /// Where compiled code finds the helpers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Helpers {
-    /// Carries out one instruction: processor, unit, index; zero to leave.
+    /// Carries out one instruction: processor, unit, index; how to go on.
     pub(crate) carry_out: u64,
     /// The same, and gives the flags.
     pub(crate) carry_out_with_flags: u64,

@@ -12,6 +12,7 @@ mod engine;
 mod exec_memory;
 #[cfg(target_arch = "x86_64")]
 mod helpers;
+mod jump_caches;
 mod link;
 pub mod lockstep;
 pub mod passes;

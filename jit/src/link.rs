@@ -2,9 +2,59 @@
 
 use crate::backend::ExitSite;
 
-/// Names a unit in the code cache.
+/// Bits of a number within a region.
+const INDEX_BITS: u32 = 24;
+
+/// Names a unit in the code cache: its region, and its number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct CodeId(pub(crate) u32);
+pub(crate) struct CodeId(u32);
+
+/// Names an exit likewise; compiled code has this number in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LinkId(u32);
+
+impl CodeId {
+    pub(crate) const fn new(region: u32, index: u32) -> Self {
+        Self(region << INDEX_BITS | index)
+    }
+
+    pub(crate) const fn region(self) -> usize {
+        (self.0 >> INDEX_BITS) as usize
+    }
+
+    pub(crate) const fn index(self) -> usize {
+        (self.0 & ((1 << INDEX_BITS) - 1)) as usize
+    }
+}
+
+impl LinkId {
+    pub(crate) const fn new(region: u32, index: u32) -> Self {
+        Self(region << INDEX_BITS | index)
+    }
+
+    /// Whether a region may have so many exits.
+    pub(crate) const fn can_name(count: usize) -> bool {
+        count < 1 << INDEX_BITS
+    }
+
+    /// The number in compiled code.
+    pub(crate) const fn number(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// The exit of this number.
+    pub(crate) const fn of_number(number: u64) -> Self {
+        Self(number as u32)
+    }
+
+    pub(crate) const fn region(self) -> usize {
+        (self.0 >> INDEX_BITS) as usize
+    }
+
+    pub(crate) const fn index(self) -> usize {
+        (self.0 & ((1 << INDEX_BITS) - 1)) as usize
+    }
+}
 
 /// One exit.
 #[derive(Clone, Copy, Debug)]

@@ -106,6 +106,16 @@ pub enum StepProblem {
     /// No such drive.
     #[error("there is no drive '{0}' for this medium; give a, b or cd, and fit the drive")]
     NoDrive(String),
+    /// What names the image is not understood.
+    #[error("'{image}' for drive '{drive}': {reason}")]
+    NotAnImage {
+        /// The drive.
+        drive: String,
+        /// The image.
+        image: String,
+        /// Why.
+        reason: String,
+    },
     /// The image cannot be used.
     #[error(transparent)]
     Image(#[from] ImageError),

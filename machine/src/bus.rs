@@ -1,5 +1,7 @@
 //! What the processor's pins reach, with the time of each access.
 
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chacha20::ChaCha20Rng;
@@ -28,12 +30,22 @@ pub(crate) struct Bus {
     /// Where random numbers come from. The seed is all that it has of the host, so a
     /// run repeats with the same seed.
     random: ChaCha20Rng,
-    /// The count of retired instructions at the access that is under way.
-    instructions: u64,
+    levels: Arc<Levels>,
     /// Until when the processor runs if nothing changes.
     pub(crate) slice_deadline: Option<Time>,
     /// Something happened that the run loop must look at.
     pub(crate) attention: bool,
+}
+
+/// What the processor sees, and says, without taking the bus.
+#[derive(Debug, Default)]
+struct Levels {
+    /// The level of the interrupt pin.
+    interrupt: AtomicBool,
+    /// The same as [`Bus::attention`].
+    attention: AtomicBool,
+    /// The count of retired instructions at the access that is under way.
+    instructions: AtomicU64,
 }
 
 /// Guest memory as a bus master sees it, where some writes are interrupts.
@@ -79,7 +91,7 @@ impl Bus {
             frame_buffer,
             typist: Typist::default(),
             random: ChaCha20Rng::from_seed(seed),
-            instructions: 0,
+            levels: Arc::default(),
             slice_deadline: None,
             attention: false,
         }
@@ -87,11 +99,24 @@ impl Bus {
 
     /// Brings every chip up to the time after `instructions`.
     pub(crate) fn advance(&mut self, instructions: u64) {
-        self.instructions = instructions;
+        self.levels
+            .instructions
+            .store(instructions, Ordering::Relaxed);
         let now = self.clock.now(instructions);
         self.typist.advance(now, self.board.keyboard());
         self.board.advance(now, &mut self.memory);
         self.follow_lines();
+    }
+
+    /// Whether the picture may have changed since this was last asked; `seen` is
+    /// where the caller keeps what it has seen.
+    pub(crate) fn take_screen_change(&self, instructions: u64, seen: &mut Option<u64>) -> bool {
+        let (Some(vga), Some(frame_buffer)) = (self.board.vga(), &self.frame_buffer) else {
+            return false;
+        };
+        let number = vga.change_number(self.clock.now(instructions));
+        let has_drawn = frame_buffer.take_change(&self.memory.memory);
+        seen.replace(number) != Some(number) || has_drawn
     }
 
     /// When something next happens by itself.
@@ -131,22 +156,60 @@ impl Bus {
     }
 
     fn now(&self) -> Time {
-        self.clock.now(self.instructions)
+        let instructions = self.levels.instructions.load(Ordering::Relaxed);
+        self.clock.now(instructions)
+    }
+}
+
+/// The bus, taken by one. Whoever gives it back leaves the levels as they are now.
+pub(crate) struct Taken<'a>(MutexGuard<'a, Bus>);
+
+impl Deref for Taken<'_> {
+    type Target = Bus;
+
+    fn deref(&self) -> &Bus {
+        &self.0
+    }
+}
+
+impl DerefMut for Taken<'_> {
+    fn deref_mut(&mut self) -> &mut Bus {
+        &mut self.0
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let bus = &mut *self.0;
+        let interrupt = bus.board.interrupt_pending();
+        let levels = &bus.levels;
+        levels.interrupt.store(interrupt, Ordering::Relaxed);
+        levels.attention.store(bus.attention, Ordering::Relaxed);
     }
 }
 
 /// The processor's pins.
-pub(crate) struct Pins(pub(crate) Arc<Mutex<Bus>>);
+pub(crate) struct Pins {
+    bus: Arc<Mutex<Bus>>,
+    levels: Arc<Levels>,
+}
 
 impl Pins {
-    fn bus(&self) -> MutexGuard<'_, Bus> {
-        lock(&self.0)
+    pub(crate) fn new(bus: &Arc<Mutex<Bus>>) -> Self {
+        Self {
+            levels: Arc::clone(&lock(bus).levels),
+            bus: Arc::clone(bus),
+        }
+    }
+
+    fn bus(&self) -> Taken<'_> {
+        lock(&self.bus)
     }
 }
 
 /// Nobody panics while holding the bus; if someone did, its state is still whole.
-pub(crate) fn lock(bus: &Mutex<Bus>) -> MutexGuard<'_, Bus> {
-    bus.lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn lock(bus: &Mutex<Bus>) -> Taken<'_> {
+    Taken(bus.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 impl MmioSpace for Pins {
@@ -169,7 +232,10 @@ impl MmioSpace for Pins {
 
 impl Platform for Pins {
     fn begin_access(&mut self, instructions: u64) {
-        self.bus().instructions = instructions;
+        // Only the processor reads it, and who takes the bus for it.
+        self.levels
+            .instructions
+            .store(instructions, Ordering::Relaxed);
     }
 
     fn port_read(&mut self, port: u16, bytes: &mut [u8]) {
@@ -187,7 +253,7 @@ impl Platform for Pins {
     }
 
     fn interrupt_pending(&mut self) -> bool {
-        self.bus().board.interrupt_pending()
+        self.levels.interrupt.load(Ordering::Relaxed)
     }
 
     fn acknowledge_interrupt(&mut self) -> u8 {
@@ -204,7 +270,7 @@ impl Platform for Pins {
     }
 
     fn wants_attention(&self) -> bool {
-        self.bus().attention
+        self.levels.attention.load(Ordering::Relaxed)
     }
 
     fn local_apic(&self) -> Option<LocalApicView> {

@@ -21,7 +21,8 @@ use rax_jit::passes::Selection;
 
 pub use adapters::{Cable, NetworkOption, ParallelOption};
 pub use media::MediaOptions;
-pub use screen::{ScreenOptions, ScriptOption, VgaModel};
+pub(crate) use media::image;
+pub use screen::{DisplayOption, ScreenOptions, ScriptOption, VgaModel};
 pub use verify::{VerifyEngine, VerifyExtent, VerifyOptions};
 
 /// What to do.
@@ -71,8 +72,8 @@ pub struct RunOptions {
     pub debugcon: Option<PathBuf>,
     /// The processor model, one of those that were given to [`parse`].
     pub cpu: String,
-    /// What carries out the instructions.
-    pub engine: Engine,
+    /// What carries out the instructions, if not what is fastest on this host.
+    pub engine: Option<Engine>,
     /// What guest time follows.
     pub clock: ClockSource,
     /// What the guest's random numbers follow from, if not from the host or the clock's choice.
@@ -118,10 +119,9 @@ pub enum SerialOption {
 }
 
 /// What carries out the instructions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Engine {
     /// The interpreter.
-    #[default]
     Interp,
     /// Translation to host code.
     Jit,

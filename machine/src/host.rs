@@ -6,17 +6,21 @@
 mod clock;
 mod console;
 mod disk;
+mod display;
 mod entropy;
 mod error;
 mod inbox;
 mod output;
 mod terminal;
+mod vnc;
 
 pub use clock::HostClock;
 pub use console::{InputDoor, SilentConsole, StdioConsole, file_console, file_sink};
 pub use disk::{Access, ImageError, ImageFormat, ImageOptions, ImageProblem, Medium, open_image};
+pub use display::{Picture, Screen, ScreenFeed, TerminalDisplay};
 pub use entropy::entropy;
 pub use error::HostError;
 pub use inbox::{Arrivals, Gesture, Inbox, MouseMove, Quit};
 pub use output::{FinishOutput, Output};
 pub use terminal::{RawMode, handle_signals, message, read_stdin, restore_terminal};
+pub use vnc::{VncOptions, VncServer, parse_address};

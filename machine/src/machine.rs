@@ -119,7 +119,7 @@ impl Machine {
         };
         let bus = Bus::new(board, Arc::clone(&memory), shadow, frame_buffer, seed);
         let bus = Arc::new(Mutex::new(bus));
-        let pins = Box::new(Pins(Arc::clone(&bus)));
+        let pins = Box::new(Pins::new(&bus));
         let cpu = Cpu::new(model, Mmu::new(Arc::clone(&memory)), pins);
         let engine = Box::new(Interpreter::new(&cpu));
         let mut machine = Self {
@@ -201,6 +201,13 @@ impl Machine {
     pub fn now(&self) -> Time {
         let bus = crate::bus::lock(&self.bus);
         bus.clock.now(self.cpu.state.instructions)
+    }
+
+    /// Whether the picture may have changed since this was last asked, which one
+    /// onlooker can do. `seen` is for it to keep; `None` at first.
+    pub fn take_screen_change(&self, seen: &mut Option<u64>) -> bool {
+        let instructions = self.cpu.state.instructions;
+        crate::bus::lock(&self.bus).take_screen_change(instructions, seen)
     }
 
     /// Takes the disk out of floppy drive 0 (A) or 1 (B).

@@ -7,15 +7,16 @@ use std::time::Instant;
 use rax_cpu::{Interpreter, Model};
 use rax_devices::{Console, Loopback, Network, Unplugged};
 use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
-use rax_jit::{Jit, Report};
+use rax_jit::{Jit, Report, Unavailable};
 use rax_machine::automation::{Automation, ScriptFailure, SerialTap};
 use rax_machine::cli::{
-    self, BiosOption, Cable, ClockSource, Command, DumpOptions, Engine, ParallelOption, RunOptions,
-    SerialOption, VgaModel,
+    self, BiosOption, Cable, ClockSource, Command, DisplayOption, DumpOptions, Engine,
+    ParallelOption, RunOptions, SerialOption, VgaModel,
 };
 use rax_machine::host::{
-    FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawMode, SilentConsole,
-    StdioConsole, file_console, file_sink, handle_signals, message, read_stdin,
+    FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawMode, Screen, ScreenFeed,
+    SilentConsole, StdioConsole, TerminalDisplay, VncServer, file_console, file_sink,
+    handle_signals, message, read_stdin,
 };
 use rax_machine::load::{self, BootRequest, InputFile, LoadError, Module, Role};
 use rax_machine::onlookers::Onlookers;
@@ -147,6 +148,8 @@ struct HostEnds {
     door: Option<InputDoor>,
     /// Hears what the serial ports send.
     serial: SerialTap,
+    /// What the displays show.
+    screen: Option<Screen>,
     outputs: Vec<FinishOutput>,
     uses_stdio: bool,
 }
@@ -163,6 +166,7 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
         fittings,
     })?;
     let (verdict, report) = set_engine(options, &mut machine)?;
+    let displays = displays(options, &mut ends)?;
     let mut onlookers = onlookers(options, &ends)?;
 
     handle_signals(&ends.inbox)?;
@@ -187,6 +191,7 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
     let elapsed = start.elapsed();
     // Whatever the guest wrote is out before anything is said.
     drop(ends.outputs);
+    drop(displays);
     drop(raw);
     if options.stats {
         let mut text = stats::text(&machine, elapsed);
@@ -208,6 +213,35 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
     conclude(options, end, &machine, &onlookers)
 }
 
+/// Those who show the screen, for as long as the run lasts.
+#[derive(Default)]
+struct Displays {
+    _terminal: Option<TerminalDisplay>,
+    _vnc: Option<VncServer>,
+}
+
+/// Starts what `--display` asks for.
+fn displays(options: &RunOptions, ends: &mut HostEnds) -> Result<Displays, Failure> {
+    let mut displays = Displays::default();
+    let screen = Screen::default();
+    match &options.screen.display {
+        DisplayOption::None => return Ok(displays),
+        DisplayOption::Terminal => {
+            displays._terminal = Some(TerminalDisplay::start(&screen, &ends.inbox)?);
+        }
+        DisplayOption::Vnc(vnc) => {
+            let server = VncServer::start(vnc, &screen, &ends.inbox)?;
+            message(&format!(
+                "VNC clients find the screen at {}",
+                server.address()
+            ));
+            displays._vnc = Some(server);
+        }
+    }
+    ends.screen = Some(screen);
+    Ok(displays)
+}
+
 /// Everybody who looks on.
 fn onlookers(options: &RunOptions, ends: &HostEnds) -> Result<Onlookers, Failure> {
     let trace = match &options.trace {
@@ -226,7 +260,12 @@ fn onlookers(options: &RunOptions, ends: &HostEnds) -> Result<Onlookers, Failure
             source,
         })?;
     }
-    Ok(Onlookers { trace, script })
+    let feed = ends.screen.clone().map(ScreenFeed::new);
+    Ok(Onlookers {
+        trace,
+        script,
+        feed,
+    })
 }
 
 /// The last picture, and what `rax` ends with.
@@ -270,16 +309,21 @@ fn set_engine(
         ..rax_jit::Options::default()
     };
     match options.engine {
-        Engine::Interp => {}
-        Engine::Jit => match Jit::new(&machine.cpu, compiler) {
+        Some(Engine::Interp) => {}
+        wanted @ (None | Some(Engine::Jit)) => match Jit::new(&machine.cpu, compiler) {
             Ok(jit) => {
                 let report = jit.report();
                 machine.set_engine(Box::new(jit));
                 return Ok((Verdict::default(), Some(report)));
             }
+            // Where nothing can be compiled, nobody expects it.
+            Err(Unavailable::NoBackEnd) if wanted.is_none() => {}
+            Err(why) if wanted.is_none() => {
+                message(&format!("{why}; interpreting, which is slower"));
+            }
             Err(why) => message(&format!("--engine jit: {why}; interpreting instead")),
         },
-        Engine::Lockstep => {
+        Some(Engine::Lockstep) => {
             if let Some(why) = Jit::new(&machine.cpu, compiler).err() {
                 message(&format!(
                     "--engine lockstep: {why}; the interpreter is compared with itself"

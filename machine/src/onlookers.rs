@@ -5,18 +5,21 @@ use std::path::PathBuf;
 use rax_devices::Time;
 
 use crate::automation::Automation;
+use crate::host::ScreenFeed;
 use crate::machine::Machine;
 use crate::run::{End, Watcher};
 use crate::screenshot;
 use crate::watch::Trace;
 
-/// The trace, and the script.
+/// The trace, the script and the displays.
 #[derive(Default)]
 pub struct Onlookers {
     /// Writes down instructions and triple faults.
     pub trace: Trace,
     /// Waits, types and takes pictures.
     pub script: Option<Automation>,
+    /// Shows the screen to displays.
+    pub feed: Option<ScreenFeed>,
 }
 
 impl Watcher for Onlookers {
@@ -37,7 +40,14 @@ impl Watcher for Onlookers {
     }
 
     fn look(&mut self, machine: &mut Machine, host_ns: u64) -> Option<End> {
+        if let Some(feed) = &mut self.feed {
+            feed.look(machine, host_ns);
+        }
         self.script.as_mut()?.look(machine, host_ns)
+    }
+
+    fn next_host_look(&self) -> Option<u64> {
+        self.feed.as_ref()?.next_look()
     }
 
     fn screenshot(&mut self, machine: &Machine) {

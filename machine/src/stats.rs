@@ -92,8 +92,24 @@ pub fn compiler(machine: &Machine, counts: &Statistics) -> String {
     );
     let _ = writeln!(
         out,
-        "compiled code      {} entries, {} exits joined; {} blocks invalidated, {} times all forgotten",
-        counts.entries, counts.joined, counts.forgotten, counts.flushes
+        "compiled code      {} entries, {} exits joined; {} blocks invalidated, {} evicted in {} regions, {} times all forgotten",
+        counts.entries,
+        counts.joined,
+        counts.forgotten,
+        counts.evicted,
+        counts.evictions,
+        counts.flushes
+    );
+    let exits = &counts.exits;
+    let _ = writeln!(
+        out,
+        "left               {} by exits not joined, {} by jumps not known, {} for events, {} at the end of time, {} to interpret; {} went on elsewhere",
+        exits.unjoined,
+        exits.unknown,
+        exits.events,
+        exits.exhausted,
+        exits.interpret,
+        exits.dispatched
     );
     let _ = writeln!(
         out,

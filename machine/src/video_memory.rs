@@ -65,6 +65,11 @@ impl FrameBuffer {
         Ok((frame_buffer, Box::new(scanned)))
     }
 
+    /// Whether something was written since this was last asked.
+    pub(crate) fn take_change(&self, memory: &PhysicalMemory) -> bool {
+        !memory.take_dirty_block(self.block).is_empty()
+    }
+
     /// Maps the block where the BAR is now. RAM and ROM come before a BAR: where
     /// one lies in the way nothing is mapped, and accesses to what is left of the
     /// window are the chip's.

@@ -17,11 +17,13 @@ use crate::physical::{Backing, MmioSpace, PhysicalMap, PhysicalMemory};
 use crate::tlb::second::SecondTlb;
 use crate::tlb::{Fill, Tlb, View};
 
+mod code_epochs;
 mod fetch;
 mod flush;
 #[cfg(test)]
 mod tests;
 
+use code_epochs::CodeEpochs;
 use fetch::FetchCache;
 pub use flush::InvpcidKind;
 
@@ -75,7 +77,7 @@ pub struct Mmu {
     map: Arc<PhysicalMap>,
     map_generation: u64,
     dirty_generation: u64,
-    epoch: u64,
+    code_epochs: CodeEpochs,
     second: SecondTlb,
     fetches: FetchCache,
     counters: Counters,
@@ -92,7 +94,7 @@ impl Mmu {
             map_generation: memory.generation(),
             dirty_generation: memory.dirty_pages().generation(),
             map: memory.snapshot(),
-            epoch: 1,
+            code_epochs: CodeEpochs::default(),
             second: SecondTlb::default(),
             fetches: FetchCache::default(),
             counters: Counters::default(),
@@ -377,7 +379,7 @@ impl Mmu {
                 self.counters.faults += 1;
                 // A page fault drops what was cached for its address.
                 self.second.forget(linear);
-                self.tlb.flush_page(linear);
+                self.forget_in_first(linear);
                 Err(PageFault {
                     address: LinearAddress(linear),
                     error_code,

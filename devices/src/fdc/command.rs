@@ -78,7 +78,10 @@ impl Fdc {
             0x02 | 0x05 | 0x06 | 0x09 | 0x0c | 0x0d | 0x11 | 0x16 | 0x19 | 0x1d => {
                 self.begin_transfer(bytes, now);
             }
-            _ => self.answer(&[INVALID]),
+            other => {
+                log::debug!("fdc: there is no command {other:#04x}");
+                self.answer(&[INVALID]);
+            }
         }
     }
 

@@ -16,8 +16,8 @@ const SECTOR_NS: u64 = 250_000;
 const DMA_RETRY_NS: u64 = 100_000;
 /// and given up after so long.
 const OVERRUN_NS: u64 = 500_000_000;
-/// Two revolutions, after which a mark that was not found is missing.
-const TWO_REVOLUTIONS_NS: u64 = 400_000_000;
+/// Two revolutions at that speed, after which a mark that was not found is missing.
+const TWO_REVOLUTIONS_NS: u64 = 10_000_000;
 /// The size code of 512 bytes.
 const SIZE_CODE: u8 = 2;
 

@@ -12,7 +12,8 @@ const CHARACTERS: [&str; 8] = [
 ];
 
 /// What a character of code page 437 looks like.
-pub(super) fn character(code: u8) -> char {
+#[must_use]
+pub fn character(code: u8) -> char {
     let row = CHARACTERS[usize::from(code >> 5)];
     row.chars().nth(usize::from(code & 31)).unwrap_or(' ')
 }

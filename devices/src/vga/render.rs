@@ -350,6 +350,17 @@ impl Vga {
             return frame;
         }
         let pixel_bytes = screen.bits_per_pixel.div_ceil(8);
+        if pixel_bytes == 4 {
+            let mut bytes = vec![0; screen.width * 4];
+            for y in top..top + screen.height {
+                let start = y * screen.line_bytes + left * 4;
+                self.memory.read(start, &mut bytes);
+                let words = bytes.as_chunks().0.iter();
+                let colors = words.map(|&word| u32::from_le_bytes(word) & 0xff_ffff);
+                frame.pixels.extend(colors);
+            }
+            return frame;
+        }
         let mut bytes = vec![0; screen.width * pixel_bytes];
         for y in top..top + screen.height {
             self.memory

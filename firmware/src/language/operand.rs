@@ -646,3 +646,6 @@ impl Value {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,10 +127,7 @@ fn chs_transfer(f: &mut Body<'_>, r: Registers, disk: Var, kind: u32) {
         r.cl() & 0x3F,
         drive::cylinders(disk) << 16 | drive::heads(disk) << 8 | drive::sectors(disk),
     ));
-    let asked = count
-        .at_least(1)
-        .and(count.at_most(128))
-        .and(place.is_not(NO_SECTOR));
+    let asked = count.at_least(1).and(place.is_not(NO_SECTOR));
     f.when(asked.negated(), |f| {
         f.set(r.al(), 0);
         finish(f, r, status::BAD_COMMAND);

@@ -1,23 +1,18 @@
 //! The power-on self-test: what happens between the reset and INT 19h, in this order.
 
-use super::areas::{BDA_SEGMENT, EBDA_SEGMENT, bda, ebda, post};
-use super::boot::{CD, DISK, FLOPPY, ORDER_LENGTH};
-use super::cmos::{cmos, index};
+use super::areas::{BDA_SEGMENT, bda, post};
 use super::screen::{print, print_character, print_number};
 use super::{
-    acpi, ata, chipset, clock, cmos as clock_chip, disk, drive, floppy, fw_cfg, interrupts,
+    acpi, ata, boot_order, chipset, clock, cmos as clock_chip, disk, drive, floppy, interrupts,
     keyboard, keyboard_controller, memory_map, mouse, mp, option_rom, pci, printer, processors,
-    screen, serial, smbios, tables, timer,
+    screen, serial, smbios, tables,
 };
 use crate::language::{
-    Body, Compare as _, Register, Unit, Value, asm, bda16, bda32, far8, flat32, interrupt, routine,
+    Body, Compare as _, Unit, Value, asm, bda16, bda32, far8, flat32, interrupt, routine,
 };
 
 /// Memory from here to there is cleared before anything else.
 const VARIABLES_SIZE: u32 = 0x1000;
-/// How long POST looks for the key that asks for the boot menu, in milliseconds.
-const MENU_MS: u32 = 50;
-
 /// Emits POST; it is what segment E000h begins with.
 pub(super) fn entry(unit: &mut Unit) {
     asm!(unit.entry("post"); push BDA_SEGMENT; pop iced_x86::code_asm::ds;);
@@ -29,7 +24,7 @@ pub(super) fn entry(unit: &mut Unit) {
         f.sti();
         show_title(f);
         find_devices(f);
-        choose_boot_order(f);
+        boot_order::choose(f);
         finish(f);
     });
 }
@@ -127,92 +122,6 @@ pub(super) fn show_drive(record: impl Into<Value>) -> Value {
 fn model_letter(n: impl Into<Value>) -> Value {
     routine("model_letter", [n.into()], |f, [n]| {
         f.ret(far8(post::BUFFER_SEGMENT, (n ^ 1) + 27 * 2));
-    })
-}
-
-/// What to boot: the user's choice, or the order in the CMOS memory.
-fn choose_boot_order(f: &mut Body<'_>) {
-    let order = f.var(cmos(index::BOOT_1_2) | (cmos(index::BOOT_3) & 0xF0) << 4);
-    f.when(order.is(0), |f| f.set(order, 0x213));
-    let place = f.var(0);
-    f.while_(order.is_not(0), |f| {
-        append_devices(f, place, order & 0x0F);
-        f.set(order, order >> 4);
-    });
-    // The key may have been held down since before the keyboard was set up.
-    let patience = f.var(MENU_MS);
-    f.when(fw_cfg::number(fw_cfg::BOOT_MENU).is_not(0), |f| {
-        print(f, "\r\nPress Esc or F12 to choose what to boot.\r\n");
-        f.set(patience, 2500);
-    });
-    let start = f.var(timer::now());
-    f.while_(timer::passed_ms(start).below(patience), |f| {
-        let waiting = bda16(bda::KEY_HEAD).is_not(bda16(bda::KEY_TAIL));
-        f.when(waiting, |f| {
-            let key = f.var(interrupt(0x16, [(Register::Eax, Value::from(0x1000))]));
-            f.when(key.low().is(0x1B).or(key.high().is(0x86)), |f| {
-                f.run(menu());
-                f.stop();
-            });
-        });
-    });
-}
-
-/// Adds all devices of a kind to the boot order.
-fn append_devices(f: &mut Body<'_>, place: crate::language::Var, kind: Value) {
-    let kind = f.var(kind);
-    let count = f.var(0);
-    f.switch(kind, |s| {
-        s.case(FLOPPY, |f| {
-            f.set(count, crate::language::truth(floppy::count().is_not(0)));
-        });
-        s.case(DISK, |f| f.set(count, drive::disk_count()));
-        s.case(CD, |f| f.set(count, drive::cd_count()));
-    });
-    f.each(0, count, |f, n| {
-        f.when(place.below(ORDER_LENGTH), |f| {
-            f.set(far8(EBDA_SEGMENT, place + ebda::BOOT_ORDER), n << 4 | kind);
-            f.add(place, 1);
-        });
-    });
-}
-
-/// Lets the user choose one of the devices, which is then tried first.
-fn menu() -> Value {
-    routine("boot_menu", [], |f, []| {
-        print(f, "\r\nWhat shall be booted?\r\n\r\n");
-        let entry = |n: Value| far8(EBDA_SEGMENT, n + ebda::BOOT_ORDER);
-        let count = f.var(0);
-        f.while_(entry(count.into()).is_not(0), |f| {
-            let device = f.var(entry(count.into()));
-            f.add(count, 1);
-            print(f, "  ");
-            f.run(print_number(count));
-            f.switch(device & 0x0F, |s| {
-                s.case(FLOPPY, |f| print(f, "  floppy "));
-                s.case(DISK, |f| print(f, "  hard disk "));
-                s.case(CD, |f| print(f, "  CD "));
-            });
-            f.run(print_number(device >> 4));
-            print(f, "\r\n");
-        });
-        print(f, "\r\nThe number, or Esc for the usual order: ");
-        f.forever(|f| {
-            let key = f.var(interrupt(0x16, [(Register::Eax, Value::from(0))]).low());
-            f.when(key.is(0x1B), Body::stop);
-            let chosen = f.var(key - u32::from(b'1'));
-            f.when(chosen.below(count), |f| {
-                f.run(print_character(key));
-                let device = f.var(entry(chosen.into()));
-                f.while_(chosen.is_not(0), |f| {
-                    f.set(entry(chosen.into()), entry(chosen - 1));
-                    f.sub(chosen, 1);
-                });
-                f.set(entry(chosen.into()), device);
-                f.stop();
-            });
-        });
-        print(f, "\r\n");
     })
 }
 

@@ -245,7 +245,7 @@ impl Asm {
         back(self, again)
     }
 
-    /// Goes to the routine beside the value that `register` equals, or on behind if there is none.
+    /// Goes to the routine beside the value that AL equals, or on behind if there is none.
     pub(crate) fn select_al(&mut self, cases: &[(i32, &'static str)]) -> Built {
         for (value, name) in cases {
             self.code.cmp(iced_x86::code_asm::al, *value)?;

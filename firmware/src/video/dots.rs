@@ -3,6 +3,9 @@
 use super::glyph::{CGA_BANK, CGA_PITCH};
 use super::prelude::*;
 
+/// The memory of CGA modes.
+const CGA_BYTES: i32 = 0x4000;
+
 pub(crate) fn emit(a: &mut Asm) -> Built {
     a.offsets(
         "dot_writers",
@@ -81,7 +84,14 @@ fn cga_address(a: &mut Asm, bits: i32) -> Built {
     let (to_byte, in_byte) = if bits == 1 { (3, 7) } else { (2, 3) };
     x86!(a: mov di, dx; shr di, 1; imul_3 di, di, CGA_PITCH; test dl, 1;);
     a.when(Is::NONZERO, |a| a.add(di, CGA_BANK))?;
-    x86!(a: mov dx, cx; shr dx, to_byte; add di, dx; not cl; and cl, in_byte;);
+    x86!(a:
+        mov dx, cx;
+        shr dx, to_byte;
+        add di, dx;
+        and di, CGA_BYTES - 1;
+        not cl;
+        and cl, in_byte;
+    );
     if bits == 2 {
         a.add(cl, cl)?;
     }

@@ -14,6 +14,9 @@ pub(crate) const CGA_PITCH: i32 = 80;
 /// The bytes of a row of characters in each bank of a CGA mode.
 pub(crate) const CGA_ROW: i32 = 4 * CGA_PITCH;
 
+/// Lines of the tallest glyph that is recognized.
+const MAX_HEIGHT: i32 = 32;
+
 pub(crate) fn emit(a: &mut Asm) -> Built {
     a.offsets(
         "glyph_painters",
@@ -259,11 +262,13 @@ fn paint_linear(a: &mut Asm) -> Built {
 /// AH=08h in graphics: the character whose glyph has its pixels where the cell is not colour 0; 0 if there is none.
 fn read_glyph(a: &mut Asm) -> Built {
     a.name("read_glyph")?;
-    // The cell's pixels as a glyph of at most 32 lines, on the stack.
+    x86!(a: mov byte_ptr(bp + frame::AL), 0; cmp word_ptr(bda::CHAR_HEIGHT), MAX_HEIGHT;);
+    a.when(Is::Above, |a| a.ret())?;
+    // The cell's pixels as a glyph of at most so many lines, on the stack.
     x86!(a:
         push fs;
         push bp;
-        sub sp, 32;
+        sub sp, MAX_HEIGHT;
         mov bp, sp;
         xor di, di;
         mov al, dh;
@@ -305,6 +310,6 @@ fn read_glyph(a: &mut Asm) -> Built {
         a.inc(bl)
     })?;
     a.name("glyph_found")?;
-    x86!(a: add sp, 32; pop bp; pop fs; mov byte_ptr(bp + frame::AL), bl; ret;);
+    x86!(a: add sp, MAX_HEIGHT; pop bp; pop fs; mov byte_ptr(bp + frame::AL), bl; ret;);
     Ok(())
 }

@@ -80,10 +80,10 @@ fn find_parameters(a: &mut Asm) -> Built {
     x86!(a: test byte_ptr(bda::FLAGS), bda::FLAG_200_LINES;);
     a.when(Is::NONZERO, |a| a.point(si, "entries_200"))?;
     x86!(a: cmp al, SVGA_PLANAR;);
-    a.when(Is::Equal, |a| {
+    a.when(Is::AboveOrEqual, |a| {
         // Not in the tables that a program may bring.
-        let entry = a.offset("parameters") + 64 * parameters::SVGA;
-        x86!(a: push cs; pop es; mov di, entry; ret;);
+        let entries = a.offset("parameters") + 64 * (parameters::SVGA - SVGA_PLANAR);
+        x86!(a: push cs; pop es; movzx di, al; shl di, 6; add di, entries; ret;);
         Ok(())
     })?;
     x86!(a:

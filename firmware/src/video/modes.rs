@@ -29,6 +29,10 @@ struct Mode {
 /// 800x600 in 16 colours: VBE's 102h, which has this number too. It is the VGA's own kind of mode, drawn by its
 /// registers, since emulators disagree about four planes in the Bochs display interface.
 pub(crate) const SVGA_PLANAR: i32 = 0x6A;
+/// [`bda::MODE`] in VBE's text modes: from 108h to 10Ch, behind [`SVGA_PLANAR`].
+pub(crate) const VBE_TEXT_FIRST: i32 = 0x6B;
+/// The last of them.
+pub(crate) const VBE_TEXT_LAST: i32 = 0x6F;
 /// [`bda::MODE`] in every other VBE mode.
 pub(crate) const VBE_LINEAR: i32 = 0x7F;
 /// The last of the VGA's modes.
@@ -45,7 +49,7 @@ fn mode(number: u8) -> Option<Mode> {
     let cga_modes = [0x2C, 0x28, 0x2D, 0x29, 0x2A, 0x2E, 0x1E, 0x29];
     let (model, palette) = match number {
         // The EGA's 64 colours; with 200 lines they are the CGA's, see `load_palette`.
-        0..=3 => (Model::Text, Palette::Ega),
+        0..=3 | 0x6B..=0x6F => (Model::Text, Palette::Ega),
         4 | 5 => (Model::Cga4, Palette::Cga),
         6 => (Model::Cga2, Palette::Cga),
         7 => (Model::Text, Palette::Mono),
@@ -65,7 +69,7 @@ fn mode(number: u8) -> Option<Mode> {
 
 pub(crate) fn emit(a: &mut Asm) -> Built {
     a.name("mode_records")?;
-    for number in (0..=0x13).chain([0x6A]) {
+    for number in (0..=0x13).chain(0x6A..=0x6F) {
         let record = mode(number).map_or([NO_MODEL, 0, 0, 0], |mode| {
             [mode.model as u8, mode.palette as u8, mode.cga_mode, 0]
         });
@@ -81,15 +85,16 @@ pub(crate) fn emit(a: &mut Asm) -> Built {
 fn find_mode(a: &mut Asm) -> Built {
     a.name("find_mode")?;
     x86!(a: movzx si, al; cmp al, SVGA_PLANAR;);
-    // Its record comes behind the others.
-    a.when(Is::Equal, |a| a.mov(si, LAST + 1))?;
-    x86!(a: cmp si, LAST + 1;);
+    a.when_else(
+        Is::AboveOrEqual,
+        |a| {
+            // Their records come behind those of IBM's modes.
+            x86!(a: sub si, SVGA_PLANAR - (LAST + 1); cmp al, VBE_TEXT_LAST;);
+            Ok(())
+        },
+        |a| a.cmp(al, LAST),
+    )?;
     a.when(Is::Above, |a| {
-        x86!(a: stc; ret;);
-        Ok(())
-    })?;
-    x86!(a: cmp al, LAST + 1;);
-    a.when(Is::Equal, |a| {
         x86!(a: stc; ret;);
         Ok(())
     })?;

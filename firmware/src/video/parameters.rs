@@ -27,18 +27,22 @@ pub(crate) mod field {
     pub(crate) const MISC: i32 = 9;
 }
 
-/// The entries: IBM's 29, and [`SVGA`].
-pub(crate) const COUNT: usize = 30;
-/// The entry of 800x600 pixels.
+/// The entries: IBM's 29, and those from [`SVGA`] on.
+pub(crate) const COUNT: usize = 35;
+/// The entry of 800x600 pixels; VBE's text modes follow.
 pub(crate) const SVGA: i32 = 29;
 
 // Timing: horizontal 40 and 80 columns, in text and graphics.
 const H40_TEXT: [u8; 6] = [0x2D, 0x27, 0x28, 0x90, 0x2B, 0xA0];
 const H40: [u8; 6] = [0x2D, 0x27, 0x28, 0x90, 0x2B, 0x80];
 const H80_TEXT: [u8; 6] = [0x5F, 0x4F, 0x50, 0x82, 0x55, 0x81];
+/// 132 characters of eight dots, 1344 dots in all.
+const H132: [u8; 6] = [0xA3, 0x83, 0x84, 0x87, 0x87, 0x98];
 const H80: [u8; 6] = [0x5F, 0x4F, 0x50, 0x82, 0x54, 0x80];
 // Vertical: registers 10h to 12h and 15h, 16h. 200 lines are 400 lines shown twice.
 const V350: [u8; 5] = [0x83, 0x85, 0x5D, 0x63, 0xBA];
+/// 350 lines, of which 43 rows of eight take 344.
+const V344: [u8; 5] = [0x83, 0x85, 0x57, 0x63, 0xBA];
 const V400: [u8; 5] = [0x9C, 0x8E, 0x8F, 0x96, 0xB9];
 const V480: [u8; 5] = [0xEA, 0x8C, 0xDF, 0xE7, 0x04];
 
@@ -254,7 +258,7 @@ const fn two_colours() -> Parameters {
 
 /// Mode 6Ah: 800x600 at VESA's 60 Hz timing (1056 by 628 in all), on whatever clock there is.
 const fn svga() -> Parameters {
-    let mut svga = planar(80, 480, 0xFFFF);
+    let mut svga = planar(80, 480, 0);
     svga.columns = 100;
     svga.last_row = 36;
     svga.misc = 0x27;
@@ -263,6 +267,38 @@ const fn svga() -> Parameters {
         0x57, 0x32, 0, 0x58, 0x73, 0xE3, 0xFF,
     ];
     svga
+}
+
+/// VBE's text modes.
+const fn large_text(columns: u8, rows: u8, vertical: [u8; 5], char_height: u8) -> Parameters {
+    let mut large = text(80, 400);
+    let is_small = char_height == 8;
+    let shape = Shape {
+        line: 0x40 | (char_height - 1),
+        cursor: if is_small { [0x06, 0x07] } else { [0x0D, 0x0E] },
+        offset: columns / 2,
+        underline: 0x1F,
+        mode: 0xA3,
+    };
+    large.columns = columns;
+    large.last_row = rows - 1;
+    large.char_height = char_height;
+    // In whole 256 bytes.
+    large.page_size = (columns as u16 * rows as u16 * 2).next_multiple_of(0x100);
+    // Eight dots a character.
+    large.sequencer[0] = 0x01;
+    large.misc = match vertical[2] {
+        0x57 => 0xA7,
+        0xDF => 0xE7,
+        _ => 0x67,
+    };
+    large.crtc = crtc(
+        if columns == 80 { H80_TEXT } else { H132 },
+        vertical,
+        &shape,
+    );
+    large.attribute = with_control(ATTRIBUTE_EGA, [0x08, 0x00, 0x0F, 0x00]);
+    large
 }
 
 /// Mode 13h: a byte a pixel, the planes chained.
@@ -324,7 +360,12 @@ const TABLE: [Parameters; COUNT] = [
     two_colours(), // 1A to 1C: modes 11h to 13h
     planar(80, 480, 0xA000),
     chained(),
-    svga(),
+    svga(), // 1D on: modes 6Ah to 6Fh
+    large_text(80, 60, V480, 8),
+    large_text(132, 25, V400, 16),
+    large_text(132, 43, V344, 8),
+    large_text(132, 50, V400, 8),
+    large_text(132, 60, V480, 8),
 ];
 
 /// The entry of a mode whose scan lines nobody chooses.

@@ -1,7 +1,6 @@
 //! Saving and restoring all that a mode is: INT 10h, AH=1Ch, and the body of VBE function 04h.
 //!
-//! The parts follow each other in the buffer, in the order of their bits in CX; a part's layout is its own affair
-//! as far as the standards go.
+//! The parts follow each other in the buffer; their order and layout are our own affair, as far as the standards go.
 
 use super::dispi;
 use super::prelude::*;
@@ -12,7 +11,13 @@ const DATA_AREA: i32 = 2;
 const DAC: i32 = 4;
 const DISPI: i32 = 8;
 /// The sizes of the parts: bytes.
-const SIZES: [(i32, i32); 4] = [(HARDWARE, 128), (DATA_AREA, 64), (DAC, 832), (DISPI, 64)];
+const SIZES: [(i32, i32); 4] = [
+    (HARDWARE, 128),
+    (DATA_AREA, 64),
+    // Before the DAC, whose width it chooses.
+    (DISPI, 64),
+    (DAC, 832),
+];
 /// The unit of the sizes.
 const BLOCK: i32 = 64;
 
@@ -28,15 +33,15 @@ const CRTC: i32 = 0;
 const ATTRIBUTES: i32 = 21;
 /// Pieces of the data area.
 const FIELDS: [(i32, i32); 3] = [(bda::MODE, 30), (bda::LAST_ROW, 7), (bda::SAVE_POINTERS, 4)];
-/// The registers of the display interface: the enabling one last.
+/// The registers of the display interface in the order to write them: enabling it resets those behind.
 const DISPI_REGISTERS: [i32; 8] = [
     dispi::WIDTH,
     dispi::HEIGHT,
     dispi::DEPTH,
+    dispi::ENABLE,
     dispi::VIRTUAL_WIDTH,
     dispi::X_OFFSET,
     dispi::Y_OFFSET,
-    dispi::ENABLE,
     dispi::BANK,
 ];
 
@@ -46,7 +51,7 @@ pub(crate) fn emit(a: &mut Asm) -> Built {
     parts(
         a,
         "save_state",
-        ["save_hardware", "save_data_area", "save_dac", "save_dispi"],
+        ["save_hardware", "save_data_area", "save_dispi", "save_dac"],
     )?;
     parts(
         a,
@@ -54,8 +59,8 @@ pub(crate) fn emit(a: &mut Asm) -> Built {
         [
             "restore_hardware",
             "restore_data_area",
-            "restore_dac",
             "restore_dispi",
+            "restore_dac",
         ],
     )?;
     save_hardware(a)?;

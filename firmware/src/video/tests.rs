@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
+use super::asm::section;
 use super::dac::{Palette, table};
 use super::font::FONTS;
-use super::vbe::{ddc, info, modes};
+use super::vbe::{ddc, info, modes, protected};
 use super::{MAX_SIZE, PCIR, image, parameters};
 
 fn word(bytes: &[u8], offset: usize) -> usize {
@@ -173,11 +174,15 @@ fn vbe_modes_are_unique_and_fit_the_info_block() {
     assert!(modes.len() < info::MAX_MODES);
     let numbers: HashSet<u16> = modes.iter().map(|mode| mode.number).collect();
     assert_eq!(numbers.len(), modes.len());
-    let shapes: HashSet<_> = modes
+    let with_pixels: Vec<_> = modes
+        .iter()
+        .filter(|mode| mode.depth != modes::TEXT)
+        .collect();
+    let shapes: HashSet<_> = with_pixels
         .iter()
         .map(|mode| (mode.width, mode.height, mode.depth))
         .collect();
-    assert_eq!(shapes.len(), modes.len());
+    assert_eq!(shapes.len(), with_pixels.len());
     for mode in modes {
         assert!((0x100..0x200).contains(&mode.number));
         // Lines and cells in whole eight bytes, for scrolling through the window; columns in a byte.
@@ -196,4 +201,18 @@ fn edid_has_its_header_and_checksum() {
     );
     // The clock of the preferred timing, in 10 kHz.
     assert_eq!(word(&edid, 54), 6500);
+}
+
+#[test]
+fn protected_mode_interface_has_three_services_and_its_ports() {
+    let code = section(32, protected::interface).unwrap();
+    let [window, start, palette, ports] = [0, 2, 4, 6].map(|offset| word(&code, offset));
+    assert_eq!(window, 8);
+    assert!(window < start && start < palette && palette < ports);
+    // Each service ends before the next begins; RET.
+    for end in [start, palette, ports] {
+        assert_eq!(code[end - 1], 0xC3);
+    }
+    let used: Vec<usize> = code[ports..].chunks(2).map(|port| word(port, 0)).collect();
+    assert_eq!(used, [0x1CE, 0x1CF, 0x3C7, 0x3C8, 0x3C9, 0xFFFF, 0xFFFF]);
 }

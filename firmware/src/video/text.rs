@@ -3,6 +3,9 @@
 use super::modes::Model;
 use super::prelude::*;
 
+/// The memory of text modes.
+const TEXT_BYTES: i32 = 0x8000;
+
 pub(crate) fn emit(a: &mut Asm) -> Built {
     a.offsets(
         "row_copiers",
@@ -46,6 +49,8 @@ fn cell_address(a: &mut Asm) -> Built {
         movzx ax, bh;
         mul word_ptr(bda::PAGE_SIZE);
         add di, ax;
+        // Whatever the cursor: behind the memory lies our own image, which may be RAM.
+        and di, TEXT_BYTES - 1;
         pop dx;
         pop si;
         pop ax;
@@ -69,6 +74,8 @@ fn write_cells(a: &mut Asm) -> Built {
     x86!(a: cmp si, Model::Text as i32;);
     a.when(Is::Equal, |a| {
         a.run("cell_address")?;
+        x86!(a: mov dx, TEXT_BYTES; sub dx, di; shr dx, 1; cmp cx, dx;);
+        a.when(Is::Above, |a| a.mov(cx, dx))?;
         x86!(a: cmp ah, 0;);
         a.when_else(
             Is::NotEqual,
@@ -101,6 +108,11 @@ fn write_cells(a: &mut Asm) -> Built {
 /// SI, DI, ES.
 fn put_cell(a: &mut Asm) -> Built {
     a.name("put_cell")?;
+    // A cursor that a program hid below the screen.
+    x86!(a: cmp dh, byte_ptr(bda::LAST_ROW););
+    a.when(Is::Above, |a| a.ret())?;
+    x86!(a: cmp dl, byte_ptr(bda::COLUMNS););
+    a.when(Is::AboveOrEqual, |a| a.ret())?;
     a.run("get_model")?;
     x86!(a: cmp si, Model::Text as i32;);
     a.go_if(Is::NotEqual, "draw_glyph")?;

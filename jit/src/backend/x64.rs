@@ -26,7 +26,7 @@ use rax_cpu::insn::Insn;
 use rax_cpu::ir::{self, Name, Op};
 use rax_cpu::state::Gpr;
 
-use super::{Backend, Emitted, INTERPRET, JUMP_SLOTS, NO_EXIT};
+use super::{Backend, EXHAUSTED, Emitted, INTERPRET, JUMP_SLOTS, NO_EXIT};
 use crate::block::Unit;
 use crate::helpers::{Helpers, addresses};
 use abi::{BUDGET, Routines};
@@ -149,6 +149,8 @@ enum Detour {
     Exhausted,
     /// Leaves; T0 holds RIP.
     Computed,
+    /// Forgets the frames of calls, for which there is no more room, and comes back.
+    DropFrames { back: usize },
     /// Makes the state's flags valid, or CF alone, and comes back.
     Settle { routine: u64, back: usize },
     /// Leaves by an exit that may be linked.
@@ -315,7 +317,10 @@ impl<'a> Emit<'a> {
         if !self.slow.is_empty() || !self.misses.is_empty() {
             let from = std::mem::take(&mut self.slow);
             let misses = std::mem::take(&mut self.misses);
-            let with_flags = self.host_flags.is_known();
+            let saves_carry = self.plan.range(index).any(|at| {
+                matches!(self.block.ops[at].0, Op::Flags(_)) && self.plan.saves_carry(at)
+            });
+            let with_flags = saves_carry || self.host_flags.is_known();
             if self.plan.writes_flags(index) {
                 // On the slow way they are in the state.
                 self.pending.base = Base::Unknown;
@@ -328,9 +333,7 @@ impl<'a> Emit<'a> {
                     back: self.asm.here(),
                     with_flags,
                     with_vectors: self.vectors.are_loaded,
-                    saves_carry: self.plan.range(index).any(|at| {
-                        matches!(self.block.ops[at].0, Op::Flags(_)) && self.plan.saves_carry(at)
-                    }),
+                    saves_carry,
                     noted,
                     pending,
                     misses,
@@ -485,11 +488,13 @@ impl<'a> Emit<'a> {
                     self.asm.alu_imm(Alu::Add, 64, BUDGET, count);
                     self.asm.constant(abi::T0, self.unit.rip);
                     self.asm.store(64, abi::RIP, abi::T0);
-                    self.leave(NO_EXIT);
+                    self.leave(EXHAUSTED);
                 }
-                Detour::Computed => {
-                    self.asm.store(64, abi::RIP, abi::T0);
-                    self.leave(NO_EXIT);
+                Detour::Computed => self.asm.jump(self.backend.routines.leave_for),
+                Detour::DropFrames { back } => {
+                    let back = self.asm.base + back as u64;
+                    self.asm.constant(abi::T1, back);
+                    self.asm.jump(self.backend.routines.drop_frames);
                 }
                 Detour::EnterX87 { back } => {
                     self.emit_enter_x87();

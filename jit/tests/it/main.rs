@@ -1,6 +1,7 @@
 //! Compiled code against the interpreter.
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+mod calls;
 #[cfg(target_arch = "x86_64")]
 mod golden;
 mod programs;

@@ -377,8 +377,7 @@ fn a_cache_that_is_full_all_the_time_changes_nothing() {
         seed += 1;
         assert!(seed < 200_000, "{:?}", pair.jit.statistics());
     }
-    assert!(
-        pair.jit.statistics().flushes >= 7,
-        "code is never freed singly"
-    );
+    // Regions of an eighth, and two of them are never full at once.
+    let statistics = pair.jit.statistics();
+    assert!(statistics.evictions >= 7 * 8 - 2, "{statistics:?}");
 }

@@ -2,7 +2,7 @@
 
 use super::StepProblem;
 use crate::board::Place;
-use crate::host::{Access, ImageOptions};
+use crate::cli;
 use crate::machine::Machine;
 use crate::media;
 
@@ -21,15 +21,14 @@ fn drive(name: &str) -> Result<Drive, StepProblem> {
     }
 }
 
-/// Puts an image into a drive: `FILE`, `FILE,readonly` or `FILE,snapshot`.
+/// Puts an image into a drive; it is named as the option of the drive names it.
 pub(super) fn insert(machine: &mut Machine, name: &str, image: &str) -> Result<(), StepProblem> {
     let which = drive(name)?;
-    let (path, access) = match image.rsplit_once(',') {
-        Some((path, "readonly")) => (path, Access::ReadOnly),
-        Some((path, "snapshot")) => (path, Access::Snapshot),
-        _ => (image, Access::ReadWrite),
-    };
-    let options = ImageOptions::new(path, access);
+    let options = cli::image(image).map_err(|error| StepProblem::NotAnImage {
+        drive: name.into(),
+        image: image.into(),
+        reason: error.to_string(),
+    })?;
     match which {
         Drive::Floppy(number) => {
             machine.insert_floppy(number, media::floppy(&options)?);

@@ -7,6 +7,7 @@ use clap::{Args, Parser};
 use rax_jit::lockstep::SLICE;
 use rax_jit::passes::Selection;
 
+use super::DisplayOption;
 use super::adapters::AdapterArguments;
 use super::media::MediaArguments;
 use super::screen::{Order, ScreenArguments};
@@ -151,11 +152,10 @@ pub(super) struct RunArguments {
     /// Processor model
     #[arg(long, value_name = "MODEL", help_heading = "Machine")]
     cpu: String,
-    /// What COM1 is connected to; repeated for COM2 to COM4
+    /// What COM1 is connected to; repeated for COM2 to COM4 [default: stdio, or none with --display terminal]
     #[arg(
         long,
         value_name = "stdio|file:PATH|none",
-        default_value = "stdio",
         value_parser = values::serial,
         help_heading = "Machine"
     )]
@@ -174,16 +174,15 @@ pub(super) struct RunArguments {
     #[command(flatten)]
     screen: ScreenArguments,
 
-    /// What carries out the instructions
+    /// What carries out the instructions [default: jit where this host can, else interp]
     #[arg(
         long,
         value_enum,
-        default_value_t,
         hide_possible_values = true,
         value_name = "interp|jit|lockstep",
         help_heading = "Run"
     )]
-    engine: Engine,
+    engine: Option<Engine>,
     /// With --engine lockstep, how many instructions run between two comparisons
     #[arg(long, value_name = "N", default_value_t = SLICE, allow_negative_numbers = true, value_parser = values::count, help_heading = "Run")]
     lockstep_slice: u64,
@@ -262,8 +261,19 @@ impl RunArguments {
             );
             return Err(Stop::usage(text));
         }
-        if self
-            .serial
+        let screen = self.screen.into_options(order)?;
+        let has_terminal = screen.display == DisplayOption::Terminal;
+        if has_terminal && self.serial.contains(&SerialOption::Stdio) {
+            return Err(Stop::usage(
+                "--display terminal has the terminal; connect --serial to file:PATH or none",
+            ));
+        }
+        let serial = match self.serial {
+            given if !given.is_empty() => given,
+            _ if has_terminal => vec![SerialOption::None],
+            _ => vec![SerialOption::Stdio],
+        };
+        if serial
             .iter()
             .filter(|serial| **serial == SerialOption::Stdio)
             .count()
@@ -281,8 +291,8 @@ impl RunArguments {
             append: self.append.unwrap_or_default(),
             memory_bytes: self.memory,
             media: self.media.into_options()?,
-            screen: self.screen.into_options(order)?,
-            serial: self.serial,
+            screen,
+            serial,
             parallel,
             network,
             debugcon: self.debugcon,

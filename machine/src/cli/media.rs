@@ -107,7 +107,7 @@ impl MediaArguments {
 }
 
 /// `FILE` and flags behind commas.
-fn image(text: &str) -> Result<ImageOptions, ValueError> {
+pub(crate) fn image(text: &str) -> Result<ImageOptions, ValueError> {
     let (mut path, mut access, mut format) = (text, None, None);
     while let Some((rest, flag)) = path.rsplit_once(',') {
         match flag {

@@ -1,11 +1,13 @@
 //! The options of the screen, and of those who sit before it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args};
 
 use super::Stop;
 use crate::automation::{EscapeError, Origin, Pattern, Step, unescape};
+use crate::host::{VncOptions, parse_address};
 use crate::keys::{self, KeyError, KeyEvent};
 
 /// The graphics adapter.
@@ -16,6 +18,18 @@ pub enum VgaModel {
     /// A VGA with the Bochs display interface, on the PCI bus.
     #[default]
     Std,
+}
+
+/// Where the screen is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DisplayOption {
+    /// Nowhere.
+    #[default]
+    None,
+    /// In this terminal.
+    Terminal,
+    /// To VNC clients.
+    Vnc(VncOptions),
 }
 
 /// What is done to the machine while it runs.
@@ -37,6 +51,8 @@ pub struct ScreenOptions {
     pub vga: VgaModel,
     /// The adapter's BIOS; without one, it is looked for.
     pub vga_bios: Option<PathBuf>,
+    /// Where the screen is shown.
+    pub display: DisplayOption,
     /// Where a picture of the screen goes at the end.
     pub screenshot: Option<PathBuf>,
     /// What is done to the machine while it runs.
@@ -60,6 +76,34 @@ fn typing(text: &str) -> Result<Typing, TypingError> {
     Ok(Typing(keys::strokes_of_text(&unescape(text)?)?))
 }
 
+/// The value of `--display`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DisplayValue {
+    None,
+    Terminal,
+    Vnc(SocketAddr),
+}
+
+/// Why a display was not understood.
+#[derive(Debug, thiserror::Error)]
+enum DisplayError {
+    #[error("give none, terminal or vnc=ADDRESS")]
+    Unknown,
+    #[error("give an address after vnc=, such as 5900 or 127.0.0.1:5900")]
+    Address,
+}
+
+fn display(text: &str) -> Result<DisplayValue, DisplayError> {
+    match (text, text.split_once('=')) {
+        ("none", _) => return Ok(DisplayValue::None),
+        ("terminal", _) => return Ok(DisplayValue::Terminal),
+        ("vnc", _) => parse_address("").ok_or(DisplayError::Address),
+        (_, Some(("vnc", address))) => parse_address(address).ok_or(DisplayError::Address),
+        _ => return Err(DisplayError::Unknown),
+    }
+    .map(DisplayValue::Vnc)
+}
+
 #[derive(Debug, Args)]
 pub(super) struct ScreenArguments {
     /// The graphics adapter
@@ -75,6 +119,12 @@ pub(super) struct ScreenArguments {
     /// The graphics adapter's BIOS [default: the distribution's, if there is one]
     #[arg(long, value_name = "FILE", help_heading = "Screen")]
     vga_bios: Option<PathBuf>,
+    /// Show the screen: in this terminal, or to VNC clients at an address of this host
+    #[arg(long, value_name = "none|terminal|vnc=ADDRESS", default_value = "none", value_parser = display, help_heading = "Screen")]
+    display: DisplayValue,
+    /// A file with the password that VNC clients must give, at most 8 characters
+    #[arg(long, value_name = "FILE", help_heading = "Screen")]
+    vnc_password: Option<PathBuf>,
 
     /// Save a picture of the screen at the end; Ctrl-A S saves one at any time
     #[arg(long, value_name = "FILE.png", help_heading = "Automation")]
@@ -114,6 +164,7 @@ impl ScreenArguments {
             for (option, is_given) in [
                 ("--vga-bios", self.vga_bios.is_some()),
                 ("--screenshot", self.screenshot.is_some()),
+                ("--display", self.display != DisplayValue::None),
             ] {
                 if is_given {
                     let text = format_args!("{option} needs a screen; leave out --vga none");
@@ -121,6 +172,7 @@ impl ScreenArguments {
                 }
             }
         }
+        let display = display_option(self.display, self.vnc_password)?;
         let waits = self.wait_text.into_iter().map(|pattern| {
             let origin = Origin::Option("--wait-text");
             (origin, Step::WaitText(pattern))
@@ -141,8 +193,33 @@ impl ScreenArguments {
         Ok(ScreenOptions {
             vga: self.vga,
             vga_bios: self.vga_bios,
+            display,
             screenshot: self.screenshot,
             script,
         })
+    }
+}
+
+fn display_option(
+    value: DisplayValue,
+    password_file: Option<PathBuf>,
+) -> Result<DisplayOption, Stop> {
+    match value {
+        DisplayValue::Vnc(address) => {
+            if !address.ip().is_loopback() && password_file.is_none() {
+                return Err(Stop::usage(format_args!(
+                    "--display vnc={address} is open to others: give a password with --vnc-password FILE"
+                )));
+            }
+            Ok(DisplayOption::Vnc(VncOptions {
+                address,
+                password_file,
+            }))
+        }
+        _ if password_file.is_some() => {
+            Err(Stop::usage("--vnc-password needs --display vnc=ADDRESS"))
+        }
+        DisplayValue::None => Ok(DisplayOption::None),
+        DisplayValue::Terminal => Ok(DisplayOption::Terminal),
     }
 }

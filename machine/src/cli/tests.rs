@@ -32,7 +32,7 @@ fn no_option_boots_the_embedded_rom() {
     );
     assert_eq!(
         (options.serial, options.engine),
-        (vec![SerialOption::Stdio], Engine::Interp)
+        (vec![SerialOption::Stdio], None)
     );
     assert_eq!(options.clock, ClockSource::Real);
 }
@@ -44,6 +44,7 @@ fn every_option_is_understood() {
          --debugcon log --cpu 486 --engine jit --clock virtual --seed 7 --debug-exit 0xf4 --timeout 2.5 \
          --max-instructions 1_000 --no-reboot --stats --trace t \
          --lockstep-slice 500 --jit-cache 2M --vga std --vga-bios rom --screenshot s.png --script s.rax \
+         --display vnc=10.0.0.1:5901 --vnc-password p \
          --parallel file:lpt --net ne2000 --net rtl8139,loopback",
     );
     let expected = RunOptions {
@@ -59,6 +60,10 @@ fn every_option_is_understood() {
         screen: ScreenOptions {
             vga: VgaModel::Std,
             vga_bios: Some("rom".into()),
+            display: DisplayOption::Vnc(crate::host::VncOptions {
+                address: "10.0.0.1:5901".parse().unwrap(),
+                password_file: Some("p".into()),
+            }),
             screenshot: Some("s.png".into()),
             script: ScriptOption::File("s.rax".into()),
         },
@@ -78,7 +83,7 @@ fn every_option_is_understood() {
         ],
         debugcon: Some("log".into()),
         cpu: "486".into(),
-        engine: Engine::Jit,
+        engine: Some(Engine::Jit),
         clock: ClockSource::Virtual,
         seed: Some(7),
         debug_exit: Some(0xf4),
@@ -215,6 +220,15 @@ fn screen_options_are_checked() {
     for option in ["--vga-bios", "--screenshot"] {
         assert!(mistake(&["--vga", "none", option, "x"]).contains(option));
     }
+    assert!(mistake(&["--vga", "none", "--display", "terminal"]).contains("--display"));
+    for bad in ["x11", "vnc=x", "vnc=1.2.3.4:99999", "vnc:5900"] {
+        assert!(mistake(&["--display", bad]).contains("--display"), "{bad}");
+    }
+    assert!(mistake(&["--display", "vnc=0.0.0.0:5900"]).contains("--vnc-password"));
+    assert!(mistake(&["--vnc-password", "p"]).contains("--vnc-password"));
+    let both = ["--display", "terminal", "--serial", "stdio"];
+    assert!(mistake(&both).contains("--serial"));
+    assert_eq!(run("--display terminal").serial, [SerialOption::None]);
     assert!(mistake(&["--wait-text", "a("]).contains("--wait-text"));
     assert!(mistake(&["--type", r"\q"]).contains("--type"));
     assert!(mistake(&["--script", "s", "--type", "x"]).contains("--script"));

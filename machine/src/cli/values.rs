@@ -15,7 +15,7 @@ const JIT_CACHE: RangeInclusive<u64> = 256 << 10..=1 << 30;
 
 /// Why a value was not understood; clap puts the option's name and the value before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ValueError {
+pub(crate) enum ValueError {
     #[error("give a number and a unit, such as 512M or 4G")]
     Memory,
     #[error("the machine needs at least 1M")]

@@ -41,6 +41,27 @@ pub enum HostError {
         /// The host's reason.
         source: io::Error,
     },
+    /// There is no terminal to draw in.
+    #[error(
+        "--display terminal needs a terminal as standard input and output; use another --display"
+    )]
+    NoTerminal,
+    /// The address cannot be listened at.
+    #[error("cannot listen at {address} ({source}); choose another address after --display vnc=")]
+    Listen {
+        /// The address.
+        address: String,
+        /// The host's reason.
+        source: io::Error,
+    },
+    /// The password file cannot be used.
+    #[error("password file '{}' {problem}; check the path after --vnc-password", .path.display())]
+    PasswordFile {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Signals cannot be handled.
     #[error("cannot handle the host's signals ({reason})")]
     Signals {
@@ -62,7 +83,11 @@ impl HostError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Image(_) | Self::OutputFile { .. } => 2,
+            Self::Image(_)
+            | Self::NoTerminal
+            | Self::Listen { .. }
+            | Self::PasswordFile { .. }
+            | Self::OutputFile { .. } => 2,
             Self::Thread { .. }
             | Self::Entropy { .. }
             | Self::Terminal { .. }

@@ -5,8 +5,13 @@
 use std::io::{self, IsTerminal, Read, Write};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
+
+use crossterm::cursor::Show;
+use crossterm::execute;
+use crossterm::style::ResetColor;
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen};
 
 use super::{HostError, Inbox, Quit};
 
@@ -19,6 +24,10 @@ const HELP: &str = "\r\n\
 
 /// Whether the terminal is in raw mode now because of us.
 static IS_RAW: AtomicBool = AtomicBool::new(false);
+/// Whether the terminal is a screen now.
+static IS_FULL_SCREEN: AtomicBool = AtomicBool::new(false);
+/// Messages that wait at most while it is.
+const MESSAGES: usize = 100;
 
 /// While this lives, the terminal passes on every key as it is typed.
 #[derive(Debug)]
@@ -49,6 +58,27 @@ impl RawMode {
     }
 }
 
+/// While this lives, the terminal is a screen of its own, in raw mode. What is to be said waits until its end.
+#[derive(Debug)]
+pub(super) struct FullScreen {
+    _raw: Option<RawMode>,
+}
+
+impl FullScreen {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub(super) fn enter() -> Result<Self, HostError> {
+        let raw = RawMode::enter()?;
+        IS_FULL_SCREEN.store(true, Ordering::SeqCst);
+        let taken = execute!(io::stdout(), EnterAlternateScreen);
+        let full_screen = Self { _raw: raw };
+        taken.map_err(|source| HostError::Terminal { source })?;
+        Ok(full_screen)
+    }
+}
+
 impl Drop for RawMode {
     fn drop(&mut self) {
         restore_terminal();
@@ -57,10 +87,24 @@ impl Drop for RawMode {
 
 /// Ends raw mode, if it is on. May be called at any time, from any thread.
 pub fn restore_terminal() {
+    if IS_FULL_SCREEN.swap(false, Ordering::SeqCst) {
+        // There is nobody left to tell.
+        let _ = execute!(io::stdout(), ResetColor, LeaveAlternateScreen, Show);
+    }
     if IS_RAW.swap(false, Ordering::SeqCst) {
         // There is nobody left to tell.
         let _ = crossterm::terminal::disable_raw_mode();
     }
+    let waiting = std::mem::take(&mut *waiting_messages());
+    for text in waiting {
+        message(&text);
+    }
+}
+
+/// What was said while the terminal was a screen.
+fn waiting_messages() -> MutexGuard<'static, Vec<String>> {
+    static WAITING: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Turns SIGINT, SIGTERM, SIGHUP, SIGQUIT and the closing of a console window into a request to quit. The second one
@@ -136,6 +180,13 @@ pub fn read_stdin(inbox: &Inbox) -> Result<(), HostError> {
 /// state the terminal is in. A standard error that is closed is no failure.
 pub fn message(text: &str) {
     let text = text.trim_end();
+    if IS_FULL_SCREEN.load(Ordering::SeqCst) {
+        let mut waiting = waiting_messages();
+        if waiting.len() < MESSAGES {
+            waiting.push(text.to_owned());
+        }
+        return;
+    }
     let raw = crossterm::terminal::is_raw_mode_enabled().unwrap_or(false);
     let text = if raw {
         text.replace('\n', "\r\n")

@@ -14,7 +14,7 @@ use crate::support::Bench;
 const RAM: u64 = 64 << 20;
 const INSTRUCTIONS: u64 = 1_000_000_000;
 
-fn seabios() -> Option<Vec<u8>> {
+pub(crate) fn seabios() -> Option<Vec<u8>> {
     let path = std::env::var_os("RAX_SEABIOS");
     let path = path.unwrap_or_else(|| "/usr/share/seabios/bios-256k.bin".into());
     let image = std::fs::read(&path).ok();

@@ -5,8 +5,10 @@
 mod arrows;
 mod cli;
 mod disk;
+mod dos;
 mod firmware;
 mod linux;
 mod roms;
 mod support;
 mod verify;
+mod video_bios;

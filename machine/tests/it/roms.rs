@@ -3,6 +3,7 @@
 use rax_cpu::CpuState;
 use rax_cpu::flags::LazyFlags;
 use rax_cpu::state::Gpr;
+use rax_cpu::{Engine, Interpreter};
 use rax_devices::{Disk, MemoryDisk};
 use rax_jit::{Jit, Options};
 use rax_machine::{Boot, End};
@@ -36,12 +37,13 @@ fn check(name: &str) {
 fn run(name: &str, compiler: Option<Options>) -> CpuState {
     let rom = rax_test_roms::find(name).unwrap();
     let mut bench = Bench::new(Boot::Rom((rom.build)()), 64 << 20, Vec::new());
+    let cpu = &bench.machine.cpu;
     // Where there is no compiler, the interpreter repeats itself.
-    if let Some(options) = compiler
-        && let Ok(jit) = Jit::new(&bench.machine.cpu, options)
-    {
-        bench.machine.set_engine(Box::new(jit));
-    }
+    let engine: Box<dyn Engine> = match compiler.map(|options| Jit::new(cpu, options)) {
+        Some(Ok(jit)) => Box::new(jit),
+        Some(Err(_)) | None => Box::new(Interpreter::new(cpu)),
+    };
+    bench.machine.set_engine(engine);
     let end = bench.run(500_000_000);
     let serial = bench.serial();
     let broken = rom.expected_serial.broken_by(&serial);

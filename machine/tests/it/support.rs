@@ -1,9 +1,11 @@
-//! A machine in a test: its serial line in memory, time counted in instructions.
+//! A machine in a test: its serial line in memory, time counted in instructions, its code
+//! compiled where this host can.
 
 use std::time::Duration;
 
 use rax_cpu::Model;
 use rax_devices::{Disk, FwCfg, IdeDrive, MemoryConsole};
+use rax_jit::{Jit, Options};
 use rax_machine::cli::ClockSource;
 use rax_machine::host::Inbox;
 use rax_machine::{Boot, Config, End, Fittings, Machine, Pace, Watcher};
@@ -51,7 +53,18 @@ impl Bench {
         Self::with(boot, ram, fittings)
     }
 
-    fn with(boot: Boot, ram: u64, fittings: Fittings) -> Self {
+    /// The same with a screen, and its BIOS unless the test's ROM brings one.
+    pub(crate) fn with_screen(boot: Boot, ram: u64, vga_bios: Option<Vec<u8>>) -> Self {
+        let fittings = Fittings {
+            vga: true,
+            vga_bios,
+            ..Fittings::default()
+        };
+        Self::with(boot, ram, fittings)
+    }
+
+    /// The same with all these things plugged in.
+    pub(crate) fn with(boot: Boot, ram: u64, fittings: Fittings) -> Self {
         let console = MemoryConsole::new();
         let fittings = Fittings {
             serial: vec![Box::new(console.clone())],
@@ -60,13 +73,16 @@ impl Bench {
             ..fittings
         };
         let model = Model::default();
-        let machine = Machine::new(Config {
+        let mut machine = Machine::new(Config {
             ram,
             model,
             boot,
             fittings,
         })
         .unwrap();
+        if let Ok(jit) = Jit::new(&machine.cpu, Options::default()) {
+            machine.set_engine(Box::new(jit));
+        }
         Self {
             machine,
             console,
@@ -111,5 +127,53 @@ impl Bench {
             );
         }
         panic!("{text:?} did not come:\n{}", self.serial());
+    }
+
+    /// The characters on the screen, row by row.
+    pub(crate) fn screen(&self) -> String {
+        let screen = self.machine.text_screen();
+        screen.map_or_else(String::new, |screen| screen.text())
+    }
+
+    /// Runs until all these words are on the screen, at most `instructions` more.
+    pub(crate) fn run_until_screen(
+        &mut self,
+        words: &[&str],
+        instructions: u64,
+        log: &MemoryConsole,
+    ) -> String {
+        let slice = 2_000_000;
+        for _ in 0..instructions.div_ceil(slice) {
+            let screen = self.screen();
+            if words.iter().all(|word| screen.contains(word)) {
+                return screen;
+            }
+            let end = self.run(slice);
+            assert!(
+                matches!(end, End::Instructions),
+                "ended with {end:?} instead of {words:?}:\n{screen}\n{:?}\n{}",
+                self.last_words.0,
+                String::from_utf8_lossy(&log.output())
+            );
+        }
+        panic!(
+            "{words:?} did not come:\n{}\n{}\n{}",
+            self.screen(),
+            self.machine.cpu.describe(),
+            String::from_utf8_lossy(&log.output())
+        );
+    }
+
+    /// Types, and runs until the guest has taken the last key.
+    pub(crate) fn type_text(&mut self, text: &str) {
+        self.machine.type_text(text).unwrap();
+        while self.machine.is_typing() {
+            let end = self.run(2_000_000);
+            assert!(
+                matches!(end, End::Instructions),
+                "{end:?}\n{}",
+                self.screen()
+            );
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::access::{Access, AccessKind, Controls};
 use crate::address::{LinearAddress, PAGE_BITS, PAGE_OFFSET, PhysicalAddress};
 use crate::fault::PageFault;
 use crate::host_ram::HostAddress;
+use crate::paging::Rights;
 use crate::physical::Backing;
 
 const ENTRIES: usize = 256;
@@ -14,7 +15,7 @@ const ENTRIES: usize = 256;
 struct Entry {
     /// Linear page; bit 0 is set for user mode.
     key: u64,
-    /// The translation epoch in which it holds; 0 is none.
+    /// The code epoch in which it holds; 0 is none.
     epoch: u64,
     /// The translation of the page's first byte.
     page: Translation,
@@ -63,7 +64,7 @@ impl Mmu {
         let key = (linear - offset) | u64::from(access.user);
         let index = (linear >> PAGE_BITS) as usize % ENTRIES;
         let entry = &self.fetches.entries[index];
-        if entry.key == key && entry.epoch == self.epoch {
+        if entry.key == key && entry.epoch == self.code_epoch(access.user) {
             self.counters.fetch_hits += 1;
             return Ok(moved(entry.page, offset));
         }
@@ -72,15 +73,20 @@ impl Mmu {
             kind: AccessKind::Execute,
             ..access
         };
-        let page = self.translate(controls, access, LinearAddress(linear - offset));
+        let page = self.find(controls, access, linear - offset);
         // The fault is at the byte wanted, not at its page.
-        let page = page.map_err(|fault| PageFault {
+        let (physical, rights) = page.map_err(|fault| PageFault {
             address: LinearAddress(linear),
             ..fault
         })?;
+        let is_large = rights.contains(Rights::LARGE);
+        let is_global = rights.contains(Rights::GLOBAL);
+        self.code_epochs
+            .note_fetch(access.user, linear, is_large, is_global);
+        let page = self.resolve(physical);
         self.fetches.entries[index] = Entry {
             key,
-            epoch: self.epoch,
+            epoch: self.code_epoch(access.user),
             page,
         };
         Ok(moved(page, offset))

@@ -18,11 +18,13 @@ pub enum InvpcidKind {
 }
 
 impl Mmu {
-    /// Changes with every flush: who caches translations compares it.
+    /// Stands for the address space of user or supervisor code, until any page of it
+    /// that was fetched from ([`Mmu::fetch_page`]) may have changed: who finds code by
+    /// its linear address compares it.
     #[inline(always)]
     #[must_use]
-    pub fn translation_epoch(&self) -> u64 {
-        self.epoch
+    pub const fn code_epoch(&self, user: bool) -> u64 {
+        self.code_epochs.of(user)
     }
 
     /// Forgets everything, global pages included.
@@ -31,12 +33,15 @@ impl Mmu {
     /// 1)} and `EFER.{LMA, NXE}`.
     pub fn flush_all(&mut self) {
         self.second.flush_all();
+        self.code_epochs.forget_all();
+        self.code_epochs.enter(self.second.context());
         self.flush_l1();
     }
 
     /// Forgets what is not global of one PCID (0 without CR4.PCIDE).
     pub fn flush_non_global(&mut self, pcid: u16) {
         self.second.flush_pcid(pcid);
+        self.code_epochs.enter(self.second.context());
         self.flush_l1();
     }
 
@@ -46,6 +51,7 @@ impl Mmu {
     pub fn switch_context(&mut self, pcid: Option<u16>, keep: bool) {
         self.second
             .switch(pcid.unwrap_or(0), keep && pcid.is_some());
+        self.code_epochs.enter(self.second.context());
         self.flush_l1();
     }
 
@@ -66,16 +72,17 @@ impl Mmu {
             InvpcidKind::All => self.flush_all(),
             InvpcidKind::AllNonGlobal => {
                 self.second.flush_non_global();
+                self.code_epochs.enter(self.second.context());
                 self.flush_l1();
             }
         }
     }
 
     /// Forgets permissions: CR0.WP, CR4.{SMEP, SMAP, PKE, PKS}, PKRU or PKRS
-    /// changed. Translations stay in the second level.
+    /// changed. Translations stay in the second level, and fetches are not concerned.
     pub fn flush_l1(&mut self) {
         self.tlb.flush();
-        self.next_epoch();
+        self.counters.flushes += 1;
     }
 
     /// Drops the write tags of a page that has just come to hold code.
@@ -113,13 +120,10 @@ impl Mmu {
         }
     }
 
-    fn forget_in_first(&mut self, address: u64) {
+    /// Forgets a page in the first level, and as code.
+    pub(super) fn forget_in_first(&mut self, address: u64) {
         self.tlb.flush_page(address);
-        self.next_epoch();
-    }
-
-    fn next_epoch(&mut self) {
-        self.epoch = self.epoch.wrapping_add(1);
+        self.code_epochs.forget(address);
         self.counters.flushes += 1;
     }
 }

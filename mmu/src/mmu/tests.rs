@@ -441,26 +441,46 @@ fn pcids_keep_their_entries_if_asked() {
 }
 
 #[test]
-fn epochs_move_with_every_flush() {
+fn code_epochs_move_when_code_may_be_elsewhere_and_not_before() {
     let (memory, mut mmu, controls) = mapped(7);
-    let mut epoch = mmu.translation_epoch();
-    let mut moved = |mmu: &Mmu| {
-        let before = std::mem::replace(&mut epoch, mmu.translation_epoch());
-        before != mmu.translation_epoch()
+    let fetch = |mmu: &mut Mmu, address| {
+        let access = Access {
+            kind: AccessKind::Execute,
+            ..READ
+        };
+        mmu.fetch_page(&controls, access, LinearAddress(address))
+            .unwrap();
+        [mmu.code_epoch(false), mmu.code_epoch(true)]
     };
-    mmu.translate(&controls, WRITE, LinearAddress(0)).unwrap();
-    assert!(!moved(&mmu));
-    mmu.invalidate_page(LinearAddress(0));
-    assert!(moved(&mmu));
-    mmu.switch_context(Some(1), true);
-    assert!(moved(&mmu));
-    mmu.flush_non_global(1);
-    assert!(moved(&mmu));
+    let mut epochs = fetch(&mut mmu, 0);
+    let mut moved = |mmu: &Mmu| {
+        let now = [mmu.code_epoch(false), mmu.code_epoch(true)];
+        let before = std::mem::replace(&mut epochs, now);
+        [before[0] != now[0], before[1] != now[1]]
+    };
+    // Data alone.
+    mmu.translate(&controls, WRITE, LinearAddress(0x3000))
+        .unwrap();
+    mmu.invalidate_page(LinearAddress(0x3000));
     mmu.flush_l1();
-    assert!(moved(&mmu));
+    assert_eq!(moved(&mmu), [false, false]);
+    mmu.invalidate_page(LinearAddress(0));
+    assert_eq!(moved(&mmu), [true, true]);
+    // An address space that was not seen before, without supervisor code of its own.
+    mmu.switch_context(Some(1), true);
+    assert_eq!(moved(&mmu), [false, true]);
+    fetch(&mut mmu, 0);
+    mmu.switch_context(Some(2), true);
+    assert_eq!(moved(&mmu), [true, true]);
+    mmu.switch_context(Some(1), true);
+    assert_eq!(moved(&mmu), [false, true]);
+    mmu.flush_non_global(2);
+    assert_eq!(moved(&mmu), [false, false]);
+    mmu.flush_non_global(1);
+    assert_eq!(moved(&mmu), [false, true]);
     memory.set_a20(false);
     mmu.sync_map();
-    assert!(moved(&mmu));
+    assert_eq!(moved(&mmu), [true, true]);
 }
 
 #[test]

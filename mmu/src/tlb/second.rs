@@ -178,6 +178,11 @@ impl Default for SecondTlb {
 }
 
 impl SecondTlb {
+    /// The number that stands for the current address space until it is flushed.
+    pub(crate) const fn context(&self) -> u64 {
+        self.contexts.current
+    }
+
     /// The page around `address` in the current address space.
     #[inline]
     pub(crate) fn find(&self, address: u64) -> Option<(u64, Rights)> {

@@ -56,13 +56,15 @@ pub(super) fn cli(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
 }
 
 /// STI: if IF was clear, interrupts wait for one more instruction.
-pub(super) fn sti(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
+pub(super) fn sti(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     match authority(cpu) {
         Authority::Full => {
             if !cpu.state.system_flags.contains(Rflags::IF) {
                 cpu.state.system_flags.insert(Rflags::IF);
                 cpu.state.interrupt_shadow = InterruptShadow::Sti;
-                cpu.request_attention();
+                cpu.note_position(insn);
+                cpu.shadow_at = cpu.now() + 1;
+                look_for_interrupts(cpu);
             }
             Ok(())
         }
@@ -71,6 +73,13 @@ pub(super) fn sti(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
             Ok(())
         }
         Authority::Virtual | Authority::None => Err(general_protection(cpu)),
+    }
+}
+
+/// IF has been set. What is not waiting yet will ask for attention when it comes.
+fn look_for_interrupts(cpu: &mut Cpu) {
+    if cpu.platform.interrupt_pending() || cpu.nmi_pending {
+        cpu.request_attention();
     }
 }
 
@@ -130,8 +139,8 @@ pub(super) fn pop_flags<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit
     let changed = old ^ new;
     if changed.intersects(Rflags::TF | Rflags::AC | Rflags::RF) {
         cpu.update_mode();
-    } else if changed.contains(Rflags::IF) {
-        cpu.request_attention();
+    } else if changed.contains(Rflags::IF) && new.contains(Rflags::IF) {
+        look_for_interrupts(cpu);
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! VBE functions 00h and 01h: what the controller and what a mode can do.
 
-use super::modes::{self, DEPTH, END, HEIGHT, NUMBER, WIDTH};
+use super::modes::{self, DEPTH, END, HEIGHT, NUMBER, TEXT, WIDTH};
 use crate::video::dispi;
 use crate::video::prelude::*;
 
@@ -18,6 +18,9 @@ mod controller {
     pub(super) const MODES: i32 = 0x22;
 }
 
+/// The one text mode with characters of 16 lines; the others have eight.
+const TALL_TEXT: i32 = 0x109;
+
 /// How many modes fit into VbeInfoBlock's reserved bytes, with the end of the list.
 pub(crate) const MAX_MODES: usize = 110;
 
@@ -28,6 +31,7 @@ pub(crate) fn emit(a: &mut Asm) -> Built {
     a.data("oem_revision", b"1.0\0")?;
     controller_info(a)?;
     mode_info(a)?;
+    text_info(a)?;
     colours(a)?;
     frame_buffer(a)
 }
@@ -103,6 +107,8 @@ fn mode_info(a: &mut Asm) -> Built {
     x86!(a: mov bx, cx; and bx, 0x3FFF;);
     a.run("vbe_find")?;
     a.when(Is::Below, |a| a.ret())?;
+    x86!(a: cmp byte_ptr(si + DEPTH).cs(), i32::from(TEXT););
+    a.go_if(Is::Equal, "vbe_text_info")?;
     // Supported, optional information, output by the BIOS, colour, graphics, linear; four planes are not linear.
     x86!(a:
         push di;
@@ -169,6 +175,42 @@ fn mode_info(a: &mut Asm) -> Built {
     a.run("vbe_masks")?;
     // The pixel clock of 60 pictures a second with a third of it blank, rounded up: no limit at all.
     x86!(a: mov eax, 400_000_000; stosd; pop di;);
+    a.go("vbe_done")
+}
+
+/// The same of a text mode, counted in characters: 32 KiB at B8000h.
+fn text_info(a: &mut Asm) -> Built {
+    a.name("vbe_text_info")?;
+    x86!(a:
+        push di;
+        xor ax, ax;
+        mov cx, 0x80;
+        rep_stosw;
+        pop di;
+        mov word_ptr(di).es(), 0x000F;
+        mov byte_ptr(di + 2).es(), 7;
+        mov word_ptr(di + 4).es(), 32;
+        mov word_ptr(di + 6).es(), 32;
+        mov word_ptr(di + 8).es(), 0xB800;
+        mov ax, word_ptr(si + WIDTH).cs();
+        shr ax, 2;
+        mov word_ptr(di + 16).es(), ax;
+        shr ax, 1;
+        mov word_ptr(di + 18).es(), ax;
+        mov cl, 8;
+        cmp bx, TALL_TEXT;
+    );
+    a.when(Is::Equal, |a| a.mov(cl, 16))?;
+    x86!(a:
+        mov ax, word_ptr(si + HEIGHT).cs();
+        div cl;
+        mov byte_ptr(di + 20).es(), al;
+        mov byte_ptr(di + 22).es(), 8;
+        mov byte_ptr(di + 23).es(), cl;
+        mov word_ptr(di + 24).es(), 0x0404;
+        mov byte_ptr(di + 26).es(), 1;
+        mov byte_ptr(di + 30).es(), 1;
+    );
     a.go("vbe_done")
 }
 

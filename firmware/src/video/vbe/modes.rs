@@ -3,7 +3,7 @@
 use crate::video::dispi;
 use crate::video::prelude::*;
 
-/// A mode: its number, width, height, bits a pixel.
+/// A mode: its number, width, height, bits a pixel (0: text).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Mode {
     pub(crate) number: u16,
@@ -19,6 +19,8 @@ pub(crate) const HEIGHT: i32 = 4;
 pub(crate) const DEPTH: i32 = 6;
 /// The size of a record.
 const RECORD: i32 = 8;
+/// The depth of text.
+pub(crate) const TEXT: u8 = 0;
 /// Ends lists of mode numbers.
 pub(crate) const END: i32 = 0xFFFF;
 
@@ -31,15 +33,24 @@ const fn mode(number: u16, width: u16, height: u16, depth: u8) -> Mode {
     }
 }
 
-/// The numbers that VESA gave (VBE 3.0, "VBE Mode Numbers"), less its text modes, and its
-/// modes of four planes whose planes are larger than the window.
-const STANDARD: [Mode; 21] = [
+const fn text(number: u16, columns: u16, rows: u16, char_height: u16) -> Mode {
+    mode(number, columns * 8, rows * char_height, TEXT)
+}
+
+/// The numbers that VESA gave (VBE 3.0, "VBE Mode Numbers"), less the modes of
+/// four planes whose planes are larger than the window.
+const STANDARD: [Mode; 26] = [
     mode(0x100, 640, 400, 8),
     mode(0x101, 640, 480, 8),
     mode(0x102, 800, 600, 4),
     mode(0x103, 800, 600, 8),
     mode(0x105, 1024, 768, 8),
     mode(0x107, 1280, 1024, 8),
+    text(0x108, 80, 60, 8),
+    text(0x109, 132, 25, 16),
+    text(0x10A, 132, 43, 8),
+    text(0x10B, 132, 50, 8),
+    text(0x10C, 132, 60, 8),
     mode(0x10D, 320, 200, 15),
     mode(0x10E, 320, 200, 16),
     mode(0x10F, 320, 200, 24),

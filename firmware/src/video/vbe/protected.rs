@@ -22,7 +22,7 @@ pub(crate) fn emit(a: &mut Asm) -> Built {
 }
 
 /// The table of offsets, the code, and which ports it uses.
-fn interface(a: &mut Asm) -> Built {
+pub(crate) fn interface(a: &mut Asm) -> Built {
     a.offsets("table", &["window", "start", "palette", "ports"])?;
     window(a)?;
     start(a)?;

@@ -2,7 +2,7 @@
 
 use super::modes::{DEPTH, HEIGHT, NUMBER, WIDTH};
 use crate::video::dispi;
-use crate::video::modes::{LAST, SVGA_PLANAR, VBE_LINEAR};
+use crate::video::modes::{LAST, SVGA_PLANAR, VBE_LINEAR, VBE_TEXT_FIRST};
 use crate::video::prelude::*;
 
 /// BH: the frame buffer is linear; the memory is kept.
@@ -10,6 +10,8 @@ const BH_LINEAR: i32 = 0x40;
 const BH_KEEP: i32 = 0x80;
 /// The mode that AH=00h knows as [`SVGA_PLANAR`].
 const SVGA_NUMBER: i32 = 0x102;
+/// From the low byte of a text mode's number to what AH=00h calls it.
+const TEXT_NUMBERS: i32 = VBE_TEXT_FIRST - 0x08;
 
 pub(crate) fn emit(a: &mut Asm) -> Built {
     set(a)?;
@@ -31,10 +33,15 @@ fn set(a: &mut Asm) -> Built {
     a.run("vbe_find")?;
     a.when(Is::Below, |a| a.ret())?;
     x86!(a: mov ah, dh; and ah, BH_KEEP; cmp byte_ptr(si + DEPTH).cs(), 4;);
-    a.when(Is::Equal, |a| {
+    a.when(Is::BelowOrEqual, |a| {
+        // Text, or the one planar mode.
+        x86!(a: mov al, SVGA_PLANAR;);
+        a.when(Is::Below, |a| {
+            x86!(a: mov al, bl; add al, TEXT_NUMBERS;);
+            Ok(())
+        })?;
         x86!(a: test dh, BH_LINEAR;);
         a.go_if(Is::NONZERO, "vbe_failed")?;
-        x86!(a: mov al, SVGA_PLANAR;);
         a.run("set_vga_mode")?;
         a.go("vbe_done")
     })?;
@@ -107,6 +114,10 @@ fn get(a: &mut Asm) -> Built {
         |a| {
             x86!(a: movzx bx, byte_ptr(bda::MODE); cmp bl, SVGA_PLANAR;);
             a.when(Is::Equal, |a| a.mov(bx, SVGA_NUMBER))?;
+            a.when(Is::Above, |a| {
+                x86!(a: sub bl, TEXT_NUMBERS; inc bh;);
+                Ok(())
+            })?;
             x86!(a: mov al, byte_ptr(bda::CONTROL); and al, BH_KEEP; or bh, al;);
             Ok(())
         },

@@ -8,7 +8,7 @@
 //! | r13 r14 | temporaries |
 //! | r15 | the budget: instructions that may still run |
 //! | rbp | the processor, [`BIAS`] bytes in |
-//! | rsp | the host's stack |
+//! | rsp | the host's stack: a frame for each of the guest's calls |
 
 use std::mem::offset_of;
 
@@ -22,12 +22,12 @@ use rax_cpu::state::{Gpr, VectorRegister};
 use rax_mmu::{Tlb, TlbEntry, View};
 
 use super::asm::{
-    Alu, Asm, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP,
-    Reg, Turn, at, cc, sum,
+    Alu, Asm, Fixup, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI,
+    RSP, Reg, Turn, at, cc, sum,
 };
 use super::simd::FIRST_TEMP;
-use crate::backend::{INTERPRET, NO_EXIT};
-use crate::helpers::{FILL_WRITE, Helpers};
+use crate::backend::{INTERPRET, JUMP_SLOTS, JumpSlot, NO_EXIT, UNKNOWN};
+use crate::helpers::{DISPATCH, FILL_WRITE, Helpers};
 
 use super::x87::{FNSAVE, FRSTOR};
 
@@ -102,8 +102,13 @@ const fn cell(offset: usize) -> Mem {
     at(RBP, (offset_of!(Cpu, cells) + offset) as i32 - BIAS)
 }
 
+/// How far the frames of calls may reach.
+pub(super) const STACK_LIMIT: Mem = cell(offset_of!(Cells, stack_limit));
+/// Room for frames of calls in bytes. They lie on the thread's own stack.
+const FRAMES: i32 = 32 << 10;
+
 const HOST_STACK: Mem = cell(offset_of!(Cells, host_stack));
-pub(super) const JUMPS: Mem = cell(offset_of!(Cells, jumps));
+const JUMPS: Mem = cell(offset_of!(Cells, jumps));
 const EXIT: Mem = cell(offset_of!(Cells, exit));
 pub(super) const EPOCH: Mem = cell(offset_of!(Cells, epoch));
 const BUDGET_CELL: Mem = cell(offset_of!(Cells, budget));
@@ -213,6 +218,12 @@ pub(super) struct Routines {
     /// Called; makes the flags in the state valid, and the host's flags the guest's.
     /// Disturbs no register but T0 and T1.
     pub(super) settle: u64,
+    /// Goes to the address in T0, or leaves with RIP there.
+    pub(super) go: u64,
+    /// The same, where that is all that can be done.
+    pub(super) leave_for: u64,
+    /// Forgets all frames of calls but the lowest, and goes to the address in T1.
+    pub(super) drop_frames: u64,
     /// Called; fills the TLB for a load from, or a store to, the address in T0, by view.
     /// T1 holds the offset of the entry, and from [`FILL_LIMIT`] up the greatest offset in
     /// a page that does not cross. ZF is set if the interpreter must carry the access out.
@@ -225,6 +236,9 @@ pub(super) struct Routines {
     /// register but T0 and T1.
     pub(super) flags: u64,
 }
+
+const _: () = assert!(size_of::<JumpSlot>() == 1 << SLOT_BITS);
+const SLOT_BITS: u8 = 4;
 
 /// Makes the host's flags those of an operation that the cells tell of, by carrying it
 /// out again. Disturbs T0 and T1.
@@ -490,24 +504,84 @@ fn flag_routines(
     simple_flags(asm, routines.settle);
 }
 
-/// Emits the routines.
-pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
-    let mut asm = Asm::new(base);
-    let mut routines = Routines {
-        enter: base,
-        ..Routines::default()
-    };
+/// Goes to RIP by the jump cache, all registers being in the state; the unit that called is
+/// left for good. The mode may have changed, so no frame may be returned to.
+fn dispatch(asm: &mut Asm, routines: &Routines) {
+    forget_frames(asm);
+    reload(asm);
+    asm.load(64, T0, RIP);
+    asm.jump(routines.go);
+}
+
+/// Finds the address in T0 in the jump cache: T1 holds that of its slot then. Goes where
+/// the fixup says if it is not there.
+pub(super) fn find_jump(asm: &mut Asm) -> Fixup {
+    asm.load(32, T1, T0);
+    asm.alu_imm(Alu::And, 32, T1, JUMP_SLOTS as i32 - 1);
+    asm.shift_imm(Turn::Shl, 32, T1, SLOT_BITS);
+    asm.alu_from(Alu::Add, 64, T1, JUMPS);
+    asm.alu_from(Alu::Cmp, 64, T0, at(T1, 0));
+    asm.branch_ahead(cc::NE)
+}
+
+/// Where [`find_jump`] has found the code.
+pub(super) const FOUND: Mem = at(T1, 8);
+
+/// Makes the host's stack that of compiled code without any calls: one frame, to which
+/// returns without a call come.
+fn forget_frames(asm: &mut Asm) {
+    asm.load(64, RSP, HOST_STACK);
+    asm.lea(64, RSP, at(RSP, -8));
+}
+
+/// Emits the routine that enters compiled code.
+fn enter(asm: &mut Asm, underflow: u64) {
     for register in SAVED {
         asm.push(register);
     }
     asm.alu_imm(Alu::Sub, 64, RSP, 8);
     asm.lea(64, RBP, at(RDI, BIAS));
     asm.store(64, HOST_STACK, RSP);
+    asm.lea(64, T0, at(RSP, -FRAMES));
+    asm.store(64, STACK_LIMIT, T0);
+    asm.constant(T1, underflow);
+    asm.push(T1);
     asm.load(64, T0, RSI);
     asm.load(64, BUDGET, BUDGET_CELL);
-    reload(&mut asm);
+    reload(asm);
     asm.jump_indirect(T0);
+}
 
+/// Emits the routines that go to an address that is computed, and the one that enters.
+///
+/// A call of the guest's is one of the host's, so that the host predicts the return. What
+/// is on the host's stack is trusted by nobody: where a return lands, T0 is compared with
+/// the address that the guest returns to. So frames may be dropped at any time, and must
+/// be whenever the mode or the address space changes.
+fn computed(asm: &mut Asm, routines: &mut Routines) {
+    let underflow = asm.base + asm.here() as u64;
+    // Whoever returns next comes here, too.
+    asm.constant(T1, underflow);
+    asm.push(T1);
+    routines.go = asm.base + asm.here() as u64;
+    let miss = find_jump(asm);
+    asm.jump_indirect(FOUND);
+    asm.bind(miss);
+    routines.leave_for = asm.base + asm.here() as u64;
+    asm.store(64, RIP, T0);
+    asm.constant(T0, UNKNOWN);
+    asm.jump(routines.exit);
+    routines.drop_frames = asm.base + asm.here() as u64;
+    forget_frames(asm);
+    asm.jump_indirect(T1);
+    routines.enter = asm.base + asm.here() as u64;
+    enter(asm, underflow);
+}
+
+/// Emits the routines.
+pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
+    let mut asm = Asm::new(base);
+    let mut routines = Routines::default();
     let (load_vectors, store_vectors) = vector_routines(&mut asm);
     routines.load_vectors = load_vectors;
 
@@ -525,6 +599,8 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
     }
     asm.ret();
 
+    computed(&mut asm, &mut routines);
+
     for with_flags in [false, true] {
         let start = base + asm.here() as u64;
         spill(&mut asm);
@@ -540,8 +616,9 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
             call(&mut asm, helpers.carry_out);
         }
         asm.load(64, BUDGET, BUDGET_CELL);
-        asm.test(64, RAX, RAX);
-        let out = asm.branch_ahead(cc::E);
+        asm.alu_imm(Alu::Cmp, 64, RAX, DISPATCH as i32);
+        let out = asm.branch_ahead(cc::B);
+        let elsewhere = asm.branch_ahead(cc::E);
         asm.load(64, T1, RAX);
         reload(&mut asm);
         if with_flags {
@@ -549,6 +626,8 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
             asm.pop_flags();
         }
         asm.ret();
+        asm.bind(elsewhere);
+        dispatch(&mut asm, &routines);
         asm.bind(out);
         asm.constant(T0, NO_EXIT);
         asm.jump(leave);

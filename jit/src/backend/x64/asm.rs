@@ -563,6 +563,19 @@ impl Asm {
         self.ahead()
     }
 
+    /// `jcc` to an address.
+    pub(super) fn branch(&mut self, condition: u8, target: u64) {
+        self.byte(0x0f);
+        self.byte(0x80 | condition);
+        self.relative(target);
+    }
+
+    /// `call` to somewhere yet unknown.
+    pub(super) fn call_ahead(&mut self) -> Fixup {
+        self.byte(0xe8);
+        self.ahead()
+    }
+
     /// `jcc` to somewhere yet unknown.
     pub(super) fn branch_ahead(&mut self, condition: u8) -> Fixup {
         self.byte(0x0f);

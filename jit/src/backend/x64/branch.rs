@@ -1,16 +1,13 @@
 //! How a unit ends: branches, jumps, and the exits that are linked.
 
-use rax_cpu::ir::{Bit, Name};
+use rax_cpu::ir::{Bit, Name, Op};
 use rax_mmu::PAGE_SIZE;
 
-use super::abi::{EPOCH, JUMPS, T0, T1};
-use super::asm::{Alu, Asm, Fixup, Turn, at, cc};
+use super::abi::{EPOCH, FOUND, STACK_LIMIT, T0, T1, find_jump};
+use super::asm::{Alu, Asm, Fixup, RSP, Turn, cc};
 use super::values::Loc;
 use super::{Cold, Detour, Emit, Stuck};
-use crate::backend::{ExitSite, JUMP_SLOTS, JumpSlot};
-
-const _: () = assert!(size_of::<JumpSlot>() == 1 << SLOT_BITS);
-const SLOT_BITS: u8 = 4;
+use crate::backend::ExitSite;
 
 /// How a unit ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +22,10 @@ pub(super) enum Ending {
     Direct(u64),
     /// Goes to the address in T0.
     Computed,
+    /// Calls the target, or the address in T0.
+    Call(Option<u64>),
+    /// Returns to the address in T0.
+    Return,
 }
 
 impl Emit<'_> {
@@ -50,19 +51,28 @@ impl Emit<'_> {
         let register = self.register(target)?;
         let temp = self.temp()?;
         self.asm.load(64, temp, register);
-        self.asm.shift_imm(Turn::Shl, 64, temp, 16);
-        self.asm.shift_imm(Turn::Sar, 64, temp, 16);
-        self.asm.alu(Alu::Cmp, 64, temp, register);
+        // Those of the half that the unit lies in are all that matters.
+        if self.unit.rip >> 63 == 0 {
+            self.asm.shift_imm(Turn::Shr, 64, temp, 47);
+        } else {
+            self.asm.shift_imm(Turn::Sar, 64, temp, 47);
+            self.asm.alu_imm(Alu::Cmp, 32, temp, -1);
+        }
         self.host_flags = super::flags::HostFlags::Unknown;
-        let not = self.asm.branch_ahead(cc::NE);
-        self.slow.push(not);
+        let outside = self.asm.branch_ahead(cc::NE);
+        self.slow.push(outside);
         self.give_back(temp);
         Ok(())
     }
 
     pub(super) fn jump(&mut self, target: Name) -> Result<(), Stuck> {
+        let is_call = self.has_op(|op| matches!(op, Op::NextIp));
         if let Loc::Constant(target) = self.loc(target) {
-            self.ending = Ending::Direct(target);
+            self.ending = if is_call {
+                Ending::Call(Some(target))
+            } else {
+                Ending::Direct(target)
+            };
             return Ok(());
         }
         if self.loc(target) != Loc::Temp(T0) {
@@ -71,8 +81,21 @@ impl Emit<'_> {
             }
             self.load_into(T0, target)?;
         }
-        self.ending = Ending::Computed;
+        self.ending = if is_call {
+            Ending::Call(None)
+        } else if self.has_op(|op| matches!(op, Op::StackTop)) {
+            Ending::Return
+        } else {
+            Ending::Computed
+        };
         Ok(())
+    }
+
+    /// Whether the instruction under way has an operation: CALL asks for the next RIP, RET
+    /// takes its target from the stack.
+    fn has_op(&self, is_it: impl Fn(Op) -> bool) -> bool {
+        let range = self.plan.range(self.index as usize);
+        self.block.ops[range].iter().any(|&(op, _)| is_it(op))
     }
 
     pub(super) fn branch(&mut self, condition: Bit, bits: u32) -> Result<(), Stuck> {
@@ -104,6 +127,8 @@ impl Emit<'_> {
                 }
             }
             Ending::Computed => self.computed(),
+            Ending::Call(target) => self.call(target),
+            Ending::Return => self.asm.ret(),
         }
         Ok(())
     }
@@ -115,15 +140,20 @@ impl Emit<'_> {
 
     /// Goes to a known address.
     fn exit(&mut self, target: u64) {
+        self.exit_by(target, Asm::jump_ahead);
+    }
+
+    /// Jumps to, or calls, a known address.
+    fn exit_by(&mut self, target: u64, jump: impl Fn(&mut Asm) -> Fixup) {
         if self.is_within(target) {
-            let jump = self.asm.jump_ahead();
+            let jump = jump(&mut self.asm);
             self.linked(jump, target, None);
             return;
         }
         self.asm.alu_imm(Alu::Cmp, 32, EPOCH, i32::MAX);
         let epoch = self.asm.here() - 4;
         let stale = self.asm.branch_ahead(cc::NE);
-        let jump = self.asm.jump_ahead();
+        let jump = jump(&mut self.asm);
         let number = self.linked(jump, target, Some(epoch));
         if let Some(cold) = self
             .cold
@@ -152,16 +182,43 @@ impl Emit<'_> {
 
     /// Goes to the address in T0 by the jump cache.
     fn computed(&mut self) {
-        self.asm.load(32, T1, T0);
-        self.asm.alu_imm(Alu::And, 32, T1, JUMP_SLOTS as i32 - 1);
-        self.asm.shift_imm(Turn::Shl, 32, T1, SLOT_BITS);
-        self.asm.alu_from(Alu::Add, 64, T1, JUMPS);
-        self.asm.alu_from(Alu::Cmp, 64, T0, at(T1, 0));
-        let miss = self.asm.branch_ahead(cc::NE);
-        self.asm.jump_indirect(at(T1, 8));
+        let miss = find_jump(&mut self.asm);
+        self.asm.jump_indirect(FOUND);
         self.cold.push(Cold {
             from: vec![miss],
             what: Detour::Computed,
         });
+    }
+
+    /// Calls a known address, or that in T0, and goes on where the guest's call returns.
+    fn call(&mut self, target: Option<u64>) {
+        self.asm.alu_from(Alu::Cmp, 64, RSP, STACK_LIMIT);
+        let full = self.asm.branch_ahead(cc::B);
+        self.cold.push(Cold {
+            from: vec![full],
+            what: Detour::DropFrames {
+                back: self.asm.here(),
+            },
+        });
+        if let Some(target) = target {
+            self.exit_by(target, Asm::call_ahead);
+        } else {
+            let miss = find_jump(&mut self.asm);
+            self.asm.call_indirect(FOUND);
+            self.cold.push(Cold {
+                from: vec![miss],
+                what: Detour::Computed,
+            });
+        }
+        // Whoever returns has the address in T0; it may be another.
+        let next = self.unit.end();
+        if let Ok(next) = i32::try_from(next as i64) {
+            self.asm.alu_imm(Alu::Cmp, 64, T0, next);
+        } else {
+            self.asm.constant(T1, next);
+            self.asm.alu(Alu::Cmp, 64, T0, T1);
+        }
+        self.asm.branch(cc::NE, self.backend.routines.go);
+        self.exit(next);
     }
 }
