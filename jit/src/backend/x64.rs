@@ -317,7 +317,10 @@ impl<'a> Emit<'a> {
         if !self.slow.is_empty() || !self.misses.is_empty() {
             let from = std::mem::take(&mut self.slow);
             let misses = std::mem::take(&mut self.misses);
-            let with_flags = self.host_flags.is_known();
+            let saves_carry = self.plan.range(index).any(|at| {
+                matches!(self.block.ops[at].0, Op::Flags(_)) && self.plan.saves_carry(at)
+            });
+            let with_flags = saves_carry || self.host_flags.is_known();
             if self.plan.writes_flags(index) {
                 // On the slow way they are in the state.
                 self.pending.base = Base::Unknown;
@@ -330,9 +333,7 @@ impl<'a> Emit<'a> {
                     back: self.asm.here(),
                     with_flags,
                     with_vectors: self.vectors.are_loaded,
-                    saves_carry: self.plan.range(index).any(|at| {
-                        matches!(self.block.ops[at].0, Op::Flags(_)) && self.plan.saves_carry(at)
-                    }),
+                    saves_carry,
                     noted,
                     pending,
                     misses,
