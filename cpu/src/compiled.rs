@@ -13,7 +13,7 @@ use rax_mmu::{AccessKind, LinearAddress, PAGE_SIZE};
 
 use crate::Cpu;
 use crate::decode::LONGEST_BLOCK;
-use crate::flags::{LazyFlags, mask};
+use crate::flags::{LazyFlags, mask, sign_extend};
 use crate::float::Env;
 use crate::insn::Insn;
 use crate::interp::{deliver_fault, leave_early};
@@ -38,14 +38,15 @@ pub struct Cells {
     /// How often compiled code went on elsewhere after an instruction was carried out.
     pub dispatched: u64,
     /// So that what follows lies right before the state.
-    pub unused: u64,
+    pub unused: [u64; 3],
     /// The host's stack pointer when compiled code was entered.
     pub host_stack: u64,
     /// Which exit compiled code took.
     pub exit: u64,
-    /// Room for what is to come, which keeps the others where one byte reaches them.
     /// How far the stack of calls may grow: the compiler's.
     pub stack_limit: u64,
+    /// The results of updates that stand over others: see [`FlagKind::over`].
+    pub flag_overs: [u64; 2],
     /// Its lowest bit is a CF that waits for an addition with carry.
     pub carry: u64,
     /// Values that found no register.
@@ -54,7 +55,8 @@ pub struct Cells {
     pub jumps: u64,
     /// The low half of the MMU's translation epoch.
     pub epoch: u32,
-    /// What to make flags of: a [`FlagKind`]; zero if [`CpuState::flags`] is valid.
+    /// What to make flags of: a [`FlagKind`] in the low half; zero if [`CpuState::flags`]
+    /// is valid. The two bytes above are kinds that stand over it, or zero.
     pub flag_kind: u32,
     /// Operands of the last operation that set flags, as its kind says.
     pub flag_values: [u64; 3],
@@ -62,9 +64,9 @@ pub struct Cells {
     pub budget: i64,
 }
 
-const _: () = assert!(size_of::<Cells>() == 128);
+const _: () = assert!(size_of::<Cells>() == 160);
 const _: () = assert!(offset_of!(Cpu, cells) == 0);
-const _: () = assert!(offset_of!(Cpu, state) == 128);
+const _: () = assert!(offset_of!(Cpu, state) == 160);
 const _: () = assert!(offset_of!(CpuState, gpr) == 0);
 
 /// What added to the budget gives the count of retired instructions, and what block
@@ -101,6 +103,10 @@ pub enum SimpleKind {
     Add,
     /// The values are the difference and what was taken off.
     Sub,
+    /// The values are what was compared with what.
+    Compare,
+    /// The values are what was tested: the result is what they have in common.
+    Test,
     /// The value is the result.
     Logic,
 }
@@ -108,15 +114,14 @@ pub enum SimpleKind {
 impl FlagKind {
     /// The state's own flags are valid.
     pub const SETTLED: Self = Self(0);
-    /// Kinds up to this one need of the flags before them nothing but CF, and leave
-    /// that in the state.
-    pub const LAST_WITH_STATE_CARRY: Self = Self(11);
 
     /// The number of the operation and its width in bits, if nothing but the flags of
     /// this one operation matters: addition, subtraction or a logical operation.
     #[must_use]
     pub const fn simple(self) -> Option<(SimpleKind, u32)> {
         let kind = match self.0 >> 2 {
+            Self::COMPARE => SimpleKind::Compare,
+            Self::TEST => SimpleKind::Test,
             Self::ADD => SimpleKind::Add,
             Self::SUB => SimpleKind::Sub,
             Self::LOGIC => SimpleKind::Logic,
@@ -129,6 +134,8 @@ impl FlagKind {
     #[must_use]
     pub const fn of_simple(kind: SimpleKind, bits: u32) -> Self {
         let number = match kind {
+            SimpleKind::Compare => Self::COMPARE,
+            SimpleKind::Test => Self::TEST,
             SimpleKind::Add => Self::ADD,
             SimpleKind::Sub => Self::SUB,
             SimpleKind::Logic => Self::LOGIC,
@@ -152,8 +159,12 @@ impl FlagKind {
     const ZERO_ONLY: u32 = 14;
     const MULTIPLIED: u32 = 15;
     const SHIFT: u32 = 16;
+    const SHIFTED_LEFT: u32 = 21;
+    const SHIFTED_RIGHT_ONE: u32 = 22;
     const DOUBLE_SHIFT: u32 = 24;
     const ORDER: u32 = 32;
+    const COMPARE: u32 = 33;
+    const TEST: u32 = 34;
 
     /// The kind of COMISS and its like: the two numbers are kept, and the flags say how
     /// they relate.
@@ -170,6 +181,59 @@ impl FlagKind {
     #[must_use]
     pub const fn multiplied(bits: u32) -> Self {
         Self(Self::MULTIPLIED << 2 | width_number(bits))
+    }
+
+    /// The kind of a shift by a constant below the width and not zero, of which the result
+    /// and CF, in a byte, are kept. None for rotations.
+    #[must_use]
+    pub const fn shifted(op: ShiftOp, count: u64, bits: u32) -> Option<Self> {
+        let number = match op {
+            ShiftOp::Shl => Self::SHIFTED_LEFT,
+            ShiftOp::Shr if count == 1 => Self::SHIFTED_RIGHT_ONE,
+            // OF is clear.
+            ShiftOp::Shr | ShiftOp::Sar => Self::CARRY,
+            ShiftOp::Rol | ShiftOp::Ror => return None,
+        };
+        Some(Self(number << 2 | width_number(bits)))
+    }
+
+    /// The kind of an update that keeps some flags and follows from its result alone, and
+    /// what it stands over: 0 is a rotation by a constant, which changes CF and OF, or a
+    /// change of CF; 1 is INC or DEC, which keep CF, so that it may stand over these too.
+    #[must_use]
+    pub fn over<V: Copy>(flags: &Flags<V, V>, bits: u32) -> Option<(usize, Self)> {
+        let (layer, number) = match flags {
+            Flags::Shift {
+                op: op @ (ShiftOp::Rol | ShiftOp::Ror),
+                ..
+            } => (0, Self::SHIFT + *op as u32),
+            Flags::CarryOnly { .. } => (0, Self::CARRY_ONLY),
+            Flags::Increment { .. } => (1, Self::INCREMENT),
+            Flags::Decrement { .. } => (1, Self::DECREMENT),
+            _ => return None,
+        };
+        Some((layer, Self(number << 2 | width_number(bits))))
+    }
+
+    /// The flags after an update that stands over others.
+    fn apply_over(self, result: u64, old: LazyFlags) -> LazyFlags {
+        let (bits, flags) = match self.0 >> 2 {
+            number @ Self::SHIFT..Self::SHIFTED_LEFT => {
+                let bits = 8 << (self.0 & 3);
+                let op = SHIFTS[(number - Self::SHIFT) as usize % SHIFTS.len()];
+                let result = result & mask(bits);
+                // Of a rotation, nothing but the result counts.
+                let flags = Flags::Shift {
+                    op,
+                    value: result,
+                    count: 1,
+                    result,
+                };
+                (bits, flags)
+            }
+            _ => self.flags([result, 0, 0]),
+        };
+        flags.apply(bits, old)
     }
 
     /// The format of the numbers of [`FlagKind::order`].
@@ -229,10 +293,27 @@ impl FlagKind {
         (Self(number << 2 | width_number(bits)), values)
     }
 
+    /// The last of the single shifts that a shift is made of, from its result and CF.
+    fn shifted_by_one(self, result: u64, carry: u64) -> Flags<u64, u64> {
+        let bits = 8 << (self.0 & 3);
+        let (op, value) = if self.0 >> 2 == Self::SHIFTED_LEFT {
+            (ShiftOp::Shl, carry << (bits - 1) | result >> 1)
+        } else {
+            (ShiftOp::Shr, (result << 1 | carry) & mask(bits))
+        };
+        Flags::Shift {
+            op,
+            value,
+            count: 1,
+            result,
+        }
+    }
+
     /// The update again; operands are cut to the width.
+    #[expect(clippy::too_many_lines, reason = "a table: one arm for each kind")]
     fn flags(self, [x, y, z]: [u64; 3]) -> (u32, Flags<u64, u64>) {
         let bits = 8 << (self.0 & 3);
-        let [x, y, z] = [x, y, z].map(|value| value & mask(bits));
+        let (x, y, z) = (x & mask(bits), y & mask(bits), z & mask(bits));
         let byte = |value: u64| value & 0xff;
         let flags = match self.0 >> 2 {
             Self::INCREMENT => Flags::Increment {
@@ -282,6 +363,13 @@ impl FlagKind {
             Self::CARRY_ONLY => Flags::CarryOnly { carry: byte(x) },
             Self::OVERFLOW_ONLY => Flags::OverflowOnly { overflow: byte(x) },
             Self::ZERO_ONLY => Flags::ZeroOnly { result: x },
+            Self::COMPARE => Flags::Sub {
+                a: x,
+                b: y,
+                difference: x.wrapping_sub(y) & mask(bits),
+            },
+            Self::TEST => Flags::Logic { result: x & y },
+            Self::SHIFTED_LEFT | Self::SHIFTED_RIGHT_ONE => self.shifted_by_one(x, byte(y) & 1),
             number @ Self::SHIFT..Self::DOUBLE_SHIFT => {
                 let op = SHIFTS[(number - Self::SHIFT) as usize % SHIFTS.len()];
                 let count = byte(y) & 63;
@@ -331,16 +419,51 @@ impl Cpu {
     /// Makes [`CpuState::flags`] valid.
     #[inline]
     pub fn settle_flags(&mut self) {
-        let kind = FlagKind(self.cells.flag_kind);
+        if self.cells.flag_kind != 0 {
+            self.settle_kept_flags();
+        }
+    }
+
+    fn settle_kept_flags(&mut self) {
+        let kinds = self.cells.flag_kind;
+        let kind = FlagKind(kinds & 0xffff);
         if kind != FlagKind::SETTLED {
-            self.state.flags = match kind.ordered() {
-                Some(width) => self.numbers_order(width),
-                None => {
-                    let (bits, flags) = kind.flags(self.cells.flag_values);
-                    flags.apply(bits, self.state.flags)
-                }
-            };
-            self.cells.flag_kind = 0;
+            self.state.flags = self.flags_put_aside(kind);
+        }
+        for (layer, result) in self.cells.flag_overs.into_iter().enumerate() {
+            let over = FlagKind(kinds >> (16 + 8 * layer) & 0xff);
+            if over != FlagKind::SETTLED {
+                self.state.flags = over.apply_over(result, self.state.flags);
+            }
+        }
+        self.cells.flag_kind = 0;
+    }
+
+    fn flags_put_aside(&self, kind: FlagKind) -> LazyFlags {
+        let [x, y, _] = self.cells.flag_values;
+        match kind.simple() {
+            // Nearly all are of one of these.
+            Some((SimpleKind::Logic, bits)) => LazyFlags {
+                result: sign_extend(bits, x),
+                carries: 0,
+            },
+            Some((SimpleKind::Sub, bits)) => {
+                let (difference, b) = (x & mask(bits), y & mask(bits));
+                let a = difference.wrapping_add(b) & mask(bits);
+                Flags::Sub { a, b, difference }.apply(bits, self.state.flags)
+            }
+            _ => self.other_flags(kind),
+        }
+    }
+
+    #[cold]
+    fn other_flags(&self, kind: FlagKind) -> LazyFlags {
+        match kind.ordered() {
+            Some(width) => self.numbers_order(width),
+            None => {
+                let (bits, flags) = kind.flags(self.cells.flag_values);
+                flags.apply(bits, self.state.flags)
+            }
         }
     }
 
@@ -551,6 +674,28 @@ mod tests {
                 let (width, again) = kind.flags(dirty);
                 prop_assert_eq!(width, bits);
                 prop_assert_eq!(again.apply(bits, old).status(), flags.apply(bits, old).status(), "{:?}", flags);
+                let result = match flags {
+                    Flags::CarryOnly { carry } => carry,
+                    Flags::Increment { result, .. } | Flags::Decrement { result, .. } | Flags::Shift { result, .. } => result,
+                    _ => 0,
+                };
+                let after = flags.apply(bits, old);
+                let is_turned = !matches!(flags, Flags::Shift { count: 0, .. });
+                if let (Some((_, over)), true) = (FlagKind::over(&flags, bits), is_turned) {
+                    prop_assert_eq!(over.apply_over(result, old).status(), after.status(), "{:?}", flags);
+                }
+                if let Flags::Shift { op, count, result, .. } = flags
+                    && count != 0 && count < u64::from(bits)
+                    && let Some(kind) = FlagKind::shifted(op, count, bits)
+                {
+                    let (_, again) = kind.flags([result, u64::from(after.carry()), 0]);
+                    prop_assert_eq!(again.apply(bits, old).status(), after.status(), "{:?}", flags);
+                }
+                if let (Flags::Sub { a, b, .. }, 0) = (flags, carried) {
+                    let kind = FlagKind::of_simple(SimpleKind::Compare, bits);
+                    let (_, again) = kind.flags([a, b, 0]);
+                    prop_assert_eq!(again.apply(bits, old).status(), after.status(), "{:?}", flags);
+                }
             }
         }
     }

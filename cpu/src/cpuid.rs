@@ -43,6 +43,7 @@ pub struct Model {
     kind: &'static Kind,
     features: u128,
     tsc_hz: u64,
+    paging: Controls,
 }
 
 impl std::fmt::Debug for Model {
@@ -75,11 +76,19 @@ impl Model {
             .iter()
             .filter(|row| row.since <= kind.generation || kind.more.contains(&row.feature))
             .fold(0, |set, row| set | 1 << row.feature as u32);
-        Some(Self {
+        let model = Self {
             kind,
             features,
             tsc_hz: DEFAULT_TSC_HZ,
-        })
+            paging: Controls::default(),
+        };
+        let paging = Controls {
+            physical_address_bits: kind.physical_address_bits,
+            has_1gib_pages: model.supports(Feature::Pdpe1Gb),
+            has_pse36: model.supports(Feature::Pse36),
+            ..Controls::default()
+        };
+        Some(Self { paging, ..model })
     }
 
     /// Its name.
@@ -149,6 +158,7 @@ impl Model {
             | F::INTEL386
             | F::INTEL486
             | F::CPUID
+            | F::SMM
             | F::PAUSE => true,
             F::MULTIBYTENOP | F::RDPMC => self.is_since(Generation::PentiumPro),
             _ => self.rows().any(|row| row.instructions.contains(&feature)),
@@ -194,13 +204,8 @@ impl Model {
 
     /// The paging features; the registers are filled in by the caller.
     #[must_use]
-    pub fn paging(&self) -> Controls {
-        Controls {
-            physical_address_bits: self.kind.physical_address_bits,
-            has_1gib_pages: self.supports(Feature::Pdpe1Gb),
-            has_pse36: self.supports(Feature::Pse36),
-            ..Controls::default()
-        }
+    pub const fn paging(&self) -> &Controls {
+        &self.paging
     }
 
     /// The bits of CR4 that may be set.

@@ -18,7 +18,7 @@ use blocks::BlockCache;
 
 pub use blocks::{Block, BlockId, Dropped};
 pub use one::Evaluator;
-use rax_mmu::{AccessKind, LinearAddress, PhysicalAddress, PhysicalMemory};
+use rax_mmu::{AccessKind, CodeChange, CodeChanges, LinearAddress};
 
 /// Why [`Interpreter::run`] came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,8 +186,8 @@ impl Interpreter {
         cpu.statistics.decoded_blocks += 1;
         cpu.statistics.decoded_instructions += block.insns.len() as u64;
         for range in &block.ranges {
-            if range.1 != 0 && mark_code(cpu.mmu.memory(), range.0, range.1) {
-                cpu.mmu.flush_code_page(range.0);
+            if range.1 != 0 {
+                cpu.mmu.mark_code(range.0, u64::from(range.1));
             }
         }
         let id = self.cache.insert(block, cpu.mode);
@@ -252,6 +252,9 @@ impl Interpreter {
         if cpu.state.activity == Activity::Shutdown {
             return Attended::Stop(Stop::Shutdown);
         }
+        if cpu.state.activity == Activity::WaitForStartUp {
+            return Attended::Stop(Stop::Halted);
+        }
         if self.interrupt(cpu) {
             return Attended::Again;
         }
@@ -278,13 +281,23 @@ impl Interpreter {
 
     /// Drops the blocks that were written over since the last look.
     fn forget_overwritten(&mut self, cpu: &mut Cpu) {
-        if cpu.mmu.memory().code_pages().has_code_writes() {
-            let writes = cpu.mmu.memory().code_pages().take_code_writes();
-            for &(start, bytes) in &writes {
-                let count = self.cache.invalidate(cpu.mmu.memory(), start, bytes);
-                cpu.statistics.invalidated_blocks += count;
-            }
-            for &(start, bytes) in &writes {
+        if !cpu.mmu.has_code_changes() {
+            return;
+        }
+        let CodeChanges::Some(changes) = cpu.mmu.take_code_changes() else {
+            self.cache.clear();
+            return;
+        };
+        for &change in &changes {
+            cpu.statistics.invalidated_blocks += match change {
+                CodeChange::Written(start, bytes) => {
+                    self.cache.invalidate(cpu.mmu.memory(), start, bytes)
+                }
+                CodeChange::Gone(start, bytes) => self.cache.forget_pages(start, bytes),
+            };
+        }
+        for change in changes {
+            if let CodeChange::Written(start, bytes) = change {
                 self.cache.mark_again(cpu.mmu.memory(), start, bytes);
             }
         }
@@ -292,7 +305,13 @@ impl Interpreter {
 
     /// Delivers an interrupt if one is pending and may be.
     fn interrupt(&mut self, cpu: &mut Cpu) -> bool {
-        if cpu.state.interrupt_shadow == InterruptShadow::MovSs {
+        let shadow = cpu.state.interrupt_shadow;
+        if cpu.smi_pending && !cpu.state.smm.is_active && shadow == InterruptShadow::None {
+            cpu.smi_pending = false;
+            cpu.enter_smm();
+            return true;
+        }
+        if shadow == InterruptShadow::MovSs {
             return false;
         }
         if cpu.nmi_pending && !cpu.state.nmi_blocked {
@@ -472,13 +491,4 @@ pub(crate) fn leave_early(cpu: &mut Cpu, insns: &[Insn], exit: Exit) -> bool {
     }
     cpu.request_attention();
     true
-}
-
-/// Marks code in RAM; true if its page held none before, so that stores to it
-/// must be made to take the slow path.
-fn mark_code(memory: &PhysicalMemory, start: PhysicalAddress, bytes: u16) -> bool {
-    let pages = memory.code_pages();
-    let is_new = !pages.is_code_page(start);
-    pages.mark(start, u64::from(bytes));
-    is_new
 }

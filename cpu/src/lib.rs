@@ -26,6 +26,7 @@ mod processor;
 pub mod report;
 pub mod rflags;
 pub mod segment;
+pub mod smm;
 pub mod state;
 pub mod statistics;
 mod task;

@@ -32,7 +32,7 @@ impl Cpu {
             efer: self.state.msrs.efer,
             pkru: self.state.pkru,
             pdptes: self.state.pdptes,
-            ..self.model.paging()
+            ..*self.model.paging()
         }
     }
 
@@ -478,7 +478,7 @@ impl Cpu {
         self.mmu.memory().write(address, bytes, &mut space);
         if space.cpu_called {
             self.end_access();
-        } else if self.mmu.memory().code_pages().has_code_writes() {
+        } else if self.mmu.has_code_changes() {
             self.request_leave();
         }
     }

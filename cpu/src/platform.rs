@@ -10,6 +10,9 @@ pub struct LocalApicView {
     pub base: u64,
     /// Its initial ID, all 32 bits.
     pub id: u32,
+    /// How many processors the machine has, all in one package; their IDs
+    /// count from zero.
+    pub processors: u32,
 }
 
 /// The world outside the processor.
@@ -34,6 +37,14 @@ pub trait Platform: MmioSpace + Send {
     /// Whether the machine must act before the next instruction: a reset, a
     /// power-off or a new deadline was asked for.
     fn wants_attention(&self) -> bool;
+
+    /// PAUSE: the program waits for another processor. Whether the engine is to
+    /// come back, so that this one may run.
+    fn spins(&mut self) -> bool {
+        false
+    }
+    /// The processor goes to system-management mode, or comes back from it.
+    fn set_smm(&mut self, _is_active: bool) {}
 
     /// The local APIC, if there is one. It is the machine's: its registers are
     /// in memory, and what follows is how instructions reach it.

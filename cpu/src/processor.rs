@@ -10,7 +10,8 @@ use crate::insn::Insn;
 use crate::mode::Mode;
 use crate::platform::Platform;
 use crate::rflags::{Cr0, Cr4, Efer, Rflags};
-use crate::state::{Activity, CpuState, InterruptShadow};
+use crate::segment::SegmentRegister;
+use crate::state::{Activity, CpuState, InterruptShadow, Msrs};
 use crate::statistics::Statistics;
 
 /// How a block was left, besides faults.
@@ -33,6 +34,14 @@ pub(crate) struct SlowSpot {
     pub(crate) first: PhysicalAddress,
     pub(crate) first_bytes: u8,
     pub(crate) second: PhysicalAddress,
+}
+
+/// The memory that MONITOR watches: a line of 64 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Watched {
+    pub(crate) line: PhysicalAddress,
+    /// What it held.
+    pub(crate) bytes: [u8; 64],
 }
 
 /// How many blocks back the processor remembers where it was.
@@ -81,7 +90,11 @@ pub struct Cpu {
     pub(crate) debug_hits: u64,
     /// A non-maskable interrupt is waiting.
     pub(crate) nmi_pending: bool,
+    /// A system-management interrupt is waiting.
+    pub(crate) smi_pending: bool,
     pub(crate) slow_spot: SlowSpot,
+    /// What MONITOR watches, and MWAIT then waits for.
+    pub(crate) watched: Option<Watched>,
     /// The instruction being stepped began with RF set: a fault pushes it set.
     pub(crate) restore_rf_on_fault: bool,
     /// The instruction just stepped takes no single-step trap of its own (SYSCALL, INT).
@@ -119,7 +132,9 @@ impl Cpu {
             exception: None,
             debug_hits: 0,
             nmi_pending: false,
+            smi_pending: false,
             slow_spot: SlowSpot::default(),
+            watched: None,
             restore_rf_on_fault: false,
             single_step_suppressed: false,
             unknown_msrs: std::collections::BTreeSet::new(),
@@ -137,8 +152,51 @@ impl Cpu {
         self.state.instructions = instructions;
         self.mmu.flush_all();
         self.nmi_pending = false;
+        self.smi_pending = false;
         self.exception = None;
         self.debug_hits = 0;
+        self.update_mode();
+    }
+
+    /// INIT: as a reset, but caches, the x87 and vector units, and most
+    /// model-specific registers stay (SDM 3A, table 10-1). The machine knows by
+    /// itself that the processor is not in system-management mode any more.
+    pub fn init(&mut self) {
+        let old = self.state.clone();
+        self.reset();
+        let kept = Cr0::CD | Cr0::NW;
+        let state = &mut self.state;
+        state.cr0 = state.cr0 & !kept.bits() | old.cr0 & kept.bits();
+        state.xcr0 = old.xcr0;
+        state.fpu = old.fpu;
+        state.vectors = old.vectors;
+        state.mxcsr = old.mxcsr;
+        state.msrs = Msrs {
+            efer: 0,
+            ..old.msrs
+        };
+        state.smm.base = old.smm.base;
+        self.update_mode();
+    }
+
+    /// Makes a processor wait for a start-up message, as all but the bootstrap
+    /// processor do after a reset or INIT.
+    pub fn wait_for_start_up(&mut self) {
+        self.state.activity = Activity::WaitForStartUp;
+        self.request_attention();
+    }
+
+    /// A start-up message (SDM 3A, 10.4.4): code begins at the page of this
+    /// number. Only a processor that waits for it heeds it.
+    pub fn start_up(&mut self, page: u8) {
+        if self.state.activity != Activity::WaitForStartUp {
+            return;
+        }
+        let code = &mut self.state.segments[SegmentRegister::Cs as usize];
+        code.selector = u16::from(page) << 8;
+        code.base = u64::from(page) << 12;
+        self.state.rip = 0;
+        self.state.activity = Activity::Running;
         self.update_mode();
     }
 
@@ -207,7 +265,7 @@ impl Cpu {
             && !self.nmi_pending
             && self.debug_hits == 0;
         if !undisturbed
-            || self.mmu.memory().code_pages().has_code_writes()
+            || self.mmu.has_code_changes()
             || self.mmu.needs_sync()
             || self.platform.wants_attention()
         {
@@ -289,7 +347,7 @@ impl Cpu {
     /// Whether an interrupt can end a halt; without, only a reset can.
     #[must_use]
     pub const fn can_be_woken(&self) -> bool {
-        self.state.system_flags.contains(Rflags::IF) || self.nmi_pending
+        self.state.system_flags.contains(Rflags::IF) || self.nmi_pending || self.smi_pending
     }
 
     /// Takes over all that another processor is, but for memory and pins.
@@ -299,10 +357,41 @@ impl Cpu {
         self.debug_hits = other.debug_hits;
         self.shadow_at = other.shadow_at;
         self.nmi_pending = other.nmi_pending;
+        self.smi_pending = other.smi_pending;
+        self.watched = other.watched;
         self.restore_rf_on_fault = other.restore_rf_on_fault;
         self.single_step_suppressed = other.single_step_suppressed;
         self.mmu.flush_all();
         self.update_mode();
+    }
+
+    /// The line of memory around an address, for MONITOR.
+    pub(crate) fn watch(&mut self, address: PhysicalAddress) {
+        let line = PhysicalAddress(address.0 & !63);
+        let mut bytes = [0; 64];
+        self.mmu.memory().read(line, &mut bytes, &mut ());
+        self.watched = Some(Watched { line, bytes });
+    }
+
+    /// Whether the line that MONITOR watches has another content than then. (A store
+    /// of what was there already cannot be told, and changes nothing for who waits.)
+    pub(crate) fn watched_line_changed(&self) -> bool {
+        self.watched.is_some_and(|watched| {
+            let mut bytes = [0; 64];
+            let memory = self.mmu.memory();
+            memory.read(watched.line, &mut bytes, &mut ());
+            bytes != watched.bytes
+        })
+    }
+
+    /// Ends an MWAIT if what it waits for was written. Whether it did.
+    pub fn wake_if_written(&mut self) -> bool {
+        let wakes = self.state.activity == Activity::Halted && self.watched_line_changed();
+        if wakes {
+            self.state.activity = Activity::Running;
+            self.watched = None;
+        }
+        wakes
     }
 
     /// Whether a non-maskable interrupt is waiting.

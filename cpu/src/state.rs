@@ -6,6 +6,7 @@ use crate::flags::LazyFlags;
 use crate::fpu::Fpu;
 use crate::rflags::Rflags;
 use crate::segment::{DescriptorTable, Segment, SegmentRegister};
+use crate::smm::Smm;
 
 /// A general-purpose register, or one of two pseudo-registers that address
 /// computation reads: a constant zero and the address of the running block.
@@ -89,6 +90,9 @@ pub enum Activity {
     Halted,
     /// After a triple fault: waits for a reset.
     Shutdown,
+    /// After INIT, or a reset of one that does not start by itself: waits for a
+    /// start-up message.
+    WaitForStartUp,
 }
 
 /// The model-specific registers that hold plain state (SDM 4).
@@ -205,6 +209,8 @@ pub struct CpuState {
     pub vectors: [VectorRegister; 16],
     /// The address MONITOR armed, if any.
     pub monitor: Option<u64>,
+    /// System-management mode.
+    pub smm: Smm,
 }
 
 /// What the instruction before this one inhibits (SDM 3A, 6.8.3).
@@ -265,6 +271,7 @@ impl CpuState {
             fpu: Fpu::default(),
             vectors: [VectorRegister::default(); 16],
             monitor: None,
+            smm: Smm::default(),
         };
         state.gpr[Gpr::Rdx.index()] = u64::from(signature);
         state.segments[SegmentRegister::Cs as usize] = Segment::reset_code();

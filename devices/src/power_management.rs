@@ -6,9 +6,9 @@
 //! by which software asks for an SMI.
 //!
 //! Three decisions. There is no system management code in a machine that
-//! boots without firmware, or whose processor lacks that mode. So the board may
+//! boots without firmware, and SeaBIOS's leaves ACPI alone. So the board may
 //! name the two commands by which ACPI is switched on and off; the chip then
-//! does what that code would, and looks as if the code were there.
+//! does what that code would.
 //! Suspend to RAM is not announced and does nothing; the lighter sleep states
 //! wake at once. The end-of-SMI bit is kept but does not hold back an SMI.
 
@@ -424,11 +424,6 @@ impl Device for PowerManagement {
 
     fn reset(&mut self) {
         self.config.reset();
-        if self.acpi_commands.is_some() {
-            // Firmware that finds this bit set takes system management mode
-            // for set up, and leaves it alone.
-            self.config.write(offset::DEVACTB, &APMC_EN.to_le_bytes());
-        }
         self.block = mask_of(RESET);
         self.smbus.reset();
         self.apm = [0; 2];

@@ -41,6 +41,8 @@ pub(crate) struct ExitSite {
 pub(crate) struct Emitted {
     /// The bytes.
     pub(crate) code: Vec<u8>,
+    /// Offset of what is off the straight way.
+    pub(crate) cold: usize,
     /// The ways out; the number of each counts from the one the compiler was given.
     pub(crate) exits: Vec<ExitSite>,
     /// Instructions left to the interpreter.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use rax_cpu::Cpu;
 use rax_cpu::decode::Decoder;
 use rax_cpu::insn::Insn;
 use rax_cpu::ir::{self, Block, Op};
@@ -48,10 +49,7 @@ struct Counts {
 /// When the host gives no memory for a processor to decode with.
 pub fn dump(request: Request<'_>) -> Result<String, BareError> {
     let mut cpu = bare(request.bits, 0x1000)?;
-    // CR4.OSXSAVE, and x87, SSE and AVX state in XCR0.
-    cpu.state.cr4 |= 1 << 18;
-    cpu.state.xcr0 = 7;
-    cpu.update_mode();
+    prepare(&mut cpu);
     let mut decoder = Decoder::new(&cpu.model);
     let mut text = String::new();
     let mut counts = Counts::default();
@@ -92,6 +90,26 @@ pub fn dump(request: Request<'_>) -> Result<String, BareError> {
         counts.blocks, counts.insns, counts.before, counts.after, counts.host_bytes
     );
     Ok(text)
+}
+
+/// Host code alone, of the first block.
+///
+/// # Errors
+/// When there is none; why.
+pub fn host(request: Request<'_>) -> Result<Host, String> {
+    let mut cpu = bare(request.bits, 0x1000).map_err(|error| format!("{error:?}"))?;
+    prepare(&mut cpu);
+    let insns = Decoder::new(&cpu.model).decode_bytes(cpu.mode(), request.code);
+    let block = ir::lift(&insns).ok_or("not lifted")?;
+    host_code(&unit(&insns, request.address, cpu.mode()), &block)
+}
+
+/// Switches all units on.
+fn prepare(cpu: &mut Cpu) {
+    // CR4.OSXSAVE, and x87, SSE and AVX state in XCR0.
+    cpu.state.cr4 |= 1 << 18;
+    cpu.state.xcr0 = 7;
+    cpu.update_mode();
 }
 
 fn one_block(text: &mut String, mut block: Block, selection: Selection, counts: &mut Counts) {
@@ -159,12 +177,16 @@ fn findings(text: &mut String, block: &Block, needs: &Needs) {
 }
 
 /// Host code of a block.
-struct Host {
-    code: Vec<u8>,
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// The bytes.
+    pub code: Vec<u8>,
+    /// Offset of what is off the straight way.
+    pub cold: usize,
     /// Instructions that are left to the interpreter.
-    carried_out: u32,
+    pub carried_out: u32,
     /// Where it believes to be.
-    address: u64,
+    pub address: u64,
 }
 
 /// Where host code believes to be, behind the routines that all blocks share.
@@ -195,6 +217,7 @@ fn host_code(unit: &Unit, block: &Block) -> Result<Host, String> {
     let emitted = backend.compile(unit, block, address, 0);
     Ok(Host {
         code: emitted.code,
+        cold: emitted.cold,
         carried_out: emitted.carried_out,
         address,
     })

@@ -149,7 +149,9 @@ impl Lockstep {
             if self.map_generation != map_generation {
                 other.mmu.memory().follow_map(memory);
             }
-            let is_same = self.last == cpu.state && other.nmi_is_pending() == cpu.nmi_is_pending();
+            let is_same = self.last == cpu.state
+                && other.nmi_is_pending() == cpu.nmi_is_pending()
+                && other.smi_is_pending() == cpu.smi_is_pending();
             if !is_same {
                 other.follow(cpu);
             }

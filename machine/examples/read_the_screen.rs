@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let fittings = Fittings {
         floppies: vec![Some(media::floppy(&floppy)?)],
         vga: true,
-        vga_bios: load::default_vga_bios(),
+        vga_bios: load::find_vga_bios(),
         ..Fittings::default()
     };
     let mut machine = Machine::new(Config {

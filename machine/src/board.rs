@@ -15,6 +15,7 @@ use rax_devices::{
     ResetControl, Rtc, Serial, SystemLines, Time, Timed, VideoMemory,
 };
 
+use crate::handover::smbios::SmbiosString;
 use crate::memory_windows::{MemoryWindow, MemoryWindows};
 use crate::ports::{ChipId, Ports, PortsTaken};
 
@@ -22,6 +23,7 @@ mod adapters;
 mod interrupts;
 mod pci;
 mod screen;
+mod set_up;
 mod storage;
 
 pub use adapters::{NetworkAdapter, NetworkModel};
@@ -59,10 +61,14 @@ pub struct Fittings {
     pub seed: [u8; 32],
     /// What the CMOS memory holds, as (index, value).
     pub cmos: Vec<(u8, u8)>,
+    /// How many processors there are; zero is one, too.
+    pub processors: u16,
+    /// Strings of the SMBIOS tables, over the defaults.
+    pub smbios: Vec<SmbiosString>,
 }
 
 /// COM1 to COM4: first port and interrupt.
-const COM: [(u16, u32); 4] = [(0x3f8, 4), (0x2f8, 3), (0x3e8, 4), (0x2e8, 3)];
+pub(crate) const COM: [(u16, u32); 4] = [(0x3f8, 4), (0x2f8, 3), (0x3e8, 4), (0x2e8, 3)];
 
 /// The wire of PIRQA; B to D follow. Those below are the ISA interrupts.
 const FIRST_PIRQ: u32 = 16;
@@ -71,9 +77,11 @@ const HPET_ROUTES: [(u8, u32); 4] = [(20, 20), (21, 21), (22, 22), (23, 23)];
 /// The wire of SMI#.
 const SMI: u32 = 24;
 /// The interrupt of power management events.
-const SCI: u32 = 9;
+pub(crate) const SCI: u32 = 9;
+/// Where firmware puts the power management block.
+pub(crate) const PM_BASE: u16 = 0x600;
 /// APM commands that switch ACPI on and off.
-const ACPI_COMMANDS: (u8, u8) = (0xf1, 0xf0);
+pub(crate) const ACPI_COMMANDS: (u8, u8) = (0xf1, 0xf0);
 
 /// Bytes of video memory: all that the frame buffer's window shows.
 pub(crate) const VIDEO_BYTES: u64 = FRAME_BUFFER_BYTES;
@@ -84,18 +92,22 @@ pub(crate) const IO_APIC_BASE: u64 = 0xfec0_0000;
 pub(crate) const IO_APIC_ID: u8 = 15;
 /// Where every processor finds its local APIC.
 pub(crate) const LOCAL_APIC_BASE: u64 = 0xfee0_0000;
-const HPET_BASE: u64 = 0xfed0_0000;
-/// The bootstrap processor's local APIC. Its timer and the time-stamp counter
-/// count nanoseconds.
-const BOOTSTRAP_APIC: LocalApicModel = LocalApicModel {
-    id: 0,
-    is_bootstrap: true,
-    has_x2apic: true,
-    timer_hz: 1_000_000_000,
-    tsc_hz: 1_000_000_000,
-    base: LOCAL_APIC_BASE,
-    physical_bits: 52,
-};
+pub(crate) const HPET_BASE: u64 = 0xfed0_0000;
+/// The most processors: IDs and tables have room for these.
+pub const MOST_PROCESSORS: u16 = 64;
+
+/// A processor's local APIC. Its timer and the time-stamp counter count nanoseconds.
+const fn local_apic(id: u16) -> LocalApicModel {
+    LocalApicModel {
+        id: id as u32,
+        is_bootstrap: id == 0,
+        has_x2apic: true,
+        timer_hz: 1_000_000_000,
+        tsc_hz: 1_000_000_000,
+        base: LOCAL_APIC_BASE,
+        physical_bits: 52,
+    }
+}
 
 /// The I/O APIC's pin for an ISA interrupt: IRQ 0 comes in at pin 2, because
 /// IRQ 2 is the slave 8259.
@@ -121,6 +133,12 @@ pub struct Board {
     io_apic: IoApic,
     /// The processors' local APICs, the bootstrap processor's first.
     apics: Vec<LocalApic>,
+    /// The processor whose accesses these are, by its local APIC.
+    current: usize,
+    /// A message has reached a local APIC since somebody asked.
+    delivered: bool,
+    /// The power management function asks the bootstrap processor for an SMI.
+    smi_requested: bool,
     apic_bus: ApicQueue,
     smi: IrqInputs,
     config: ConfigMechanism,
@@ -168,7 +186,7 @@ impl Board {
         mut fittings: Fittings,
         video_memory: Box<dyn VideoMemory>,
     ) -> Result<Self, PortsTaken> {
-        let mut board = Self::bare();
+        let mut board = Self::bare(fittings.processors.clamp(1, MOST_PROCESSORS));
         fittings.cmos.extend(storage::cmos(&fittings));
         board.place_interrupt_controllers()?;
         board.place_pci()?;
@@ -229,7 +247,7 @@ impl Board {
     }
 
     /// A board with wires and the chips that it speaks to itself.
-    fn bare() -> Self {
+    fn bare(processors: u16) -> Self {
         let irqs = IrqLines::new();
         let apic_bus = ApicQueue::new();
         let system = SystemLines::new();
@@ -248,7 +266,12 @@ impl Board {
             pic: PicPair::new(Arc::clone(&irqs)),
             isa_bridge: IsaBridge::new(Arc::clone(&irqs), FIRST_PIRQ, isa),
             io_apic: IoApic::new(&irqs, pins, Box::new(apic_bus.clone())),
-            apics: vec![LocalApic::new(BOOTSTRAP_APIC, Box::new(apic_bus.clone()))],
+            apics: (0..processors)
+                .map(|id| LocalApic::new(local_apic(id), Box::new(apic_bus.clone())))
+                .collect(),
+            current: 0,
+            delivered: false,
+            smi_requested: false,
             apic_bus,
             smi: IrqInputs::new(&irqs),
             keyboard: I8042::new(irq(1), irq(12), system.clone()),

@@ -35,7 +35,18 @@ pub(crate) struct Bus {
     pub(crate) slice_deadline: Option<Time>,
     /// Something happened that the run loop must look at.
     pub(crate) attention: bool,
+    /// Which processors are in system management mode.
+    in_smm: Vec<bool>,
+    /// The count at which the present turn began, where processors take turns.
+    turn_start: u64,
+    /// Other processors have something to do.
+    pub(crate) others_run: bool,
+    /// The processor waits for another one: its turn is over.
+    pub(crate) turn_is_over: bool,
 }
+
+/// How long a turn is at least, though the processor only waits.
+const LEAST_TURN: u64 = 1000;
 
 /// What the processor sees, and says, without taking the bus.
 #[derive(Debug, Default)]
@@ -84,6 +95,10 @@ impl Bus {
     ) -> Self {
         let apic_bus = board.apic_bus();
         Self {
+            in_smm: vec![false; board.processors()],
+            turn_start: 0,
+            others_run: false,
+            turn_is_over: false,
             board,
             clock: Clock::default(),
             memory: BusMaster { memory, apic_bus },
@@ -128,19 +143,69 @@ impl Bus {
 
     /// After chips may have acted: A20, and whatever else concerns the machine.
     fn follow_lines(&mut self) {
-        let memory = &self.memory.memory;
-        memory.set_a20(self.board.system.a20());
-        if self.board.memory.take_change()
-            && let Err(error) = self.shadow.apply(memory, &self.board.memory)
-        {
-            log::error!("the memory below 1 MiB cannot be mapped: {error}");
+        if self.board.memory.take_change() {
+            self.map_shadow();
         }
+        let memory = &self.memory.memory;
+        let in_smm = self.in_smm.get(self.board.current()) == Some(&true);
+        memory.set_a20(self.board.system.a20() || in_smm);
         if let Some(frame_buffer) = &mut self.frame_buffer
             && let Err(error) = frame_buffer.follow(memory, self.board.frame_buffer())
         {
             log::error!("the frame buffer cannot be mapped: {error}");
         }
         self.attention |= self.board.has_signals();
+    }
+
+    fn map_shadow(&mut self) {
+        let in_smm = self.in_smm.get(self.board.current()) == Some(&true);
+        let memory = &self.memory.memory;
+        if let Err(error) = self.shadow.apply(memory, &self.board.memory, in_smm) {
+            log::error!("the memory below 1 MiB cannot be mapped: {error}");
+        }
+    }
+
+    /// A processor goes to system management mode, or comes back.
+    fn set_smm(&mut self, is_active: bool) {
+        if let Some(state) = self.in_smm.get_mut(self.board.current()) {
+            *state = is_active;
+        }
+        self.map_shadow();
+        self.follow_lines();
+    }
+
+    /// A processor is out of system management mode, by a reset or INIT.
+    pub(crate) fn leave_smm(&mut self, processor: usize) {
+        if let Some(state) = self.in_smm.get_mut(processor) {
+            *state = false;
+        }
+        self.map_shadow();
+        self.follow_lines();
+    }
+
+    /// From here on, what happens is this processor's doing.
+    pub(crate) fn set_current(&mut self, processor: usize) {
+        if processor != self.board.current() {
+            self.board.set_current(processor);
+            self.map_shadow();
+            self.follow_lines();
+        }
+    }
+
+    /// A turn begins at a count of instructions.
+    pub(crate) fn begin_turn(&mut self, instructions: u64) {
+        self.turn_start = instructions;
+        self.turn_is_over = false;
+    }
+
+    /// PAUSE: the turn ends, if it has lasted a while and others have something to do.
+    fn spins(&mut self) -> bool {
+        let least = self.turn_start.saturating_add(LEAST_TURN);
+        let instructions = self.levels.instructions.load(Ordering::Relaxed);
+        let waits = self.others_run && instructions >= least;
+        self.turn_is_over |= waits;
+        self.attention |= waits;
+        waits
     }
 
     fn after_write(&mut self) {
@@ -152,7 +217,9 @@ impl Bus {
             (Some(_), None) => true,
             (None, _) => false,
         };
-        self.attention |= earlier || self.board.has_request();
+        // An interrupt may be for a processor that waits for its turn.
+        let delivered = self.board.take_delivered() && self.in_smm.len() > 1;
+        self.attention |= earlier || delivered || self.board.has_request();
     }
 
     fn now(&self) -> Time {
@@ -188,16 +255,20 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// The processor's pins.
+/// A processor's pins.
 pub(crate) struct Pins {
     bus: Arc<Mutex<Bus>>,
     levels: Arc<Levels>,
+    /// How many processors there are.
+    processors: u32,
 }
 
 impl Pins {
     pub(crate) fn new(bus: &Arc<Mutex<Bus>>) -> Self {
+        let taken = lock(bus);
         Self {
-            levels: Arc::clone(&lock(bus).levels),
+            levels: Arc::clone(&taken.levels),
+            processors: taken.board.processors() as u32,
             bus: Arc::clone(bus),
         }
     }
@@ -274,7 +345,9 @@ impl Platform for Pins {
 
     fn clock_cycles(&mut self) -> u64 {
         // The time-stamp counter counts nanoseconds: 1 GHz.
-        self.bus().now().0
+        // A look at the clock changes nothing.
+        let bus = self.bus.lock().unwrap_or_else(PoisonError::into_inner);
+        bus.now().0
     }
 
     fn random(&mut self) -> u64 {
@@ -285,9 +358,21 @@ impl Platform for Pins {
         self.levels.attention.load(Ordering::Relaxed)
     }
 
+    fn spins(&mut self) -> bool {
+        self.processors > 1 && self.bus().spins()
+    }
+
+    fn set_smm(&mut self, is_active: bool) {
+        self.bus().set_smm(is_active);
+    }
+
     fn local_apic(&self) -> Option<LocalApicView> {
         let (base, id) = self.bus().board.local_apic()?;
-        Some(LocalApicView { base, id })
+        Some(LocalApicView {
+            base,
+            id,
+            processors: self.processors,
+        })
     }
 
     fn read_apic_msr(&mut self, register: u32) -> Option<u64> {

@@ -19,6 +19,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 use rax_jit::passes::Selection;
 
+use crate::handover::smbios::SmbiosString;
+
 pub use adapters::{Cable, NetworkOption, ParallelOption};
 pub use media::MediaOptions;
 pub(crate) use media::image;
@@ -70,6 +72,10 @@ pub struct RunOptions {
     pub network: Vec<NetworkOption>,
     /// Where the debug console's bytes go.
     pub debugcon: Option<PathBuf>,
+    /// How many processors there are.
+    pub cpus: u16,
+    /// Strings of the SMBIOS tables.
+    pub smbios: Vec<SmbiosString>,
     /// The processor model, one of those that were given to [`parse`].
     pub cpu: String,
     /// What carries out the instructions, if not what is fastest on this host.

@@ -1,12 +1,24 @@
-//! What the machine tells its firmware, as items and files of the fw_cfg device.
+//! What the machine tells its guests about itself: ACPI, SMBIOS and MultiProcessor
+//! tables and the memory map.
 //!
-//! QEMU Firmware Configuration (fw_cfg) Device specification, and the names
-//! that SeaBIOS and OVMF look for.
+//! Firmware gets it as items and files of the fw_cfg device, under the names that
+//! SeaBIOS and OVMF look for (QEMU Firmware Configuration (fw_cfg) Device
+//! specification). For a kernel that is booted without firmware, the tables are
+//! laid out where firmware would put them.
+
+mod acpi;
+mod blob;
+mod dsdt;
+pub mod smbios;
 
 use rax_devices::FwCfg;
 use rax_devices::fw_cfg::FwCfgError;
 
+pub(crate) use acpi::Machine;
+use smbios::SmbiosString;
+
 use crate::memory_map;
+use crate::mp_table::{self, mp_tables};
 
 /// Items that are known by their keys.
 mod key {
@@ -24,13 +36,23 @@ mod key {
 ///
 /// # Errors
 /// When an item is there already.
-pub(crate) fn describe(fw_cfg: &mut FwCfg, ram: u64, processors: u16) -> Result<(), FwCfgError> {
-    fw_cfg.add_item(key::RAM_SIZE, ram.to_le_bytes().to_vec())?;
+pub(crate) fn describe(
+    fw_cfg: &mut FwCfg,
+    machine: &Machine,
+    strings: &[SmbiosString],
+) -> Result<(), FwCfgError> {
+    fw_cfg.add_item(key::RAM_SIZE, machine.ram.to_le_bytes().to_vec())?;
     for key in [key::CPUS, key::MOST_CPUS] {
-        fw_cfg.add_item(key, processors.to_le_bytes().to_vec())?;
+        fw_cfg.add_item(key, machine.processors.to_le_bytes().to_vec())?;
     }
     fw_cfg.add_item(key::IRQ0_OVERRIDE, vec![1])?;
-    fw_cfg.add_file("etc/e820", e820(ram))?;
+    fw_cfg.add_file("etc/e820", e820(machine.ram))?;
+    for (name, content) in acpi::tables(machine).into_files() {
+        fw_cfg.add_file(name, content)?;
+    }
+    let (tables, anchor) = smbios::tables(machine, strings, 0);
+    fw_cfg.add_file("etc/smbios/smbios-tables", tables)?;
+    fw_cfg.add_file("etc/smbios/smbios-anchor", anchor)?;
     Ok(())
 }
 
@@ -44,4 +66,46 @@ fn e820(ram: u64) -> Vec<u8> {
         table.extend(RAM.to_le_bytes());
     }
     table
+}
+
+/// Bytes of the ROM that stands in for firmware.
+pub(crate) const STAND_IN_BYTES: usize = 0x1_0000;
+/// Where in it are the MultiProcessor tables, the SMBIOS entry point and its tables.
+const MP_TABLES: usize = 0x100;
+const SMBIOS_ANCHOR: usize = 0x2000;
+const SMBIOS_TABLES: usize = 0x2020;
+/// Where the processor starts after a reset, from the ROM's end.
+const RESET_VECTOR: usize = 16;
+/// HLT, and back to it: whoever comes here has nothing to run.
+const HALT: [u8; 3] = [0xf4, 0xeb, 0xfd];
+
+/// What firmware leaves behind for a kernel, where there was none.
+pub(crate) struct StandIn {
+    /// The ROM at the end of the first megabyte.
+    pub(crate) rom: Vec<u8>,
+    /// The ACPI tables and where they lie, if there is room.
+    pub(crate) acpi: Option<(u64, Vec<u8>)>,
+}
+
+/// Lays the tables out.
+pub(crate) fn stand_in(
+    machine: &Machine,
+    processors: &[mp_table::Processor],
+    strings: &[SmbiosString],
+) -> StandIn {
+    let mut rom = vec![0; STAND_IN_BYTES];
+    let base = memory_map::RSDP as usize;
+    let mut put = |at: usize, bytes: &[u8]| rom[at..at + bytes.len()].copy_from_slice(bytes);
+    let acpi = memory_map::acpi_tables(machine.ram).map(|place| {
+        let (tables, rsdp) = acpi::tables(machine).place(place.start);
+        debug_assert!(tables.len() as u64 <= place.end - place.start);
+        put(0, &rsdp);
+        (place.start, tables)
+    });
+    put(MP_TABLES, &mp_tables((base + MP_TABLES) as u32, processors));
+    let (tables, anchor) = smbios::tables(machine, strings, (base + SMBIOS_TABLES) as u32);
+    put(SMBIOS_ANCHOR, &anchor);
+    put(SMBIOS_TABLES, &tables);
+    put(STAND_IN_BYTES - RESET_VECTOR, &HALT);
+    StandIn { rom, acpi }
 }

@@ -9,15 +9,16 @@ use rax_devices::fw_cfg::FwCfgError;
 use rax_devices::{Disc, Floppy, Frame, TextScreen, Time};
 use rax_mmu::{HostRamError, MapError, Mmu, NotRam, PhysicalAddress, PhysicalMemory};
 
-use crate::board::{Board, Fittings, Place};
+use crate::board::{Board, COM, Fittings, MOST_PROCESSORS, Place};
 use crate::bus::{Bus, Pins};
-use crate::handover;
+use crate::handover::{self, smbios::SmbiosString};
 use crate::host::{Gesture, MouseMove};
 use crate::keys::{self, KeyError, KeyEvent};
 use crate::load::{BootImage, Descriptors, Start};
 use crate::memory_map::{self, Shadow};
-use crate::mp_table::{Processor, mp_tables};
+use crate::mp_table::Processor;
 use crate::ports::PortsTaken;
+use crate::turns::Turns;
 use crate::video_memory::FrameBuffer;
 
 /// What a machine is made of.
@@ -69,12 +70,18 @@ pub enum BuildError {
 
 /// A PC.
 pub struct Machine {
-    /// Its processor.
+    /// Its processor. With several, the one whose turn it is; the bootstrap
+    /// processor, while the machine does not run. Its count of instructions is the
+    /// machine's.
     pub cpu: Box<Cpu>,
     pub(crate) engine: Box<dyn Engine>,
+    /// The other processors.
+    pub(crate) turns: Turns,
     pub(crate) bus: Arc<Mutex<Bus>>,
     memory: Arc<PhysicalMemory>,
     boot: Boot,
+    description: handover::Machine,
+    smbios: Vec<SmbiosString>,
 }
 
 impl Machine {
@@ -89,10 +96,12 @@ impl Machine {
             boot,
             mut fittings,
         } = config;
-        let rom_bytes = match &boot {
-            Boot::Rom(image) => image.len() as u64,
-            Boot::Image(_) => 0,
+        let stand_in = [0; handover::STAND_IN_BYTES];
+        let rom: &[u8] = match &boot {
+            Boot::Rom(image) => image,
+            Boot::Image(_) => &stand_in,
         };
+        let rom_bytes = rom.len() as u64;
         let reserve = memory_map::reservation(ram, rom_bytes);
         let memory = PhysicalMemory::new(reserve).map_err(|source| BuildError::Reserve {
             mib: ram >> 20,
@@ -100,14 +109,17 @@ impl Machine {
         })?;
         let memory = Arc::new(memory);
         memory_map::map_ram(&memory, ram)?;
-        if let Boot::Rom(image) = &boot {
-            memory_map::map_rom(&memory, image)?;
-        }
-        let shadow = Shadow::new(&memory, rom_bytes)?;
+        memory_map::map_rom(&memory, rom)?;
+        let description = handover::Machine {
+            ram,
+            processors: fittings.processors.clamp(1, MOST_PROCESSORS),
+            serial_ports: fittings.serial.len().min(COM.len()) as u8,
+        };
+        let smbios = std::mem::take(&mut fittings.smbios);
         fittings.cmos.extend(memory_map::cmos(ram));
         if let Boot::Rom(_) = &boot {
             let fw_cfg = fittings.fw_cfg.get_or_insert_default();
-            handover::describe(fw_cfg, ram, 1)?;
+            handover::describe(fw_cfg, &description, &smbios)?;
         }
         let seed = fittings.seed;
         let (board, frame_buffer) = if fittings.vga {
@@ -117,25 +129,45 @@ impl Machine {
         } else {
             (Board::pc(fittings)?, None)
         };
+        let shadow = Shadow::new(&memory, rom_bytes, &board.memory)?;
         let bus = Bus::new(board, Arc::clone(&memory), shadow, frame_buffer, seed);
         let bus = Arc::new(Mutex::new(bus));
-        let pins = Box::new(Pins::new(&bus));
-        let cpu = Cpu::new(model, Mmu::new(Arc::clone(&memory)), pins);
+        let processor = || {
+            let pins = Box::new(Pins::new(&bus));
+            Cpu::new(model, Mmu::new(Arc::clone(&memory)), pins)
+        };
+        let cpu = processor();
         let engine = Box::new(Interpreter::new(&cpu));
+        let others = (1..description.processors).map(|_| processor());
         let mut machine = Self {
             cpu,
             engine,
+            turns: Turns::new(others),
             bus,
             memory,
             boot,
+            description,
+            smbios,
         };
         machine.power_on()?;
         Ok(machine)
     }
 
-    /// Replaces the engine that carries out instructions.
+    /// Replaces the engine that carries out the bootstrap processor's instructions.
     pub fn set_engine(&mut self, engine: Box<dyn Engine>) {
         self.engine = engine;
+    }
+
+    /// Replaces the engines of all processors.
+    pub fn set_engines(&mut self, mut make: impl FnMut(&Cpu) -> Box<dyn Engine>) {
+        self.engine = make(&self.cpu);
+        self.turns.set_engines(make);
+    }
+
+    /// How many processors there are.
+    #[must_use]
+    pub const fn processors(&self) -> u16 {
+        self.description.processors
     }
 
     /// Guest memory.
@@ -248,8 +280,16 @@ impl Machine {
     /// # Errors
     /// When the boot image does not fit.
     pub fn reset(&mut self) -> Result<(), BuildError> {
-        crate::bus::lock(&self.bus).board.reset();
+        self.give_turn(0);
+        {
+            let mut bus = crate::bus::lock(&self.bus);
+            bus.board.reset();
+            for processor in 0..usize::from(self.description.processors) {
+                bus.leave_smm(processor);
+            }
+        }
         self.cpu.reset();
+        self.turns.reset();
         if matches!(self.boot, Boot::Image(_)) {
             // There is no firmware to clear or keep memory; a loader expects it clear.
             for region in self.memory.ram_regions() {
@@ -268,22 +308,46 @@ impl Machine {
             self.memory
                 .load_image(PhysicalAddress(chunk.address), &chunk.bytes)?;
         }
-        // What firmware would have done before a loader runs.
+        let start = image.start;
+        self.stand_in_for_firmware()?;
+        self.start_at(start);
+        Ok(())
+    }
+
+    /// What firmware would have done before a loader runs.
+    fn stand_in_for_firmware(&mut self) -> Result<(), BuildError> {
         crate::bus::lock(&self.bus)
             .board
             .show_text(&rax_firmware::video::text_font());
         let [signature, _, _, features] = self.cpu.cpuid(1, 0);
-        let bootstrap = Processor {
-            apic_id: 0,
-            is_bootstrap: true,
+        let processor = |apic_id: u16| Processor {
+            apic_id: apic_id as u8,
+            is_bootstrap: apic_id == 0,
             signature,
             features,
         };
-        let tables = mp_tables(memory_map::EBDA as u32, &[bootstrap]);
-        let place = PhysicalAddress(memory_map::EBDA);
-        self.memory.load_image(place, &tables)?;
-        self.cpu.init_memory_types(memory_map::LOW_LIMIT);
-        match image.start {
+        let processors: Vec<_> = (0..self.processors()).map(processor).collect();
+        let stand_in = handover::stand_in(&self.description, &processors, &self.smbios);
+        let rom = PhysicalAddress(memory_map::FOUR_GIB - stand_in.rom.len() as u64);
+        self.memory.load_image(rom, &stand_in.rom)?;
+        if let Some((place, tables)) = stand_in.acpi {
+            self.memory.load_image(PhysicalAddress(place), &tables)?;
+        }
+        for number in 0..usize::from(self.processors()) {
+            if let Some(cpu) = self.processor(number) {
+                cpu.init_memory_types(memory_map::LOW_LIMIT);
+            }
+        }
+        let instructions = self.cpu.state.instructions;
+        let mut bus = crate::bus::lock(&self.bus);
+        let now = bus.clock.now(instructions);
+        bus.board.set_up(now);
+        Ok(())
+    }
+
+    /// The processor as a loader leaves it.
+    fn start_at(&mut self, start: Start) {
+        match start {
             Start::ResetVector => {}
             Start::Protected32 {
                 entry,
@@ -319,7 +383,6 @@ impl Machine {
             }
         }
         self.cpu.update_mode();
-        Ok(())
     }
 }
 

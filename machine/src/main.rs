@@ -32,6 +32,9 @@ use rax_mmu::HostRamError;
 /// The start of virtual time's calendar: 2024-01-01, so that a run repeats on any day.
 const VIRTUAL_START: i64 = 1_704_067_200;
 
+/// What a processor's compiled code may take at least, however many share the cache.
+const LEAST_JIT_CACHE: usize = 8 << 20;
+
 /// Why a run could not start.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -304,8 +307,10 @@ fn set_engine(
     options: &RunOptions,
     machine: &mut Machine,
 ) -> Result<(Verdict, Option<Report>), Failure> {
+    // Each processor has code of its own.
+    let share = options.jit_cache_bytes / usize::from(options.cpus.max(1));
     let compiler = rax_jit::Options {
-        cache_bytes: options.jit_cache_bytes,
+        cache_bytes: share.max(LEAST_JIT_CACHE.min(options.jit_cache_bytes)),
         ..rax_jit::Options::default()
     };
     match options.engine {
@@ -313,7 +318,14 @@ fn set_engine(
         wanted @ (None | Some(Engine::Jit)) => match Jit::new(&machine.cpu, compiler) {
             Ok(jit) => {
                 let report = jit.report();
-                machine.set_engine(Box::new(jit));
+                let mut first = Some(jit);
+                machine.set_engines(|cpu| match first.take() {
+                    Some(jit) => Box::new(jit),
+                    None => match Jit::new(cpu, compiler) {
+                        Ok(jit) => Box::new(jit),
+                        Err(_) => Box::new(Interpreter::new(cpu)),
+                    },
+                });
                 return Ok((Verdict::default(), Some(report)));
             }
             // Where nothing can be compiled, nobody expects it.
@@ -362,7 +374,7 @@ fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
         modules: &modules,
         command_line: &options.append,
         memory: &memory_map::ranges(memory),
-        rsdp: None,
+        rsdp: memory_map::root_pointer(memory),
         has_vga: options.screen.vga == VgaModel::Std,
         has_long_mode: model.has_long_mode(),
     })?;
@@ -375,20 +387,26 @@ fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
     match &options.bios {
         Some(BiosOption::File(path)) => load::read_firmware(path),
         Some(BiosOption::SeaBios) => load::read_firmware(&load::find_seabios()?),
-        None if media => load::read_firmware(&load::find_seabios()?),
-        Some(BiosOption::Builtin) | None => Ok(rax_test_roms::self_check()),
+        Some(BiosOption::Builtin) => Ok(rax_firmware::system::image()),
+        None if media => Ok(rax_firmware::system::image()),
+        None => Ok(rax_test_roms::self_check()),
     }
 }
 
 /// What is plugged into the board, and the host's side of it.
 fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failure> {
     let vga_bios = match &options.screen.vga_bios {
-        Some(BiosOption::File(path)) => Some(load::vga_bios(path)?),
-        Some(BiosOption::SeaBios) => Some(load::find_vga_bios()?),
-        Some(BiosOption::Builtin) | None => load::default_vga_bios(),
+        Some(path) => Some(load::vga_bios(path)?),
+        // SeaBIOS comes with a VGA BIOS of its own.
+        None if options.bios == Some(BiosOption::SeaBios) => {
+            load::find_vga_bios().or_else(|| Some(rax_firmware::video::image()))
+        }
+        None => Some(rax_firmware::video::image()),
     };
     let mut fittings = Fittings {
         debug_exit: options.debug_exit,
+        processors: options.cpus,
+        smbios: options.smbios.clone(),
         vga: options.screen.vga == VgaModel::Std,
         vga_bios,
         ..Fittings::default()

@@ -1,7 +1,10 @@
 //! Where RAM and ROM lie in a PC's physical address space.
 
 use rax_devices::MemoryLines;
-use rax_mmu::{MapError, PhysicalAddress, PhysicalMemory, RamBlock};
+use rax_devices::host_bridge::Segment;
+use std::ops::Range;
+
+use rax_mmu::{MapError, PhysicalAddress, PhysicalMemory, RamBlock, Target};
 
 use crate::board::VIDEO_BYTES;
 use crate::load::{MemoryKind, MemoryRange};
@@ -9,12 +12,16 @@ use crate::load::{MemoryKind, MemoryRange};
 /// End of conventional memory.
 const CONVENTIONAL_END: u64 = 0xa_0000;
 /// What firmware keeps at its end for itself (the extended BIOS data area).
-pub(crate) const EBDA: u64 = 0x9_fc00;
+const EBDA: u64 = 0x9_fc00;
+/// Where ACPI's root pointer is if there is no firmware.
+pub(crate) const RSDP: u64 = 0xf_0000;
+/// Bytes for the ACPI tables then, at the end of RAM below 4 GiB.
+const ACPI_BYTES: u64 = 0x1_0000;
 /// Where extended memory begins.
 const EXTENDED: u64 = 0x10_0000;
 /// RAM below 4 GiB ends here at the latest: devices live above.
 pub(crate) const LOW_LIMIT: u64 = 0xc000_0000;
-const FOUR_GIB: u64 = 1 << 32;
+pub(crate) const FOUR_GIB: u64 = 1 << 32;
 /// System management memory, at the end of conventional memory.
 const SMRAM_BYTES: u64 = 0x2_0000;
 /// The largest ROM that also appears below 1 MiB.
@@ -24,7 +31,7 @@ const ROM_WINDOW: u64 = 0x2_0000;
 #[must_use]
 pub fn reservation(ram: u64, rom: u64) -> u64 {
     let rom = rom.next_multiple_of(EXTENDED) + EXTENDED;
-    ram + rom + (EXTENDED - CONVENTIONAL_END) + VIDEO_BYTES
+    ram + rom + (EXTENDED - CONVENTIONAL_END) + LARGEST_SEGMENT + VIDEO_BYTES
 }
 
 /// Puts `ram` bytes of RAM where a PC has it.
@@ -74,51 +81,116 @@ pub fn map_rom(memory: &PhysicalMemory, image: &[u8]) -> Result<(), MapError> {
 pub struct Shadow {
     /// From the end of conventional memory to 1 MiB.
     ram: RamBlock,
+    /// What is read where there is neither RAM nor ROM, but writes reach RAM.
+    blank: RamBlock,
     /// Bytes of ROM that appear below 1 MiB.
     rom_bytes: u64,
+    /// What is mapped now: the host bridge's segments, then system management memory.
+    mapped: [Target; SEGMENTS + 1],
 }
 
+/// Segments with attributes of their own.
+const SEGMENTS: usize = 13;
+/// Bytes of the largest.
+const LARGEST_SEGMENT: u64 = 0x1_0000;
+
 impl Shadow {
-    /// Sets the RAM apart; `rom_bytes` is the size of the firmware image.
+    /// Sets the RAM apart; `rom_bytes` is the size of the firmware image, which is
+    /// mapped. `lines` say what segments there are.
     ///
     /// # Errors
     /// When the reservation is too small.
-    pub fn new(memory: &PhysicalMemory, rom_bytes: u64) -> Result<Self, MapError> {
-        Ok(Self {
-            ram: memory.allocate_block(EXTENDED - CONVENTIONAL_END)?,
+    pub fn new(
+        memory: &PhysicalMemory,
+        rom_bytes: u64,
+        lines: &MemoryLines,
+    ) -> Result<Self, MapError> {
+        let ram = memory.allocate_block(EXTENDED - CONVENTIONAL_END)?;
+        let blank = memory.allocate_block(LARGEST_SEGMENT)?;
+        memory.fill_block(blank, 0xff);
+        let mut shadow = Self {
+            ram,
+            blank,
             rom_bytes: rom_bytes.min(ROM_WINDOW),
-        })
+            mapped: [Target::Mmio; SEGMENTS + 1],
+        };
+        // The ROM is mapped there already.
+        let closed = lines.segments().map(|segment| Segment {
+            reads_ram: false,
+            writes_ram: false,
+            ..segment
+        });
+        for (number, segment) in closed.iter().enumerate() {
+            shadow.mapped[number] = shadow.segment(segment);
+        }
+        Ok(shadow)
     }
 
-    /// Maps what the host bridge says. RAM that can be written but not read
-    /// is not mapped: the map has no such thing, and writes to it are lost.
+    /// Maps what the host bridge says; `in_smm` if the processor whose accesses
+    /// count is in system management mode. (Whether data accesses shall not see
+    /// that mode's memory is not looked at.) Only what differs is mapped anew, in
+    /// one change.
     ///
     /// # Errors
     /// When a range is no range of pages, which the host bridge's are.
-    pub fn apply(&self, memory: &PhysicalMemory, lines: &MemoryLines) -> Result<(), MapError> {
-        let part = |start: u64, bytes: u64| {
-            let offset = start - CONVENTIONAL_END;
-            offset..offset + bytes
+    pub fn apply(
+        &mut self,
+        memory: &PhysicalMemory,
+        lines: &MemoryLines,
+        in_smm: bool,
+    ) -> Result<(), MapError> {
+        let smram = lines.smram();
+        let management = if smram.open || (smram.enabled && in_smm) {
+            Target::Block(self.ram, 0)
+        } else {
+            Target::Mmio
         };
-        for segment in lines.segments() {
-            let (start, bytes) = (PhysicalAddress(segment.start), segment.bytes);
-            if segment.reads_ram {
-                let range = part(segment.start, bytes);
-                memory.map_block(start, self.ram, range, !segment.writes_ram)?;
-            } else if segment.start >= EXTENDED - self.rom_bytes {
-                let high = PhysicalAddress(FOUR_GIB - EXTENDED + segment.start);
-                memory.alias(high, start, bytes, true)?;
-            } else {
-                memory.unmap(start, bytes)?;
+        let segments = lines.segments();
+        let wanted = segments
+            .iter()
+            .map(|segment| (segment.start, segment.bytes, self.segment(segment)))
+            .chain([(CONVENTIONAL_END, SMRAM_BYTES, management)]);
+        let mut mapped = self.mapped;
+        let mut pieces = Vec::new();
+        for (present, (start, bytes, target)) in mapped.iter_mut().zip(wanted) {
+            if *present != target {
+                *present = target;
+                pieces.push((PhysicalAddress(start), bytes, target));
             }
         }
-        let smram = PhysicalAddress(CONVENTIONAL_END);
-        if lines.smram().open {
-            memory.map_block(smram, self.ram, 0..SMRAM_BYTES, false)
-        } else {
-            memory.unmap(smram, SMRAM_BYTES)
+        if !pieces.is_empty() {
+            memory.remap(&pieces)?;
+            self.mapped = mapped;
+        }
+        Ok(())
+    }
+
+    /// What a segment leads to.
+    fn segment(&self, segment: &Segment) -> Target {
+        let at = segment.start - CONVENTIONAL_END;
+        let has_rom = segment.start >= EXTENDED - self.rom_bytes;
+        let rom = PhysicalAddress(FOUR_GIB - EXTENDED + segment.start);
+        match (segment.reads_ram, segment.writes_ram) {
+            (true, true) => Target::Block(self.ram, at),
+            (true, false) => Target::ReadOnlyBlock(self.ram, at),
+            (false, true) if has_rom => Target::Split(rom, self.ram, at),
+            (false, true) => Target::SplitBlocks(self.blank, self.ram, at),
+            (false, false) if has_rom => Target::ReadOnly(rom),
+            (false, false) => Target::Mmio,
         }
     }
+}
+
+/// Where the ACPI tables are for a kernel without firmware; none if RAM is scarce.
+pub(crate) fn acpi_tables(ram: u64) -> Option<Range<u64>> {
+    let end = ram.min(LOW_LIMIT);
+    (end >= 2 * EXTENDED).then(|| end - ACPI_BYTES..end)
+}
+
+/// Where a kernel that is booted without firmware finds ACPI's root pointer.
+#[must_use]
+pub fn root_pointer(ram: u64) -> Option<u64> {
+    acpi_tables(ram).map(|_| RSDP)
 }
 
 /// What a loader may use, as a BIOS would tell it.
@@ -130,7 +202,10 @@ pub fn ranges(ram: u64) -> Vec<MemoryRange> {
         range(EBDA, CONVENTIONAL_END, MemoryKind::Reserved),
         range(0xf_0000, EXTENDED, MemoryKind::Reserved),
     ];
-    if ram > EXTENDED {
+    if let Some(tables) = acpi_tables(ram) {
+        ranges.push(range(EXTENDED, tables.start, MemoryKind::Ram));
+        ranges.push(range(tables.start, tables.end, MemoryKind::AcpiNvs));
+    } else if ram > EXTENDED {
         ranges.push(range(EXTENDED, ram.min(LOW_LIMIT), MemoryKind::Ram));
     }
     ranges.push(range(FOUR_GIB - ROM_WINDOW, FOUR_GIB, MemoryKind::Reserved));
@@ -164,7 +239,63 @@ pub fn cmos(ram: u64) -> Vec<(u8, u8)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{cmos, ranges};
+    use rax_devices::conformance::Probe;
+    use rax_devices::{HostBridge, MemoryLines};
+    use rax_mmu::{PhysicalAddress, PhysicalMemory};
+
+    use super::{Shadow, cmos, map_rom, ranges, reservation};
+
+    #[test]
+    fn shadow_ram_is_written_under_the_rom_and_outlives_changes() {
+        let image = vec![0x5a; 0x2_0000];
+        let memory = PhysicalMemory::new(reservation(0, image.len() as u64)).unwrap();
+        map_rom(&memory, &image).unwrap();
+        let lines = MemoryLines::new();
+        let mut bridge = HostBridge::new(lines.clone());
+        let mut shadow = Shadow::new(&memory, image.len() as u64, &lines).unwrap();
+        let mut set = |register: u8, value: u8, in_smm: bool| {
+            Probe::new(&mut bridge).config_write(register, &[value]);
+            let before = memory.generation();
+            shadow.apply(&memory, &lines, in_smm).unwrap();
+            memory.generation() - before
+        };
+        let byte = |address| {
+            let mut byte = [0];
+            memory.read(PhysicalAddress(address), &mut byte, &mut ());
+            byte[0]
+        };
+        let put = |address, value| memory.write(PhysicalAddress(address), &[value], &mut ());
+        // Nothing open: the ROM, and nothing.
+        assert_eq!(set(0x59, 0, false), 0);
+        put(0xf_1234, 1);
+        assert_eq!((byte(0xf_1234), byte(0xc_1234)), (0x5a, 0xff));
+        // Writes only, as firmware copies itself; then reads too.
+        assert_eq!(set(0x59, 0x20, false), 1);
+        assert_eq!(set(0x5a, 0x22, false), 1);
+        for address in [0xf_1234, 0xc_1234] {
+            put(address, 7);
+        }
+        assert_eq!((byte(0xf_1234), byte(0xc_1234)), (0x5a, 0xff));
+        set(0x59, 0x10, false);
+        set(0x5a, 0x11, false);
+        for address in [0xf_1234, 0xc_1234] {
+            put(address, 9);
+            assert_eq!(byte(address), 7);
+        }
+        set(0x59, 0, false);
+        assert_eq!(byte(0xf_1234), 0x5a);
+        set(0x59, 0x30, false);
+        assert_eq!(byte(0xf_1234), 7);
+        // System management memory: open to all, then in that mode only.
+        set(0x72, 0x48, false);
+        put(0xa_8000, 3);
+        assert_eq!(byte(0xa_8000), 3);
+        assert_eq!(set(0x72, 0x08, false), 1);
+        assert_eq!(byte(0xa_8000), 0xff);
+        assert_eq!(set(0x72, 0x08, true), 1);
+        assert_eq!(byte(0xa_8000), 3);
+        assert_eq!(set(0x72, 0x08, true), 0);
+    }
 
     #[test]
     fn ranges_are_sorted_and_apart() {

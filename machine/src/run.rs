@@ -100,12 +100,13 @@ pub trait Watcher {
 impl Machine {
     /// Runs until something ends the run.
     pub fn run(&mut self, pace: &Pace, watcher: &mut dyn Watcher) -> End {
-        let end = self.run_slices(pace, watcher);
+        let end = self.run_turns(pace, watcher);
+        self.give_turn(0);
         watcher.last_look(self);
         end
     }
 
-    fn run_slices(&mut self, pace: &Pace, watcher: &mut dyn Watcher) -> End {
+    fn run_turns(&mut self, pace: &Pace, watcher: &mut dyn Watcher) -> End {
         let host = HostClock::start();
         let mut pacer = Pacer {
             pace,
@@ -115,6 +116,7 @@ impl Machine {
             screenshots: 0,
             slice: REAL_SLICE,
         };
+        let mut turn_is_over = true;
         loop {
             if let Some(end) = pacer.look(self) {
                 return end;
@@ -125,6 +127,13 @@ impl Machine {
             if let Some(end) = pacer.call(self, watcher) {
                 return end;
             }
+            if self.turns.are_taken() && !self.next_turn(turn_is_over) {
+                turn_is_over = true;
+                if let Some(end) = pacer.idle(self, watcher) {
+                    return end;
+                }
+                continue;
+            }
             let until = pacer.slice_end(self, watcher.next_look());
             let stop = if watcher.single_steps() {
                 watcher.before(self);
@@ -132,9 +141,12 @@ impl Machine {
             } else {
                 self.engine.run(&mut self.cpu, until)
             };
+            turn_is_over =
+                self.cpu.state.instructions >= self.turns.end() || lock(&self.bus).turn_is_over;
             match stop {
                 Stop::Budget | Stop::Attention => {}
                 Stop::Diverged => return End::Diverged,
+                Stop::Halted if self.turns.are_taken() => turn_is_over = true,
                 Stop::Halted => {
                     if let Some(end) = pacer.idle(self, watcher) {
                         return end;
@@ -155,19 +167,17 @@ impl Machine {
 
     /// What the guest asked the machine for.
     fn requests(&mut self, pace: &Pace) -> Option<End> {
-        let (status, power_off, reset) = {
+        let has_signals = {
             let mut bus = lock(&self.bus);
             bus.attention = false;
+            bus.board.has_signals()
+        };
+        if has_signals {
+            self.deliver_signals();
+        }
+        let (status, power_off, reset) = {
+            let mut bus = lock(&self.bus);
             let board = &mut bus.board;
-            if board.has_signals() {
-                let signals = board.take_signals();
-                if signals.nmi {
-                    self.cpu.assert_nmi();
-                }
-                if signals.init {
-                    board.system.request_reset(ResetKind::Processor);
-                }
-            }
             if !board.has_request() {
                 return None;
             }
@@ -185,6 +195,39 @@ impl Machine {
             return Some(End::Reset);
         }
         self.reset().err().map(End::Build)
+    }
+}
+
+/// What comes to processors besides ordinary interrupts.
+impl Machine {
+    fn deliver_signals(&mut self) {
+        for number in 0..usize::from(self.processors()) {
+            let signals = lock(&self.bus).board.take_signals(number);
+            if signals.init {
+                let mut bus = lock(&self.bus);
+                if number == 0 {
+                    bus.board.system.request_reset(ResetKind::Processor);
+                } else {
+                    bus.leave_smm(number);
+                }
+            }
+            let Some(cpu) = self.processor(number) else {
+                continue;
+            };
+            if signals.init && number != 0 {
+                cpu.init();
+                cpu.wait_for_start_up();
+            }
+            if signals.nmi {
+                cpu.assert_nmi();
+            }
+            if signals.smi {
+                cpu.assert_smi();
+            }
+            if let Some(page) = signals.start_up {
+                cpu.start_up(page);
+            }
+        }
     }
 }
 
@@ -286,6 +329,9 @@ impl Pacer<'_> {
             ClockSource::Virtual => VIRTUAL_SLICE,
         };
         let mut until = instructions.saturating_add(slice);
+        if machine.turns.are_taken() {
+            until = until.min(machine.turns.end());
+        }
         let deadline = bus.next_deadline().into_iter().chain(next_look).min();
         if let Some(deadline) = deadline {
             until = until.min(bus.clock.instructions_at(deadline));
@@ -298,7 +344,7 @@ impl Pacer<'_> {
 
     /// The processor waits for an interrupt: so do we.
     fn idle(&mut self, machine: &mut Machine, watcher: &dyn Watcher) -> Option<End> {
-        if !machine.cpu.can_be_woken() {
+        if !machine.can_be_woken() {
             return Some(End::Halted);
         }
         let instructions = machine.cpu.state.instructions;

@@ -3,13 +3,20 @@
 //! Whoever translates guest code marks the bytes it read. A page with a mark
 //! gets no write tag in any TLB, so each store to it takes the slow path and
 //! arrives here; so do stores by DMA. A store that overlaps a marked granule
-//! is put on a list, from which the translator learns what to throw away. A
+//! is put on a list, from which the translators learn what to throw away. A
 //! store beside the code only costs the slow path: DOS programs mix both.
+//!
+//! Every processor has its translator, and reads the list at its own pace, with
+//! a [`CodeCursor`]. The first that learns of a store clears the page's marks
+//! and marks anew what it keeps. From then on nobody is told of stores to what
+//! others had translated from that page, so they forget all of it. Code also
+//! goes when its address comes to lead to other memory ([`CodeMarks::note_move`]).
 //!
 //! Marks belong to the backing, not to the physical address: code that is
 //! mapped twice is found through either address.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::address::{PAGE_SIZE, PhysicalAddress};
@@ -27,14 +34,82 @@ const CHUNK_PAGES: usize = 512;
 /// The granules of 2 MiB, made when the first code is found there.
 type Chunk = OnceLock<Box<[Granules; CHUNK_PAGES]>>;
 
+/// How many events are kept for those who come late; who comes later still
+/// forgets everything.
+const MOST_EVENTS: usize = 4096;
+
+/// Something that happened to code.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// A store, by offset in the backing.
+    Store {
+        offset: u64,
+        bytes: u64,
+        /// Somebody has learnt of it.
+        is_known: bool,
+    },
+    /// A range of addresses leads elsewhere now.
+    Move { start: u64, bytes: u64 },
+}
+
+/// The events of late, numbered from the first ever.
+#[derive(Debug, Default)]
+struct Events {
+    /// The number of the first one kept.
+    first: u64,
+    kept: VecDeque<Event>,
+}
+
+impl Events {
+    fn next(&self) -> u64 {
+        self.first + self.kept.len() as u64
+    }
+
+    fn push(&mut self, event: Event) {
+        if self.kept.len() >= MOST_EVENTS {
+            self.kept.pop_front();
+            self.first += 1;
+        }
+        self.kept.push_back(event);
+    }
+}
+
+/// How far somebody has read the list of what happened to code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CodeCursor(u64);
+
+/// What happened to translated code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeChange {
+    /// A store. What was translated from these bytes is to be forgotten; what
+    /// else was translated from their pages is to be kept and marked again,
+    /// after [`CodePages::clear_page`] for each of them.
+    Written(PhysicalAddress, u64),
+    /// Everything translated from these pages is to be forgotten, and marks are
+    /// to be left alone.
+    Gone(PhysicalAddress, u64),
+}
+
+/// What a processor has to forget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CodeChanges {
+    /// All that it has translated: it comes too late for details.
+    All,
+    /// These.
+    Some(Vec<CodeChange>),
+}
+
 /// The marks, by offset in the backing.
 #[derive(Debug)]
 pub(crate) struct CodeMarks {
     pages: Box<[AtomicU64]>,
     /// Looked at by each store to a page with code, so without a lock.
     chunks: Box<[Chunk]>,
-    writes: Mutex<Vec<(u64, u64)>>,
-    has_writes: AtomicBool,
+    events: Mutex<Events>,
+    /// The number of the next event.
+    next_event: AtomicU64,
+    /// How often a page that held no code came to hold some.
+    generation: AtomicU64,
 }
 
 impl CodeMarks {
@@ -44,8 +119,9 @@ impl CodeMarks {
         Self {
             pages: bitmap(bytes),
             chunks: chunks.map(|_| OnceLock::new()).collect(),
-            writes: Mutex::default(),
-            has_writes: AtomicBool::new(false),
+            events: Mutex::default(),
+            next_event: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
         }
     }
 
@@ -127,7 +203,9 @@ impl CodeMarks {
                 clear(chunk.iter());
             }
         }
-        self.take_writes();
+        let mut events = lock(&self.events);
+        events.first = events.next();
+        events.kept.clear();
     }
 
     /// Takes note of a store of `bytes` bytes.
@@ -145,19 +223,53 @@ impl CodeMarks {
         if !self.page_overlaps(page, first, last) {
             return;
         }
-        let (start, bytes) = (page + first, last - first + 1);
-        let mut writes = lock(&self.writes);
-        match writes.last_mut() {
-            Some((before, length)) if *before + *length == start => *length += bytes,
-            _ => writes.push((start, bytes)),
+        let (start, more) = (page + first, last - first + 1);
+        let mut events = lock(&self.events);
+        if let Some(Event::Store {
+            offset,
+            bytes,
+            is_known: false,
+        }) = events.kept.back_mut()
+            && *offset + *bytes == start
+        {
+            *bytes += more;
+            return;
         }
-        self.has_writes.store(true, Ordering::Release);
+        events.push(Event::Store {
+            offset: start,
+            bytes: more,
+            is_known: false,
+        });
+        self.next_event.store(events.next(), Ordering::Release);
     }
 
-    fn take_writes(&self) -> Vec<(u64, u64)> {
-        let mut writes = lock(&self.writes);
-        self.has_writes.store(false, Ordering::Release);
-        std::mem::take(&mut *writes)
+    /// Takes note that addresses which led to `offset` lead elsewhere.
+    pub(crate) fn note_move(&self, start: u64, bytes: u64, offset: u64) {
+        let mut has_code = false;
+        for_each_page(offset, bytes, |page, _, _| {
+            has_code = has_code || self.is_code_page(page);
+        });
+        if has_code {
+            let mut events = lock(&self.events);
+            events.push(Event::Move { start, bytes });
+            self.next_event.store(events.next(), Ordering::Release);
+        }
+    }
+
+    /// The events after those that `cursor` has seen; none if some are lost.
+    fn take_events(&self, cursor: &mut CodeCursor) -> Option<Vec<Event>> {
+        let mut events = lock(&self.events);
+        let seen = cursor.0.checked_sub(events.first);
+        *cursor = CodeCursor(events.next());
+        let seen = usize::try_from(seen?).ok()?;
+        let mut taken = Vec::new();
+        for event in events.kept.iter_mut().skip(seen) {
+            taken.push(*event);
+            if let Event::Store { is_known, .. } = event {
+                *is_known = true;
+            }
+        }
+        Some(taken)
     }
 }
 
@@ -179,13 +291,35 @@ impl<'a> CodePages<'a> {
     /// Marks `bytes` bytes as holding translated code.
     ///
     /// True if a page was no code page before: every processor must then drop
-    /// its write tags for it, by [`crate::Mmu::flush_code_page`].
-    pub fn mark(&self, start: PhysicalAddress, bytes: u64) -> bool {
+    /// its write tags for it, which [`crate::Mmu::mark_code`] and
+    /// [`crate::Mmu::sync_map`] do.
+    pub(crate) fn mark(&self, start: PhysicalAddress, bytes: u64) -> bool {
+        let is_new = self.mark_again(start, bytes);
+        if is_new {
+            self.marks.generation.fetch_add(1, Ordering::AcqRel);
+        }
+        is_new
+    }
+
+    /// Marks bytes of a page whose marks were cleared for the sake of another
+    /// part of it: nobody has got a write tag since. True if it has no mark.
+    pub fn mark_again(&self, start: PhysicalAddress, bytes: u64) -> bool {
         let mut is_new = false;
         self.memory.for_each_span(start, bytes, |offset, bytes| {
             is_new |= self.marks.mark(offset, bytes);
         });
         is_new
+    }
+
+    /// Counts pages that came to hold code.
+    #[inline]
+    pub(crate) fn generation(&self) -> u64 {
+        self.marks.generation.load(Ordering::Acquire)
+    }
+
+    /// The end of the list of what happened.
+    pub(crate) fn cursor(&self) -> CodeCursor {
+        CodeCursor(self.marks.next_event.load(Ordering::Acquire))
     }
 
     /// True if the page around `page` holds translated code.
@@ -219,25 +353,40 @@ impl<'a> CodePages<'a> {
         self.marks.clear_all();
     }
 
-    /// True if translated code was overwritten since the list was taken.
+    /// True if something happened to code since `cursor`.
     #[inline(always)]
-    #[must_use]
-    pub fn has_code_writes(&self) -> bool {
-        self.marks.has_writes.load(Ordering::Acquire)
+    pub(crate) fn has_changes(&self, cursor: CodeCursor) -> bool {
+        self.marks.next_event.load(Ordering::Acquire) != cursor.0
     }
 
-    /// Takes the list of stores that hit translated code: start and bytes.
+    /// What happened to code since `cursor`, which moves to the end.
     ///
     /// Memory that is mapped more than once is listed at each of its
     /// addresses.
-    #[must_use]
-    pub fn take_code_writes(&self) -> Vec<(PhysicalAddress, u64)> {
-        let mut list = Vec::new();
-        for (offset, bytes) in self.marks.take_writes() {
-            self.memory
-                .for_each_address(offset, bytes, |start, bytes| list.push((start, bytes)));
+    pub(crate) fn take_changes(&self, cursor: &mut CodeCursor) -> CodeChanges {
+        let Some(events) = self.marks.take_events(cursor) else {
+            return CodeChanges::All;
+        };
+        let mut changes = Vec::new();
+        for event in events {
+            match event {
+                Event::Store {
+                    offset,
+                    bytes,
+                    is_known,
+                } => self.memory.for_each_address(offset, bytes, |start, bytes| {
+                    changes.push(if is_known {
+                        CodeChange::Gone(start, bytes)
+                    } else {
+                        CodeChange::Written(start, bytes)
+                    });
+                }),
+                Event::Move { start, bytes } => {
+                    changes.push(CodeChange::Gone(PhysicalAddress(start), bytes));
+                }
+            }
         }
-        list
+        CodeChanges::Some(changes)
     }
 }
 

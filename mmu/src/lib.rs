@@ -24,13 +24,13 @@ pub use access::{Access, AccessKind, Controls, PagingMode};
 pub use address::{
     LinearAddress, PAGE_BITS, PAGE_MASK, PAGE_OFFSET, PAGE_SIZE, PhysicalAddress, is_canonical,
 };
-pub use code_pages::CodePages;
+pub use code_pages::{CodeChange, CodeChanges, CodePages};
 pub use dirty_pages::DirtyPages;
 pub use fault::{PageFault, PageFaultCode};
 pub use host_ram::{HostAddress, HostRam, HostRamError, Word};
 pub use mmu::{Counters, InvpcidKind, Mmu, Translation};
 pub use paging::InvalidPdpte;
 pub use physical::{
-    Backing, MapError, MmioSpace, NotRam, PhysicalMemory, RamBlock, RamRegion, Writes,
+    Backing, MapError, MmioSpace, NotRam, PhysicalMemory, RamBlock, RamRegion, Target, Writes,
 };
 pub use tlb::{Tlb, TlbEntry, View};

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::access::{Access, AccessKind, Controls};
 use crate::address::{LinearAddress, PAGE_MASK, PAGE_OFFSET, PAGE_SIZE, PhysicalAddress};
+use crate::code_pages::CodeCursor;
 use crate::fault::PageFault;
 use crate::host_ram::{HostAddress, Word};
 use crate::paging::{self, InvalidPdpte, Rights, Tables};
@@ -78,6 +79,10 @@ pub struct Mmu {
     map_generation: u64,
     dirty_generation: u64,
     code_epochs: CodeEpochs,
+    /// How many pages had come to hold code when write tags were last in order.
+    code_generation: u64,
+    /// How far this processor has followed what happened to code.
+    code_cursor: CodeCursor,
     second: SecondTlb,
     fetches: FetchCache,
     counters: Counters,
@@ -93,6 +98,8 @@ impl Mmu {
             tlb: Tlb::default(),
             map_generation: memory.generation(),
             dirty_generation: memory.dirty_pages().generation(),
+            code_generation: memory.code_pages().generation(),
+            code_cursor: memory.code_pages().cursor(),
             map: memory.snapshot(),
             code_epochs: CodeEpochs::default(),
             second: SecondTlb::default(),
@@ -270,7 +277,8 @@ impl Mmu {
             let now = &bytes[done..done + size];
             match translation.backing {
                 Backing::Ram { host } => self.memory.write_host(host, now),
-                Backing::Rom { .. } => {}
+                // What reads as ROM may have RAM under it.
+                Backing::Rom { .. } => self.memory.write(translation.physical, now, mmio),
                 Backing::Mmio => mmio.mmio_write(translation.physical, now),
             }
             done += size;

@@ -166,7 +166,7 @@ impl Tables<'_> {
     fn read(&self, address: u64, is_legacy: bool) -> u64 {
         let ram = self.memory.ram();
         match self.map.span(PhysicalAddress(address)).place {
-            Place::Ram(offset) | Place::Rom(offset) => {
+            Place::Ram(offset) | Place::Rom(offset) | Place::Split { read: offset, .. } => {
                 ram.commit(offset, 8);
                 let host = ram.base().wrapping_add(offset);
                 if is_legacy {

@@ -130,6 +130,23 @@ impl RamBlock {
     }
 }
 
+/// What a range of addresses is to lead to; see [`PhysicalMemory::remap`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// To devices, or nowhere.
+    Mmio,
+    /// To the memory at another address, which writes leave alone.
+    ReadOnly(PhysicalAddress),
+    /// To a block, from this offset on.
+    Block(RamBlock, u64),
+    /// To a block, which writes leave alone.
+    ReadOnlyBlock(RamBlock, u64),
+    /// Reads to the memory at another address, writes to a block.
+    Split(PhysicalAddress, RamBlock, u64),
+    /// Reads to the start of the first block, writes to the second one.
+    SplitBlocks(RamBlock, RamBlock, u64),
+}
+
 /// All of a machine's RAM and ROM, and where it is mapped.
 #[derive(Debug)]
 pub struct PhysicalMemory {
@@ -280,6 +297,49 @@ impl PhysicalMemory {
         })
     }
 
+    /// Changes what several ranges of addresses lead to, at once: for processors
+    /// it is a single change of the map.
+    ///
+    /// # Errors
+    /// A range is no range of pages, or what it is to lead to is not there;
+    /// then nothing has changed.
+    pub fn remap(&self, pieces: &[(PhysicalAddress, u64, Target)]) -> Result<(), MapError> {
+        self.change(|map| {
+            for &(start, bytes, target) in pieces {
+                map::check(start, bytes)?;
+                match target {
+                    Target::Mmio => map.remove(start, bytes),
+                    Target::ReadOnly(source) => {
+                        map::check(source, bytes)?;
+                        map.alias(source, start, bytes, true)?;
+                    }
+                    Target::Block(block, at) => {
+                        map.insert(start, bytes, Place::Ram(part_of(block, at, bytes)?));
+                    }
+                    Target::ReadOnlyBlock(block, at) => {
+                        map.insert(start, bytes, Place::Rom(part_of(block, at, bytes)?));
+                    }
+                    Target::Split(source, block, at) => {
+                        map::check(source, bytes)?;
+                        map.split(source, start, bytes, part_of(block, at, bytes)?)?;
+                    }
+                    Target::SplitBlocks(front, block, at) => {
+                        let read = part_of(front, 0, bytes)?;
+                        let write = part_of(block, at, bytes)?;
+                        map.insert(start, bytes, Place::Split { read, write });
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Fills a block with one byte, mapped or not.
+    pub fn fill_block(&self, block: RamBlock, byte: u8) {
+        self.ram.fill(block.offset, block.bytes, byte);
+        self.note_write(block.offset, block.bytes);
+    }
+
     /// Leaves a range to the [`MmioSpace`].
     ///
     /// # Errors
@@ -352,7 +412,7 @@ impl PhysicalMemory {
             Place::Ram(offset) => Backing::Ram {
                 host: self.host(offset),
             },
-            Place::Rom(offset) => Backing::Rom {
+            Place::Rom(offset) | Place::Split { read: offset, .. } => Backing::Rom {
                 host: self.host(offset),
             },
             Place::Mmio => Backing::Mmio,
@@ -378,9 +438,18 @@ impl PhysicalMemory {
         let mut current = self.map.write().unwrap_or_else(PoisonError::into_inner);
         let mut map = PhysicalMap::clone(&current);
         let result = act(&mut map)?;
-        *current = Arc::new(map);
-        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.replace(&mut current, Arc::new(map));
         Ok(result)
+    }
+
+    /// Puts another map in place of the present one. Translated code is known by its
+    /// address, so where that now leads elsewhere, the code is gone.
+    fn replace(&self, current: &mut Arc<PhysicalMap>, new: Arc<PhysicalMap>) {
+        current.for_each_change(&new, |start, bytes, offset| {
+            self.code.note_move(start, bytes, offset);
+        });
+        *current = new;
+        self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Finds backing that nobody uses, and makes it read as zeros.
@@ -403,7 +472,9 @@ impl PhysicalMemory {
             let span = self.with_map(|map| map.span(at));
             let (now, later) = rest.split_at_mut(span.limit(rest.len()));
             match span.place {
-                Place::Ram(offset) | Place::Rom(offset) => self.ram.read(offset, now),
+                Place::Ram(offset) | Place::Rom(offset) | Place::Split { read: offset, .. } => {
+                    self.ram.read(offset, now);
+                }
                 Place::Mmio => mmio.mmio_read(span.physical, now),
             }
             at = at.wrapping_add(now.len() as u64);
@@ -419,7 +490,9 @@ impl PhysicalMemory {
             let span = self.with_map(|map| map.span(at));
             let (now, later) = rest.split_at(span.limit(rest.len()));
             match span.place {
-                Place::Ram(offset) => self.write_at(offset, now),
+                Place::Ram(offset) | Place::Split { write: offset, .. } => {
+                    self.write_at(offset, now);
+                }
                 Place::Rom(_) => {}
                 Place::Mmio => mmio.mmio_write(span.physical, now),
             }
@@ -597,18 +670,13 @@ impl PhysicalMemory {
         while done < bytes.len() {
             let (place, size) = self.dma_span(address, done, bytes.len() - done)?;
             let now = &bytes[done..done + size];
-            match place {
-                Place::Rom(offset) | Place::Ram(offset)
-                    if rom_too || matches!(place, Place::Ram(_)) =>
-                {
-                    self.write_at(offset, now);
-                    self.journal.note(offset, now);
-                }
-                Place::Ram(_) | Place::Rom(_) | Place::Mmio => {
-                    let address = address.wrapping_add(done as u64);
-                    return Err(NotRam { address, done });
-                }
-            }
+            let rom = place.offset().filter(|_| rom_too);
+            let Some(offset) = place.write_offset().or(rom) else {
+                let address = address.wrapping_add(done as u64);
+                return Err(NotRam { address, done });
+            };
+            self.write_at(offset, now);
+            self.journal.note(offset, now);
             done += size;
         }
         Ok(())
@@ -664,4 +732,13 @@ impl PhysicalMemory {
     ) {
         self.snapshot().for_each_address(offset, bytes, act);
     }
+}
+
+/// Where a part of a block lies in the backing.
+fn part_of(block: RamBlock, at: u64, bytes: u64) -> Result<u64, MapError> {
+    map::check(PhysicalAddress(at), bytes)?;
+    if block.bytes < bytes || at > block.bytes - bytes {
+        return Err(MapError::OutOfRange { start: at, bytes });
+    }
+    Ok(block.offset + at)
 }

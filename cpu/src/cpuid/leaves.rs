@@ -63,13 +63,17 @@ impl Cpu {
                     0
                 };
                 let id = self.platform.local_apic().map_or(0, |apic| apic.id << 24);
-                [kind.signature, id | flush_line, 0, 0]
+                let logical = match self.package() {
+                    1 => 0,
+                    processors => processors.min(0xff) << 16,
+                };
+                [kind.signature, id | logical | flush_line, 0, 0]
             }
             2 | 4 if self.model.is_amd() => [0; 4],
             // Old: TLBs and caches by descriptors. New: "ask leaf 4".
             2 if self.model.is_since(Generation::Pentium4) => [0x005b_5001, 0xff, 0, 0],
             2 => [0x0302_0101, 0, 0, 0x0c04_0843],
-            4 => cache(subleaf),
+            4 => cache(subleaf, self.package()),
             5 if self.model.supports(Feature::Monitor) => [64, 64, 0, 0],
             // The greatest subleaf.
             7 if subleaf == 0 => [u32::from(self.model.supports(Feature::AvxVnni)), 0, 0, 0],
@@ -102,7 +106,18 @@ impl Cpu {
                 } else {
                     48
                 };
-                [u32::from(kind.physical_address_bits) | linear << 8, 0, 0, 0]
+                let cores = match self.package() {
+                    processors if self.model.is_amd() => {
+                        id_bits(processors) << 12 | (processors - 1)
+                    }
+                    _ => 0,
+                };
+                [
+                    u32::from(kind.physical_address_bits) | linear << 8,
+                    0,
+                    cores,
+                    0,
+                ]
             }
             _ => [0; 4],
         }
@@ -115,6 +130,9 @@ impl Cpu {
         match leaf {
             1 => {
                 self.apic_features(registers);
+                if self.package() > 1 {
+                    registers[3] |= 1 << 28; // HTT: there are more in the package.
+                }
                 if cr4.contains(Cr4::OSXSAVE) {
                     registers[2] |= 1 << 27;
                 }
@@ -129,6 +147,9 @@ impl Cpu {
                 // Intel's SYSCALL exists in 64-bit mode only.
                 if !self.mode().contains(Mode::CODE64) && !self.model.is_amd() {
                     registers[3] &= !(1 << 11);
+                }
+                if self.model.is_amd() && self.package() > 1 {
+                    registers[2] |= 1 << 1; // CmpLegacy: they are cores, not threads.
                 }
                 if misc_enable & NX_DISABLED != 0 {
                     registers[3] &= !(1 << 20);
@@ -149,14 +170,27 @@ impl Cpu {
         }
     }
 
-    /// Leaf 0Bh: one thread in one core, and the x2APIC ID.
+    /// How many processors a package has that can say so: one core each.
+    /// Those of other models are packages of their own.
+    fn package(&self) -> u32 {
+        let kind = self.model.kind;
+        let tells = kind.basic_leaves >= 4 || kind.extended_leaves >= 0x8000_0008;
+        let apic = self.platform.local_apic().filter(|_| tells);
+        apic.map_or(1, |apic| apic.processors.max(1))
+    }
+
+    /// Leaf 0Bh: one thread in each core, all cores in one package, and the x2APIC ID.
     fn topology(&self, subleaf: u32) -> [u32; 4] {
         let Some(apic) = self.platform.local_apic() else {
             return [0; 4];
         };
         let level = subleaf & 0xff;
         match subleaf {
-            0 | 1 => [0, 1, (subleaf + 1) << 8 | level, apic.id],
+            0 => [0, 1, 1 << 8 | level, apic.id],
+            1 => {
+                let cores = self.package();
+                [id_bits(cores), cores, 2 << 8 | level, apic.id]
+            }
             _ => [0, 0, level, apic.id],
         }
     }
@@ -195,6 +229,11 @@ impl Cpu {
     }
 }
 
+/// How many bits of an APIC ID tell this many processors apart.
+const fn id_bits(processors: u32) -> u32 {
+    processors.next_power_of_two().trailing_zeros()
+}
+
 /// The subleaf that features are looked up by: leaves without subleaves ignore ECX.
 const fn subleaf_of(leaf: u32, subleaf: u32) -> u32 {
     match leaf {
@@ -214,13 +253,19 @@ const fn first_level(signature: u32) -> [u32; 4] {
 }
 
 /// Leaf 4: 32 KiB of each L1 and 1 MiB of L2, all 8-way with lines of 64 bytes, of
-/// one processor.
-const fn cache(subleaf: u32) -> [u32; 4] {
+/// one processor; and how many IDs the package has for its cores.
+const fn cache(subleaf: u32, processors: u32) -> [u32; 4] {
     const GEOMETRY: u32 = 7 << 22 | 63;
+    let cores = if processors > 64 {
+        63
+    } else {
+        processors.next_power_of_two() - 1
+    };
+    let cores = cores << 26;
     match subleaf {
-        0 => [0x121, GEOMETRY, 63, 0],
-        1 => [0x122, GEOMETRY, 63, 0],
-        2 => [0x143, GEOMETRY, 2047, 0],
+        0 => [cores | 0x121, GEOMETRY, 63, 0],
+        1 => [cores | 0x122, GEOMETRY, 63, 0],
+        2 => [cores | 0x143, GEOMETRY, 2047, 0],
         _ => [0; 4],
     }
 }

@@ -9,7 +9,7 @@ mod tests;
 use super::{Insn, Row, helper};
 use crate::Cpu;
 use crate::delivery::Source;
-use crate::exception::{Exception, Exit};
+use crate::exception::Exit;
 use crate::flags::Condition;
 use crate::segment::SegmentRegister;
 use crate::state::Gpr;
@@ -45,7 +45,7 @@ pub(super) const ROWS: &[Row] = &[
     helper!(Sysenter, fast::sysenter).ends(),
     helper!(Sysexitd, fast::sysexit::<Dword>).ends(),
     helper!(Sysexitq, fast::sysexit::<Qword>).ends(),
-    helper!(Rsm, rsm).ends(),
+    helper!(Rsm, Cpu::resume).ends(),
 ];
 
 fn int(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
@@ -70,11 +70,6 @@ fn into(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
 fn int1(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let return_to = cpu.ip_after(insn);
     cpu.software_interrupt(1, Source::Hardware, return_to)
-}
-
-/// Outside system-management mode there is nothing to resume.
-fn rsm(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
-    Err(cpu.raise(Exception::InvalidOpcode))
 }
 
 /// The far pointer operand: selector and offset.

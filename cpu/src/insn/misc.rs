@@ -22,7 +22,7 @@ macro_rules! nops {
 }
 
 pub(super) const ROWS: &[Row] = nops![
-    Nopw Nopd Nopq Pause Nop_rm16 Nop_rm32 Nop_rm64 Endbr32 Endbr64
+    Nopw Nopd Nopq Nop_rm16 Nop_rm32 Nop_rm64 Endbr32 Endbr64
     Reservednop_rm16_r16_0F0D Reservednop_rm32_r32_0F0D Reservednop_rm64_r64_0F0D
     Reservednop_rm16_r16_0F18 Reservednop_rm32_r32_0F18 Reservednop_rm64_r64_0F18
     Reservednop_rm16_r16_0F19 Reservednop_rm32_r32_0F19 Reservednop_rm64_r64_0F19
@@ -39,6 +39,7 @@ pub(super) const ROWS: &[Row] = nops![
     Lfence Lfence_E9 Lfence_EA Lfence_EB Lfence_EC Lfence_ED Lfence_EE Lfence_EF
     Mfence Mfence_F1 Mfence_F2 Mfence_F3 Mfence_F4 Mfence_F5 Mfence_F6 Mfence_F7
     Sfence Sfence_F9 Sfence_FA Sfence_FB Sfence_FC Sfence_FD Sfence_FE Sfence_FF;
+    helper!(Pause, pause),
     helper!(Clflush_m8, flush_line),
     helper!(Clflushopt_m8, flush_line),
     helper!(Clwb_m8, flush_line),
@@ -63,6 +64,15 @@ pub(super) const ROWS: &[Row] = nops![
 #[expect(clippy::unnecessary_wraps, reason = "the shape of a meaning")]
 #[inline(always)]
 fn nop<V: Verbs>(_v: &mut V, _insn: &Insn) -> Result<(), V::Fault> {
+    Ok(())
+}
+
+/// PAUSE gives other processors their turn, where they take turns.
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a helper")]
+fn pause(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
+    if cpu.platform.spins() {
+        cpu.request_leave();
+    }
     Ok(())
 }
 

@@ -55,13 +55,13 @@ pub(super) const ROWS: &[Row] = &[
     helper!(Monitorq, monitor),
     helper!(Mwait, mwait).ends(),
     helper!(Cli, cli),
-    helper!(Sti, sti).ends(),
+    helper!(Sti, sti),
     helper!(Pushfw, push_flags::<Word>),
     helper!(Pushfd, push_flags::<Dword>),
     helper!(Pushfq, push_flags::<Qword>),
-    helper!(Popfw, pop_flags::<Word>).ends(),
-    helper!(Popfd, pop_flags::<Dword>).ends(),
-    helper!(Popfq, pop_flags::<Qword>).ends(),
+    helper!(Popfw, pop_flags::<Word>),
+    helper!(Popfd, pop_flags::<Dword>),
+    helper!(Popfq, pop_flags::<Qword>),
     helper!(Clac, |cpu, _| access_control(cpu, false)).ends(),
     helper!(Stac, |cpu, _| access_control(cpu, true)).ends(),
     helper!(Rdpkru, rdpkru),
@@ -288,6 +288,7 @@ fn cache_control(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
 
 fn hlt(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
     cpu.require_ring_0()?;
+    cpu.watched = None;
     cpu.state.activity = Activity::Halted;
     cpu.request_attention();
     Ok(())
@@ -304,6 +305,9 @@ fn monitor(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let offset = cpu.state.gpr(Gpr::Rax) & mask(u32::from(insn.address_bits));
     let address = cpu.segmented_address(insn.segment, offset, 1, false)?;
     check_read(cpu, insn, insn.segment, address)?;
+    let access = cpu.program_access(AccessKind::Read);
+    let physical = cpu.translate(access, address)?.physical;
+    cpu.watch(physical);
     cpu.state.monitor = Some(address.0);
     Ok(())
 }
@@ -323,8 +327,9 @@ pub(super) fn check_read(
     cpu.translate(access, address).map(|_| ())
 }
 
-/// MWAIT waits for an interrupt: with one processor, nobody else writes what is
-/// monitored, and devices that do interrupt as well. Without a monitor it is a NOP.
+/// MWAIT waits for an interrupt, or until the machine sees that another processor has
+/// written what is monitored; devices that do interrupt as well. Without a monitor it
+/// is a NOP.
 fn mwait(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
     if cpu.state.cpl != 0 {
         return Err(undefined(cpu));
@@ -332,7 +337,7 @@ fn mwait(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
     if ecx(cpu) != 0 {
         return Err(general_protection(cpu));
     }
-    if cpu.state.monitor.take().is_some() {
+    if cpu.state.monitor.take().is_some() && !cpu.watched_line_changed() {
         cpu.state.activity = Activity::Halted;
         cpu.request_attention();
     }

@@ -214,7 +214,7 @@ impl BlockCache {
     }
 
     /// Forgets everything. Code marks stay: they cost a look, not a mistake.
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.blocks.clear();
         self.by_address.clear();
         self.by_page.clear();
@@ -236,27 +236,51 @@ impl BlockCache {
             memory
                 .code_pages()
                 .clear_page(PhysicalAddress(page * PAGE_SIZE));
-            let Some(list) = self.by_page.get_mut(&page) else {
-                continue;
-            };
-            let blocks = &self.blocks;
-            let by_address = &mut self.by_address;
-            let dropped = &mut self.dropped;
-            list.retain(|&(key, id)| {
-                let overlaps = blocks[id.0 as usize].ranges.iter().any(|&(from, length)| {
-                    length != 0 && from.0 <= last && start.0 < from.0 + u64::from(length)
-                });
-                let alive = by_address.get(&key) == Some(&id);
-                if overlaps && alive {
-                    by_address.remove(&key);
-                    dropped.add(id);
-                    count += 1;
-                }
-                alive && !overlaps
+            count += self.forget_in_page(page, start.0, last);
+        }
+        count
+    }
+
+    /// Forgets all blocks of some pages, and leaves their marks; how many there were.
+    pub(crate) fn forget_pages(&mut self, start: PhysicalAddress, bytes: u64) -> u64 {
+        let last = start.0.saturating_add(bytes.saturating_sub(1));
+        let pages = start.0 / PAGE_SIZE..=last / PAGE_SIZE;
+        // Whole megabytes may go, and only few of their pages have blocks.
+        if (pages.end() - pages.start()) as usize > self.by_page.len() {
+            let found: Vec<u64> = self.by_page.keys().copied().collect();
+            let found = found.into_iter().filter(|page| pages.contains(page));
+            return found
+                .map(|page| self.forget_in_page(page, 0, u64::MAX))
+                .sum();
+        }
+        pages
+            .map(|page| self.forget_in_page(page, 0, u64::MAX))
+            .sum()
+    }
+
+    /// Forgets the blocks of a page that overlap addresses; how many there were.
+    fn forget_in_page(&mut self, page: u64, first: u64, last: u64) -> u64 {
+        let Some(list) = self.by_page.get_mut(&page) else {
+            return 0;
+        };
+        let mut count = 0;
+        let blocks = &self.blocks;
+        let by_address = &mut self.by_address;
+        let dropped = &mut self.dropped;
+        list.retain(|&(key, id)| {
+            let overlaps = blocks[id.0 as usize].ranges.iter().any(|&(from, length)| {
+                length != 0 && from.0 <= last && first < from.0 + u64::from(length)
             });
-            if list.is_empty() {
-                self.by_page.remove(&page);
+            let alive = by_address.get(&key) == Some(&id);
+            if overlaps && alive {
+                by_address.remove(&key);
+                dropped.add(id);
+                count += 1;
             }
+            alive && !overlaps
+        });
+        if list.is_empty() {
+            self.by_page.remove(&page);
         }
         if count != 0 {
             self.epoch += 1;
@@ -273,7 +297,7 @@ impl BlockCache {
             for &(_, id) in self.by_page.get(&page).into_iter().flatten() {
                 for (from, length) in self.blocks[id.0 as usize].ranges {
                     if length != 0 && from.0 / PAGE_SIZE == page {
-                        memory.code_pages().mark(from, u64::from(length));
+                        memory.code_pages().mark_again(from, u64::from(length));
                     }
                 }
             }

@@ -103,7 +103,7 @@ impl Engine for Evaluator {
     fn step(&mut self, cpu: &mut Cpu) -> Stop {
         match cpu.state.activity {
             Activity::Running => {}
-            Activity::Halted => return Stop::Halted,
+            Activity::Halted | Activity::WaitForStartUp => return Stop::Halted,
             Activity::Shutdown => return Stop::Shutdown,
         }
         if let Err(exception) = self.0.evaluate_one(cpu) {

@@ -16,6 +16,7 @@ mod branch;
 mod flags;
 mod idiom;
 mod memory;
+mod pending;
 mod plan;
 mod simd;
 mod values;
@@ -25,14 +26,15 @@ use rax_cpu::insn::Insn;
 use rax_cpu::ir::{self, Name, Op};
 use rax_cpu::state::Gpr;
 
-use super::{Backend, EXHAUSTED, Emitted, INTERPRET, JUMP_SLOTS, NO_EXIT};
+use super::{Backend, EXHAUSTED, Emitted, INTERPRET, NO_EXIT};
 use crate::block::Unit;
 use crate::helpers::{Helpers, addresses};
 use abi::{BUDGET, Routines};
 use asm::{Alu, Asm, Fixup, Reg, cc};
 use branch::Ending;
-use flags::{HostFlags, Pending};
+use flags::HostFlags;
 use memory::Miss;
+use pending::{Base, Over, Pending};
 use plan::Plan;
 use values::Loc;
 use x87::Noted;
@@ -100,7 +102,7 @@ impl Backend for X64 {
     }
 
     fn jump_slot(&self, rip: u64) -> usize {
-        rip as usize & (JUMP_SLOTS - 1)
+        abi::jump_slot(rip)
     }
 }
 
@@ -132,13 +134,15 @@ enum Detour {
         /// The host's CF is to be put aside too.
         saves_carry: bool,
         noted: Noted,
+        /// The flags before the instruction.
+        pending: Pending,
         /// Probes whose entries may be filled instead.
         misses: Vec<Miss>,
     },
     /// Loads the guest's vectors at the unit's start, and comes back; or leaves.
     LoadVectors { back: usize },
     /// Leaves before an instruction, since the vectors must stay in the state.
-    Refused { index: u32 },
+    Refused { index: u32, pending: Pending },
     /// Gets the x87 registers, and comes back.
     EnterX87 { back: usize },
     /// Puts the budget back and leaves at the unit's start.
@@ -185,8 +189,12 @@ struct Emit<'a> {
     cold: Vec<Cold>,
     /// Which value or update the host's flags belong to.
     host_flags: HostFlags,
-    /// What is known of the cells for flags.
+    /// Where the guest's flags are.
     pending: Pending,
+    /// CF waits in its cell for the instruction under way.
+    carry_waits: bool,
+    /// The instruction under way puts an end to the flags before it.
+    flags_end: bool,
     ending: Ending,
     /// What is yet to be written of the x87 unit's pointers.
     noted: Noted,
@@ -223,7 +231,9 @@ impl<'a> Emit<'a> {
             misses: Vec::new(),
             cold: Vec::new(),
             host_flags: HostFlags::Unknown,
-            pending: Pending::Unknown,
+            pending: Pending::UNKNOWN,
+            carry_waits: false,
+            flags_end: false,
             ending: Ending::FallThrough,
             noted: Noted::default(),
             emitted: Emitted::default(),
@@ -261,9 +271,16 @@ impl<'a> Emit<'a> {
             }
         }
         self.write_noted(self.noted);
+        self.store_flags();
         self.end()?;
+        self.emitted.cold = self.asm.here();
         self.emit_cold();
         Ok(())
+    }
+
+    /// How many ways out the instruction under way has so far.
+    fn ways_out(&self) -> usize {
+        self.slow.len() + self.misses.len()
     }
 
     fn instruction(&mut self, index: usize) -> Result<(), Stuck> {
@@ -273,6 +290,9 @@ impl<'a> Emit<'a> {
         }
         let noted = self.noted;
         self.prepare_flags(range.clone());
+        self.fetch_carry(index)?;
+        let pending = self.pending;
+        self.flags_end = self.ends_flags(index);
         let mut position = range.start;
         while position < range.end {
             self.position = position;
@@ -298,9 +318,10 @@ impl<'a> Emit<'a> {
             let from = std::mem::take(&mut self.slow);
             let misses = std::mem::take(&mut self.misses);
             let with_flags = self.host_flags.is_known();
-            if self.plan.writes_flags(index) && self.pending != Pending::CarryInState {
+            if self.plan.writes_flags(index) {
                 // On the slow way they are in the state.
-                self.pending = Pending::Unknown;
+                self.pending.base = Base::Unknown;
+                self.pending.overs = [Over::Unknown; 2];
             }
             self.cold.push(Cold {
                 from,
@@ -313,6 +334,7 @@ impl<'a> Emit<'a> {
                         matches!(self.block.ops[at].0, Op::Flags(_)) && self.plan.saves_carry(at)
                     }),
                     noted,
+                    pending,
                     misses,
                 },
             });
@@ -325,12 +347,13 @@ impl<'a> Emit<'a> {
         self.emitted.carried_out += 1;
         let noted = std::mem::take(&mut self.noted);
         self.write_noted(noted);
+        self.store_flags();
         self.call_interpreter(self.index, false);
         self.enter_x87_again(self.index);
         self.forget_registers();
         self.vectors.are_loaded = false;
         self.host_flags = HostFlags::Unknown;
-        self.pending = Pending::Settled;
+        self.pending = Pending::SETTLED;
         if self.index as usize + 1 == self.unit.insns.len() {
             self.ending = Ending::Left;
         }
@@ -429,9 +452,11 @@ impl<'a> Emit<'a> {
                     with_vectors,
                     saves_carry,
                     noted,
+                    pending,
                     misses: _,
                 } => {
                     self.write_noted(noted);
+                    pending.store(&mut self.asm);
                     self.call_interpreter(index, with_flags);
                     if saves_carry {
                         self.asm.set(cc::B, abi::CARRY);
@@ -452,7 +477,8 @@ impl<'a> Emit<'a> {
                     self.leave_before(0);
                     self.leave(INTERPRET);
                 }
-                Detour::Refused { index } => {
+                Detour::Refused { index, pending } => {
+                    pending.store(&mut self.asm);
                     self.leave_before(index);
                     self.leave(NO_EXIT);
                 }

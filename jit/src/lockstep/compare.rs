@@ -44,7 +44,7 @@ pub(super) fn states(a: &CpuState, b: &CpuState) -> Vec<String> {
     }
     line(&"rflags", &a.rflags(), &b.rflags());
     fields!(rip instructions ldtr tr gdtr idtr cpl activity interrupt_shadow nmi_blocked
-        cr0 cr2 cr3 cr4 cr8 xcr0 pdptes pkru mxcsr dr msrs fpu monitor);
+        cr0 cr2 cr3 cr4 cr8 xcr0 pdptes pkru mxcsr dr msrs fpu monitor smm);
     if lines.is_empty() {
         lines.push("something that has no name".to_owned());
     }

@@ -41,6 +41,7 @@ enum Access {
     ApicMsrWrite(u32, u64, bool),
     TaskPriority(Option<u8>),
     SetTaskPriority(u8),
+    SetSmm(bool),
 }
 
 #[derive(Clone, Debug)]
@@ -229,6 +230,11 @@ impl Platform for Recorder {
     fn set_task_priority(&mut self, priority: u8) {
         self.pins.set_task_priority(priority);
         self.note(Access::SetTaskPriority(priority));
+    }
+
+    fn set_smm(&mut self, is_active: bool) {
+        self.pins.set_smm(is_active);
+        self.note(Access::SetSmm(is_active));
     }
 
     fn wants_attention(&self) -> bool {
@@ -423,6 +429,10 @@ impl Platform for Player {
 
     fn set_task_priority(&mut self, priority: u8) {
         self.next(Access::SetTaskPriority(priority), |_, _| ());
+    }
+
+    fn set_smm(&mut self, is_active: bool) {
+        self.next(Access::SetSmm(is_active), |_, _| ());
     }
 
     fn wants_attention(&self) -> bool {

@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod calls;
+mod faults;
+#[cfg(target_arch = "x86_64")]
+mod golden;
 mod programs;
 mod vectors;
 mod x87;

@@ -70,6 +70,15 @@ impl Random {
     }
 }
 
+/// An encoding of every instruction that has a form without memory.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn on_registers() -> Vec<Vec<u8>> {
+    let all = encodings().into_iter();
+    all.filter(|encoding| !encoding.in_memory)
+        .map(|encoding| encoding.bytes)
+        .collect()
+}
+
 fn decode(bytes: &[u8]) -> Instruction {
     Decoder::new(64, bytes, DecoderOptions::NONE).decode()
 }

@@ -24,13 +24,14 @@ impl Board {
     pub(crate) fn settle(&mut self) {
         self.isa_bridge.sample();
         let external = self.pic.interrupt_pending();
-        if let Some(bootstrap) = self.apics.first_mut() {
-            bootstrap.set_lint(Lint::Lint0, external);
+        for apic in &mut self.apics {
+            apic.set_lint(Lint::Lint0, external);
         }
         self.io_apic.sample();
         while let Some(cycle) = self.apic_bus.take() {
             match cycle {
                 ApicCycle::Interrupt(message) => {
+                    self.delivered = true;
                     if !deliver(&message, &mut self.apics) {
                         log::trace!("nobody takes {message:?}");
                     }
@@ -39,22 +40,49 @@ impl Board {
             }
         }
         if self.smi.take_rises(1 << SMI) != 0 {
-            log::debug!("an SMI was asked for; this processor has none");
+            self.smi_requested = true;
         }
     }
 
     /// The level of the processor's interrupt request.
     pub fn interrupt_pending(&mut self) -> bool {
         self.settle();
-        match self.apics.first() {
-            Some(apic) => apic.interrupt_pending(),
-            None => self.pic.interrupt_pending(),
-        }
+        self.apics
+            .get(self.current)
+            .is_some_and(LocalApic::interrupt_pending)
+    }
+
+    /// The same of any processor, as things stand.
+    pub(crate) fn waits_for(&self, processor: usize) -> bool {
+        self.apics
+            .get(processor)
+            .is_some_and(LocalApic::interrupt_pending)
+    }
+
+    /// Whether a message has reached a local APIC since the last call.
+    pub(crate) fn take_delivered(&mut self) -> bool {
+        std::mem::take(&mut self.delivered)
+    }
+
+    /// Says whose accesses follow.
+    pub(crate) fn set_current(&mut self, processor: usize) {
+        self.current = processor;
+    }
+
+    /// The processor whose accesses these are.
+    pub(crate) const fn current(&self) -> usize {
+        self.current
+    }
+
+    /// How many processors there are.
+    pub(crate) fn processors(&self) -> usize {
+        self.apics.len()
     }
 
     /// The vector of the interrupt that is now being serviced.
     pub fn acknowledge_interrupt(&mut self) -> u8 {
-        match self.apics.first_mut().map(LocalApic::acknowledge) {
+        let apic = self.apics.get_mut(self.current);
+        match apic.map(LocalApic::acknowledge) {
             Some(Acknowledged::Vector(vector)) => vector,
             Some(Acknowledged::External) | None => self.pic.acknowledge(),
         }
@@ -68,18 +96,23 @@ impl Board {
     /// Whether a local APIC has more to say than ordinary interrupts.
     #[must_use]
     pub fn has_signals(&self) -> bool {
-        self.apics.iter().any(LocalApic::has_signals)
+        self.smi_requested || self.apics.iter().any(LocalApic::has_signals)
     }
 
-    /// What the bootstrap processor's local APIC says.
-    pub fn take_signals(&mut self) -> Signals {
-        let bootstrap = self.apics.first_mut();
-        bootstrap.map_or_else(Signals::default, LocalApic::take_signals)
+    /// What a processor's local APIC says; the chipset's SMI# is the bootstrap
+    /// processor's.
+    pub fn take_signals(&mut self, processor: usize) -> Signals {
+        let apic = self.apics.get_mut(processor);
+        let mut signals = apic.map_or_else(Signals::default, LocalApic::take_signals);
+        if processor == 0 {
+            signals.smi |= std::mem::take(&mut self.smi_requested);
+        }
+        signals
     }
 
     /// IA32_APIC_BASE and ID of the processor's local APIC.
     pub(crate) fn local_apic(&self) -> Option<(u64, u32)> {
-        let apic = self.apics.first()?;
+        let apic = self.apics.get(self.current)?;
         Some((apic.apic_base(), apic.id()))
     }
 
@@ -91,7 +124,7 @@ impl Board {
         memory: &mut dyn Dma,
     ) -> Option<u64> {
         self.advance_apics(&mut Context { now, memory });
-        let apic = self.apics.first_mut()?;
+        let apic = self.apics.get_mut(self.current)?;
         match register {
             TSC_DEADLINE => Some(apic.tsc_deadline()),
             APIC_BASE => Some(apic.apic_base()),
@@ -109,7 +142,7 @@ impl Board {
         memory: &mut dyn Dma,
     ) -> bool {
         self.advance_apics(&mut Context { now, memory });
-        let Some(apic) = self.apics.first_mut() else {
+        let Some(apic) = self.apics.get_mut(self.current) else {
             return false;
         };
         match register {
@@ -127,12 +160,12 @@ impl Board {
 
     /// The task priority, as CR8 shows it.
     pub(crate) fn task_priority(&self) -> Option<u8> {
-        Some(self.apics.first()?.task_priority())
+        Some(self.apics.get(self.current)?.task_priority())
     }
 
     /// A write to CR8.
     pub(crate) fn set_task_priority(&mut self, priority: u8) {
-        if let Some(apic) = self.apics.first_mut() {
+        if let Some(apic) = self.apics.get_mut(self.current) {
             apic.set_task_priority(priority);
         }
     }
@@ -157,6 +190,7 @@ impl Board {
             apic.reset();
         }
         self.apic_bus.clear();
+        self.smi_requested = false;
         if let Some(bootstrap) = self.apics.first_mut() {
             bootstrap.enter_virtual_wire_mode();
         }

@@ -1,7 +1,7 @@
 //! The PCI bus: who sits where, configuration cycles, and windows that move.
 
 use rax_devices::pci::{Pin, Space};
-use rax_devices::{BusError, Context, Device, Dma, IrqLine, Registers, Time};
+use rax_devices::{BusError, Context, Device, Dma, IrqLine, LocalApic, Registers, Time};
 
 use super::{Board, pci_pin};
 use crate::memory_windows::MemoryWindow;
@@ -23,6 +23,12 @@ impl Board {
             function,
             chip,
         });
+    }
+
+    /// Device and function numbers of all functions.
+    pub(super) fn functions(&self) -> Vec<(u8, u8)> {
+        let slots = self.slots.iter();
+        slots.map(|slot| (slot.device, slot.function)).collect()
     }
 
     /// A driver of an interrupt pin of device `device`.
@@ -129,11 +135,12 @@ impl Board {
     /// Whose registers are at an address.
     fn memory_target(&mut self, address: u64) -> Option<(Option<&mut dyn Device>, u64)> {
         // The processor's own page comes before the bus.
-        let own = self.apics.first().and_then(|apic| apic.memory_page());
+        let own = self.apics.get(self.current);
+        let own = own.and_then(LocalApic::memory_page);
         if let Some(page) = own
             && address & !0xfff == page
         {
-            let apic = self.apics.first_mut();
+            let apic = self.apics.get_mut(self.current);
             return Some((apic.map(|apic| apic as &mut dyn Device), address & 0xfff));
         }
         let (chip, register) = self.memory_windows.find(address)?;

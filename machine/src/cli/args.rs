@@ -11,6 +11,8 @@ use super::DisplayOption;
 use super::adapters::AdapterArguments;
 use super::media::MediaArguments;
 use super::screen::{Order, ScreenArguments};
+use crate::handover::smbios::SmbiosString;
+
 use super::values;
 use super::verify::VerifyArguments;
 use super::{
@@ -133,7 +135,7 @@ pub(super) struct RunArguments {
         help_heading = "Boot"
     )]
     append: Option<String>,
-    /// Firmware to boot from the reset vector: an image, or the host's SeaBIOS, or rax's own
+    /// Firmware to boot from the reset vector: an image, rax's own, or the host's SeaBIOS
     #[arg(
         long,
         value_name = "FILE|builtin|seabios",
@@ -152,6 +154,17 @@ pub(super) struct RunArguments {
     /// Processor model
     #[arg(long, value_name = "MODEL", help_heading = "Machine")]
     cpu: String,
+    /// Processors, 1 to 64; they run in turns
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = values::processors, help_heading = "Machine")]
+    cpus: u16,
+    /// Set a string of the SMBIOS tables, such as type1-manufacturer=Example; may be repeated
+    #[arg(
+        long,
+        value_name = "TYPE-NAME=VALUE",
+        value_parser = values::smbios,
+        help_heading = "Machine"
+    )]
+    smbios: Vec<SmbiosString>,
     /// What COM1 is connected to; repeated for COM2 to COM4 [default: stdio, or none with --display terminal]
     #[arg(
         long,
@@ -218,7 +231,7 @@ pub(super) struct RunArguments {
 
 const AFTER_HELP: &str = "\
 Without --kernel, --bios and media, the embedded test ROM checks the machine and offers a small monitor.
-With --disk, --cdrom or --floppy alone, the host's SeaBIOS boots it.
+With --disk, --cdrom or --floppy alone, rax's own BIOS boots it.
 The guest's serial line is this terminal; Ctrl-A X ends the run, Ctrl-A H lists the keys.
 --wait-text, --type and --script end the run with exit code 0 when all steps are done and the last one waited or
 --script was given; with 124 if what they wait for does not come.
@@ -254,6 +267,11 @@ impl RunArguments {
                 "unknown processor '{}' after --cpu; known are {known}",
                 self.cpu
             )));
+        }
+        if self.cpus > 1 && self.engine == Some(Engine::Lockstep) {
+            return Err(Stop::usage(
+                "--engine lockstep compares one processor; give --cpus 1",
+            ));
         }
         if self.serial.len() > MAX_SERIAL_PORTS {
             let text = format_args!(
@@ -297,6 +315,8 @@ impl RunArguments {
             network,
             debugcon: self.debugcon,
             cpu: self.cpu,
+            cpus: self.cpus,
+            smbios: self.smbios,
             engine: self.engine,
             clock: self.clock,
             seed: self.seed,

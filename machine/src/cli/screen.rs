@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, Args};
 
-use super::{BiosOption, Stop, values};
+use super::Stop;
 use crate::automation::{EscapeError, Origin, Pattern, Step, unescape};
 use crate::host::{VncOptions, parse_address};
 use crate::keys::{self, KeyError, KeyEvent};
@@ -50,7 +50,7 @@ pub struct ScreenOptions {
     /// The graphics adapter.
     pub vga: VgaModel,
     /// The adapter's BIOS, if not the default.
-    pub vga_bios: Option<BiosOption>,
+    pub vga_bios: Option<PathBuf>,
     /// Where the screen is shown.
     pub display: DisplayOption,
     /// Where a picture of the screen goes at the end.
@@ -116,9 +116,9 @@ pub(super) struct ScreenArguments {
         help_heading = "Screen"
     )]
     vga: VgaModel,
-    /// The graphics adapter's BIOS: an image, rax's own, or the host's SeaBIOS' [default: builtin]
-    #[arg(long, value_name = "FILE|builtin|seabios", value_parser = values::bios, help_heading = "Screen")]
-    vga_bios: Option<BiosOption>,
+    /// The graphics adapter's BIOS [default: rax's own; with --bios seabios, the distribution's]
+    #[arg(long, value_name = "FILE", help_heading = "Screen")]
+    vga_bios: Option<PathBuf>,
     /// Show the screen: in this terminal, or to VNC clients at an address of this host
     #[arg(long, value_name = "none|terminal|vnc=ADDRESS", default_value = "none", value_parser = display, help_heading = "Screen")]
     display: DisplayValue,

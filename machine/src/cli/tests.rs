@@ -45,7 +45,7 @@ fn every_option_is_understood() {
          --max-instructions 1_000 --no-reboot --stats --trace t \
          --lockstep-slice 500 --jit-cache 2M --vga std --vga-bios rom --screenshot s.png --script s.rax \
          --display vnc=10.0.0.1:5901 --vnc-password p \
-         --parallel file:lpt --net ne2000 --net rtl8139,loopback",
+         --parallel file:lpt --net ne2000 --net rtl8139,loopback --cpus 4 --smbios type1-serial=7",
     );
     let expected = RunOptions {
         kernel: Some("k".into()),
@@ -59,7 +59,7 @@ fn every_option_is_understood() {
         },
         screen: ScreenOptions {
             vga: VgaModel::Std,
-            vga_bios: Some(BiosOption::File("rom".into())),
+            vga_bios: Some("rom".into()),
             display: DisplayOption::Vnc(crate::host::VncOptions {
                 address: "10.0.0.1:5901".parse().unwrap(),
                 password_file: Some("p".into()),
@@ -83,6 +83,12 @@ fn every_option_is_understood() {
         ],
         debugcon: Some("log".into()),
         cpu: "486".into(),
+        cpus: 4,
+        smbios: vec![SmbiosString {
+            kind: 1,
+            name: "serial",
+            value: "7".into(),
+        }],
         engine: Some(Engine::Jit),
         clock: ClockSource::Virtual,
         seed: Some(7),

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{BiosOption, SerialOption};
+use crate::board::MOST_PROCESSORS;
+use crate::handover::smbios::{self, SmbiosString};
 
 const MIB: u64 = 1 << 20;
 const PAGE: u64 = 4096;
@@ -38,6 +40,10 @@ pub(crate) enum ValueError {
     BootOrder,
     #[error("name a file, or give builtin or seabios")]
     Bios,
+    #[error("give 1 to 64")]
+    Processors,
+    #[error("give TYPE-NAME=VALUE, where TYPE-NAME is one of {names}", names = smbios_names())]
+    Smbios,
     #[error("give stdio, file:PATH or none")]
     Serial,
     #[error("give file:PATH or none")]
@@ -107,6 +113,27 @@ fn size(text: &str) -> Result<Option<u64>, ValueError> {
     // Only digits are left, so that the one mistake is their number.
     let count = digits.parse::<u64>().ok();
     Ok(count.and_then(|count| count.checked_mul(unit)))
+}
+
+/// How many processors.
+pub(super) fn processors(text: &str) -> Result<u16, ValueError> {
+    let number = text.parse().ok();
+    number
+        .filter(|number| (1..=MOST_PROCESSORS).contains(number))
+        .ok_or(ValueError::Processors)
+}
+
+/// `type1-manufacturer=Example`.
+pub(super) fn smbios(text: &str) -> Result<SmbiosString, ValueError> {
+    smbios::parse(text).ok_or(ValueError::Smbios)
+}
+
+/// The strings that can be set.
+fn smbios_names() -> String {
+    let names: Vec<_> = smbios::names()
+        .map(|(kind, names)| format!("type{kind}-{{{}}}", names.join(",")))
+        .collect();
+    names.join(", ")
 }
 
 /// `builtin`, `seabios` or a file; `./builtin` for a file of that name.

@@ -50,7 +50,7 @@ fn bench(engine: Engine, fittings: Fittings) -> Option<(Bench, MemoryConsole)> {
         debug_console: Some(Box::new(log.clone())),
         fw_cfg: Some(FwCfg::new()),
         vga: true,
-        vga_bios: rax_machine::load::default_vga_bios(),
+        vga_bios: rax_machine::load::find_vga_bios(),
         ..fittings
     };
     let mut bench = Bench::with(Boot::Rom(bios), RAM, fittings);

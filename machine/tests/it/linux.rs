@@ -12,11 +12,11 @@ use rax_machine::{Boot, End, memory_map};
 use crate::support::Bench;
 
 /// The guest's RAM.
-const RAM: u64 = 512 << 20;
+pub(crate) const RAM: u64 = 512 << 20;
 /// Enough for a kernel with all its self-tests.
 const BOOT_INSTRUCTIONS: u64 = 10_000_000_000;
 const COMMAND_INSTRUCTIONS: u64 = 2_000_000_000;
-const PROMPT: &str = "/ # ";
+pub(crate) const PROMPT: &str = "/ # ";
 
 /// A file of the guest kit, if it is there.
 fn kit(name: &str) -> Option<PathBuf> {
@@ -38,7 +38,7 @@ fn kit(name: &str) -> Option<PathBuf> {
 }
 
 /// A kernel of the kit with its initial RAM disks, ready to run.
-fn kernel(name: &str, initrds: &[&str], arguments: &str) -> Option<Boot> {
+pub(crate) fn kernel(name: &str, initrds: &[&str], arguments: &str) -> Option<Boot> {
     let kernel = kit(&format!("vmlinuz-{name}"))?;
     let initrds = initrds
         .iter()
@@ -53,7 +53,7 @@ fn kernel(name: &str, initrds: &[&str], arguments: &str) -> Option<Boot> {
         modules: &modules,
         command_line: &format!("console=ttyS0 {arguments}"),
         memory: &memory_map::ranges(RAM),
-        rsdp: None,
+        rsdp: memory_map::root_pointer(RAM),
         has_vga: false,
         has_long_mode: true,
     })

@@ -8,6 +8,7 @@ mod disk;
 mod dos;
 mod firmware;
 mod linux;
+mod processors;
 mod roms;
 mod screen;
 mod support;

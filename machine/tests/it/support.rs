@@ -47,7 +47,7 @@ impl Bench {
             debug_console: Some(Box::new(log.clone())),
             fw_cfg: Some(fw_cfg),
             vga: true,
-            vga_bios: rax_machine::load::default_vga_bios(),
+            vga_bios: rax_machine::load::find_vga_bios(),
             ..Fittings::default()
         };
         Self::with(boot, ram, fittings)

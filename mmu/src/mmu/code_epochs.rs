@@ -8,51 +8,59 @@
 
 /// Address spaces whose epochs are remembered.
 const CONTEXTS: usize = 32;
-/// Bits of the filter, as a power of two.
-const FILTER_BITS: u32 = 15;
 
 /// The epochs, and what they depend on.
 #[derive(Clone, Debug)]
 pub(super) struct CodeEpochs {
     last: u64,
     supervisor: u64,
-    user: u64,
+    supervisor_pages: Pages,
     /// The supervisor has fetched from pages that are not global.
     has_local_supervisor: bool,
-    /// Contexts of the second-level TLB, and the epochs of user code there; the one
-    /// used last is the last.
-    contexts: Vec<(u64, u64)>,
-    /// Pages that may have been fetched from since the filter was emptied.
-    filter: Box<[u64; 1 << (FILTER_BITS - 6)]>,
+    /// Users have fetched from pages that are global.
+    has_global_user: bool,
+    /// User code of the current address space.
+    user: Context,
+    /// That of others; the one left last is the last.
+    others: Vec<Context>,
+}
+
+/// User code of an address space.
+#[derive(Clone, Debug, Default)]
+struct Context {
+    /// Its context of the second-level TLB.
+    number: u64,
+    epoch: u64,
+    pages: Pages,
 }
 
 impl Default for CodeEpochs {
     fn default() -> Self {
+        let user = Context {
+            epoch: 2,
+            ..Context::default()
+        };
         Self {
             last: 2,
             supervisor: 1,
-            user: 2,
+            supervisor_pages: Pages::default(),
             has_local_supervisor: false,
-            contexts: Vec::with_capacity(CONTEXTS),
-            filter: Box::new([0; 1 << (FILTER_BITS - 6)]),
+            has_global_user: false,
+            user,
+            others: Vec::with_capacity(CONTEXTS),
         }
     }
-}
-
-/// What the filter is asked for: a page of 4 KiB, 2 MiB or 1 GiB.
-const SIZES: [u32; 3] = [12, 21, 30];
-
-fn filter_bit(address: u64, size: u32) -> (usize, u64) {
-    let number = (address >> size).wrapping_mul(4) + u64::from(size / 10);
-    let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - FILTER_BITS);
-    ((hash >> 6) as usize, 1 << (hash & 63))
 }
 
 impl CodeEpochs {
     /// The epoch of user or supervisor code.
     #[inline(always)]
     pub(super) const fn of(&self, user: bool) -> u64 {
-        if user { self.user } else { self.supervisor }
+        if user {
+            self.user.epoch
+        } else {
+            self.supervisor
+        }
     }
 
     /// A new epoch. Whoever keeps the lower halves alone must look at the upper ones;
@@ -60,9 +68,9 @@ impl CodeEpochs {
     fn draw(&mut self) -> u64 {
         self.last += 1;
         if self.last as u32 == 0 {
-            self.contexts.clear();
+            self.others.clear();
             self.supervisor = self.last + 1;
-            self.user = self.last + 2;
+            self.user.epoch = self.last + 2;
             self.last += 3;
         }
         self.last
@@ -70,7 +78,112 @@ impl CodeEpochs {
 
     /// Takes note of a fetch.
     pub(super) fn note_fetch(&mut self, user: bool, address: u64, is_large: bool, is_global: bool) {
-        self.has_local_supervisor |= !user && !is_global;
+        if user {
+            self.has_global_user |= is_global;
+            self.user.pages.add(address, is_large);
+        } else {
+            self.has_local_supervisor |= !is_global;
+            self.supervisor_pages.add(address, is_large);
+        }
+    }
+
+    /// The current address space is that of a context of the second-level TLB.
+    pub(super) fn enter(&mut self, number: u64) {
+        if self.has_local_supervisor {
+            self.forget_supervisor();
+        }
+        if self.user.number == number {
+            return;
+        }
+        let known = self.others.iter().position(|other| other.number == number);
+        let next = match known {
+            Some(place) => self.others.remove(place),
+            None => Context {
+                number,
+                epoch: self.draw(),
+                // What was used by the one that is forgotten is used again.
+                pages: self.oldest_pages(),
+            },
+        };
+        let left = std::mem::replace(&mut self.user, next);
+        self.others.push(left);
+    }
+
+    /// Makes room for one more address space.
+    fn oldest_pages(&mut self) -> Pages {
+        if self.others.len() < CONTEXTS {
+            return Pages::default();
+        }
+        let mut pages = self.others.remove(0).pages;
+        pages.clear();
+        pages
+    }
+
+    fn forget_supervisor(&mut self) {
+        self.has_local_supervisor = false;
+        self.supervisor = self.draw();
+        self.supervisor_pages.clear();
+    }
+
+    /// The translation of an address is forgotten, in the current address space and
+    /// among global pages.
+    pub(super) fn forget(&mut self, address: u64) {
+        if self.supervisor_pages.may_have(address) {
+            self.forget_supervisor();
+        }
+        if self.user.pages.may_have(address) {
+            self.user.epoch = self.draw();
+            self.user.pages.clear();
+        }
+        if self.has_global_user {
+            self.others.retain(|other| !other.pages.may_have(address));
+        }
+    }
+
+    /// The same in another address space; global pages stay.
+    pub(super) fn forget_in(&mut self, number: u64, address: u64) {
+        if number == self.user.number {
+            self.forget(address);
+        } else {
+            self.others
+                .retain(|other| other.number != number || !other.pages.may_have(address));
+        }
+    }
+
+    /// All translations are forgotten, global ones too.
+    pub(super) fn forget_all(&mut self) {
+        self.forget_supervisor();
+        self.user.epoch = self.draw();
+        self.user.pages.clear();
+        self.has_global_user = false;
+        self.others.clear();
+    }
+}
+
+/// Bits of the filter, as a power of two.
+const FILTER_BITS: u32 = 13;
+
+/// Pages that may have been fetched from: a filter with one bit for each hash.
+#[derive(Clone, Debug)]
+struct Pages(Box<[u64; 1 << (FILTER_BITS - 6)]>);
+
+/// What the filter is asked for: a page of 4 KiB, 2 MiB or 1 GiB.
+const SIZES: [u32; 3] = [12, 21, 30];
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self(Box::new([0; 1 << (FILTER_BITS - 6)]))
+    }
+}
+
+impl Pages {
+    fn place(address: u64, size: u32) -> (usize, u64) {
+        let number = (address >> size).wrapping_mul(4) + u64::from(size / 10);
+        let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - FILTER_BITS);
+        ((hash >> 6) as usize, 1 << (hash & 63))
+    }
+
+    fn add(&mut self, address: u64, is_large: bool) {
         self.mark(address, 12);
         if is_large {
             // A page of 4 MiB goes as a whole, whichever half is named.
@@ -82,48 +195,19 @@ impl CodeEpochs {
     }
 
     fn mark(&mut self, address: u64, size: u32) {
-        let (word, bit) = filter_bit(address, size);
-        self.filter[word] |= bit;
+        let (word, bit) = Self::place(address, size);
+        self.0[word] |= bit;
     }
 
-    /// The current address space is that of a context of the second-level TLB.
-    pub(super) fn enter(&mut self, context: u64) {
-        if self.has_local_supervisor {
-            self.has_local_supervisor = false;
-            self.supervisor = self.draw();
-        }
-        let known = self.contexts.iter().position(|&(of, _)| of == context);
-        let entry = match known {
-            Some(place) => self.contexts.remove(place),
-            None => {
-                if self.contexts.len() >= CONTEXTS {
-                    self.contexts.remove(0);
-                }
-                (context, self.draw())
-            }
-        };
-        self.user = entry.1;
-        self.contexts.push(entry);
+    fn may_have(&self, address: u64) -> bool {
+        SIZES.iter().any(|&size| {
+            let (word, bit) = Self::place(address, size);
+            self.0[word] & bit != 0
+        })
     }
 
-    /// The translation of an address is forgotten, in whatever address space.
-    pub(super) fn forget(&mut self, address: u64) {
-        let may_be_code = SIZES.iter().any(|&size| {
-            let (word, bit) = filter_bit(address, size);
-            self.filter[word] & bit != 0
-        });
-        if may_be_code {
-            self.forget_all();
-        }
-    }
-
-    /// All translations are forgotten, global ones too.
-    pub(super) fn forget_all(&mut self) {
-        self.supervisor = self.draw();
-        self.user = self.draw();
-        self.has_local_supervisor = false;
-        self.contexts.clear();
-        self.filter.fill(0);
+    fn clear(&mut self) {
+        self.0.fill(0);
     }
 }
 
@@ -149,7 +233,7 @@ mod tests {
         assert_eq!(epochs.of(SUPERVISOR), first[0]);
         epochs.enter(10);
         assert_eq!(both(&epochs), first);
-        for context in 100..100 + CONTEXTS as u64 {
+        for context in 100..102 + CONTEXTS as u64 {
             epochs.enter(context);
         }
         epochs.enter(10);
@@ -177,9 +261,10 @@ mod tests {
             epochs.forget(data);
             assert_eq!(both(&epochs), before, "{data:x}");
         }
+        epochs.note_fetch(SUPERVISOR, 0xffff_8000_0000_1000, false, true);
         epochs.forget(0x40_1fff);
         let after = both(&epochs);
-        assert!(after[0] != before[0] && after[1] != before[1]);
+        assert!(after[0] == before[0] && after[1] != before[1]);
         epochs.forget(0x40_1fff);
         assert_eq!(both(&epochs), after, "nothing was fetched since");
         for parts_of_large in [0x4000_0000, 0x401f_f000, 0x4020_0000] {
@@ -188,5 +273,27 @@ mod tests {
             epochs.forget(parts_of_large);
             assert_ne!(both(&epochs), before, "{parts_of_large:x}");
         }
+    }
+
+    #[test]
+    fn an_address_is_forgotten_where_it_belongs() {
+        let mut epochs = CodeEpochs::default();
+        epochs.enter(10);
+        epochs.note_fetch(USER, 0x40_1000, false, false);
+        let first = epochs.of(USER);
+        epochs.enter(11);
+        epochs.forget(0x40_1000);
+        epochs.enter(10);
+        assert_eq!(epochs.of(USER), first, "it was another one's page");
+        epochs.enter(11);
+        epochs.forget_in(10, 0x40_1000);
+        epochs.enter(10);
+        assert_ne!(epochs.of(USER), first);
+        epochs.note_fetch(USER, 0xffff_ffff_ff60_0000, false, true);
+        let second = epochs.of(USER);
+        epochs.enter(11);
+        epochs.forget(0xffff_ffff_ff60_0000);
+        epochs.enter(10);
+        assert_ne!(epochs.of(USER), second, "global pages are everybody's");
     }
 }

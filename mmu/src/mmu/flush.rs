@@ -2,6 +2,7 @@
 
 use super::Mmu;
 use crate::address::{LinearAddress, PhysicalAddress};
+use crate::code_pages::CodeChanges;
 use crate::physical::Backing;
 
 /// The four kinds of INVPCID (SDM 2A).
@@ -66,7 +67,11 @@ impl Mmu {
         match kind {
             InvpcidKind::Address => {
                 self.second.forget_in(pcid, address.0);
-                self.forget_in_first(address.0);
+                if let Some(context) = self.second.context_of(pcid) {
+                    self.code_epochs.forget_in(context, address.0);
+                }
+                self.tlb.flush_page(address.0);
+                self.counters.flushes += 1;
             }
             InvpcidKind::Context => self.flush_non_global(pcid),
             InvpcidKind::All => self.flush_all(),
@@ -85,11 +90,34 @@ impl Mmu {
         self.counters.flushes += 1;
     }
 
-    /// Drops the write tags of a page that has just come to hold code.
-    pub fn flush_code_page(&mut self, page: PhysicalAddress) {
-        if let Backing::Ram { host } = self.memory.resolve_on_bus(page.page()) {
+    /// Marks bytes within a page as code that this processor translates.
+    ///
+    /// Its own write tags for the page are dropped here, other processors' at
+    /// their next [`Mmu::sync_map`].
+    pub fn mark_code(&mut self, start: PhysicalAddress, bytes: u64) {
+        let generation = self.memory.code_pages().generation();
+        if !self.memory.code_pages().mark(start, bytes) {
+            return;
+        }
+        if self.code_generation == generation {
+            self.code_generation = self.memory.code_pages().generation();
+        }
+        if let Backing::Ram { host } = self.memory.resolve_on_bus(start.page()) {
             self.tlb.flush_host_writes(host.0);
         }
+    }
+
+    /// Whether something happened to code that [`Mmu::take_code_changes`] will tell.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_code_changes(&self) -> bool {
+        self.memory.code_pages().has_changes(self.code_cursor)
+    }
+
+    /// What happened to translated code since this processor last asked.
+    #[must_use]
+    pub fn take_code_changes(&mut self) -> CodeChanges {
+        self.memory.code_pages().take_changes(&mut self.code_cursor)
     }
 
     /// True if the memory map or the dirty pages changed: call
@@ -109,6 +137,12 @@ impl Mmu {
         let dirty_generation = self.memory.dirty_pages().generation();
         if self.dirty_generation != dirty_generation {
             self.dirty_generation = dirty_generation;
+            self.tlb.flush_writes();
+        }
+        let code_generation = self.memory.code_pages().generation();
+        if self.code_generation != code_generation {
+            // Another processor has translated code: stores to it must be seen.
+            self.code_generation = code_generation;
             self.tlb.flush_writes();
         }
         let map_generation = self.memory.generation();

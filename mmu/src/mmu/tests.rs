@@ -6,6 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::{ProptestConfig, any, proptest};
 
 use super::*;
+use crate::code_pages::{CodeChange, CodeChanges};
 use crate::paging::plain;
 use crate::paging::tests::{
     Dice, Kind, PAGES, access, controls, entry, fill_tables, memory, reader,
@@ -465,7 +466,7 @@ fn code_epochs_move_when_code_may_be_elsewhere_and_not_before() {
     mmu.flush_l1();
     assert_eq!(moved(&mmu), [false, false]);
     mmu.invalidate_page(LinearAddress(0));
-    assert_eq!(moved(&mmu), [true, true]);
+    assert_eq!(moved(&mmu), [true, false]);
     // An address space that was not seen before, without supervisor code of its own.
     mmu.switch_context(Some(1), true);
     assert_eq!(moved(&mmu), [false, true]);
@@ -488,6 +489,7 @@ fn a_write_to_code_is_reported_and_one_beside_it_is_not() {
     let (memory, mut mmu, controls) = mapped(7);
     let code = memory.code_pages();
     let page = PhysicalAddress(0x1_5000);
+    let mut cursor = code.cursor();
     let write = |mmu: &mut Mmu, offset| {
         let address = LinearAddress(0x5000 + offset);
         if !mmu.store(SUPERVISOR, address, 0x90_u8) {
@@ -500,9 +502,8 @@ fn a_write_to_code_is_reported_and_one_beside_it_is_not() {
         mmu.probe_write::<u8>(SUPERVISOR, LinearAddress(0x5000))
             .is_some()
     );
-    assert!(code.mark(PhysicalAddress(0x1_5123), 10));
+    mmu.mark_code(PhysicalAddress(0x1_5123), 10);
     assert!(!code.mark(PhysicalAddress(0x1_5140), 1));
-    mmu.flush_code_page(page);
     assert!(code.is_code_page(page));
     for (offset, hits) in [(0x11f, false), (0x120, true), (0x12f, true), (0x130, false)] {
         write(&mut mmu, offset);
@@ -510,13 +511,16 @@ fn a_write_to_code_is_reported_and_one_beside_it_is_not() {
             mmu.probe_write::<u8>(SUPERVISOR, LinearAddress(0x5000))
                 .is_none()
         );
-        assert_eq!(code.has_code_writes(), hits, "{offset:x}");
-        let expected: Vec<_> = hits
-            .then_some((PhysicalAddress(0x1_5000 + offset), 1))
-            .into_iter()
-            .collect();
-        assert_eq!(code.take_code_writes(), expected);
-        assert!(!code.has_code_writes());
+        assert_eq!(mmu.has_code_changes(), hits, "{offset:x}");
+        let changes = |change: fn(PhysicalAddress, u64) -> CodeChange| {
+            let change = change(PhysicalAddress(0x1_5000 + offset), 1);
+            CodeChanges::Some(hits.then_some(change).into_iter().collect())
+        };
+        assert_eq!(mmu.take_code_changes(), changes(CodeChange::Written));
+        assert!(!mmu.has_code_changes());
+        // Who comes second cannot know what else was written meanwhile.
+        assert_eq!(code.has_changes(cursor), hits);
+        assert_eq!(code.take_changes(&mut cursor), changes(CodeChange::Gone));
     }
     code.clear_page(page);
     write(&mut mmu, 0x123);
@@ -625,4 +629,35 @@ fn debuggers_change_nothing() {
         None
     );
     assert_eq!(reader(&memory)(0x4008, 8), 0x1_1001);
+}
+
+#[test]
+fn code_of_one_processor_takes_the_write_tags_of_all() {
+    let (memory, mut one, controls) = mapped(7);
+    let mut other = Mmu::new(Arc::clone(&memory));
+    let address = LinearAddress(0x5000);
+    for mmu in [&mut one, &mut other] {
+        mmu.translate(&controls, WRITE, address).unwrap();
+        assert!(mmu.probe_write::<u8>(SUPERVISOR, address).is_some());
+    }
+    one.mark_code(PhysicalAddress(0x1_5000), 4);
+    assert!(one.probe_write::<u8>(SUPERVISOR, address).is_none());
+    other.sync_map();
+    assert!(other.probe_write::<u8>(SUPERVISOR, address).is_none());
+    assert!(other.probe_read::<u8>(SUPERVISOR, address).is_some());
+}
+
+#[test]
+fn who_comes_too_late_forgets_everything() {
+    let (memory, mut one, _) = mapped(7);
+    let mut other = Mmu::new(Arc::clone(&memory));
+    one.mark_code(PhysicalAddress(0x1_5000), 0x1000);
+    for n in 0..5000 {
+        // From the end, or they were one store.
+        let at = PhysicalAddress(0x1_5fff - n % 0x1000);
+        memory.ram_write(at, &[0]).unwrap();
+        assert!(matches!(one.take_code_changes(), CodeChanges::Some(_)));
+    }
+    assert_eq!(other.take_code_changes(), CodeChanges::All);
+    assert_eq!(other.take_code_changes(), CodeChanges::Some(Vec::new()));
 }

@@ -15,16 +15,36 @@ pub(crate) enum Place {
     Ram(u64),
     /// To ROM, at this offset in the backing.
     Rom(u64),
+    /// Reads lead to one offset in the backing, writes to another: ROM over
+    /// RAM, while firmware copies itself.
+    Split {
+        /// Where reads and instruction fetches lead.
+        read: u64,
+        /// Where writes lead.
+        write: u64,
+    },
     /// To devices, or nowhere.
     Mmio,
 }
 
 impl Place {
+    /// Where reads lead.
     #[inline]
     pub(crate) const fn offset(self) -> Option<u64> {
         match self {
-            Self::Ram(offset) | Self::Rom(offset) => Some(offset),
+            Self::Ram(offset) | Self::Rom(offset) | Self::Split { read: offset, .. } => {
+                Some(offset)
+            }
             Self::Mmio => None,
+        }
+    }
+
+    /// Where writes lead, if they have an effect on memory.
+    #[inline]
+    pub(crate) const fn write_offset(self) -> Option<u64> {
+        match self {
+            Self::Ram(offset) | Self::Split { write: offset, .. } => Some(offset),
+            Self::Rom(_) | Self::Mmio => None,
         }
     }
 
@@ -34,6 +54,10 @@ impl Place {
         match self {
             Self::Ram(offset) => Self::Ram(offset + bytes),
             Self::Rom(offset) => Self::Rom(offset + bytes),
+            Self::Split { read, write } => Self::Split {
+                read: read + bytes,
+                write: write + bytes,
+            },
             Self::Mmio => Self::Mmio,
         }
     }
@@ -285,6 +309,49 @@ impl PhysicalMap {
         Ok(())
     }
 
+    /// Maps a range so that reads lead to the memory at `source` and writes to
+    /// `write` in the backing.
+    pub(super) fn split(
+        &mut self,
+        source: PhysicalAddress,
+        start: PhysicalAddress,
+        bytes: u64,
+        write: u64,
+    ) -> Result<(), MapError> {
+        self.alias(source, start, bytes, true)?;
+        let end = start.0 + bytes;
+        for region in &mut self.regions {
+            if region.start >= start.0
+                && region.end <= end
+                && let Place::Rom(read) = region.place
+            {
+                let write = write + (region.start - start.0);
+                region.place = Place::Split { read, write };
+            }
+        }
+        self.choose_main();
+        Ok(())
+    }
+
+    /// Calls `act` with each range that leads its readers elsewhere in `new`:
+    /// start, size, and where it led.
+    pub(super) fn for_each_change(&self, new: &Self, mut act: impl FnMut(u64, u64, u64)) {
+        for region in &self.regions {
+            let mut at = region.start;
+            while at < region.end {
+                let address = PhysicalAddress(at);
+                let (before, after) = (region.span(address), new.bus_span(address));
+                let bytes = before.bytes.min(after.bytes);
+                if let Some(offset) = before.place.offset()
+                    && after.place.offset() != Some(offset)
+                {
+                    act(at, bytes, offset);
+                }
+                at += bytes;
+            }
+        }
+    }
+
     /// Keeps backing allocated even if it is not mapped.
     pub(super) fn keep(&mut self, offset: u64, bytes: u64) {
         self.kept.push((offset, offset + bytes));
@@ -294,10 +361,11 @@ impl PhysicalMap {
     /// were used before.
     pub(super) fn allocate(&mut self, bytes: u64) -> Option<(u64, u64)> {
         let mut used: Vec<(u64, u64)> = self.kept.clone();
-        used.extend(self.regions.iter().filter_map(|region| {
-            let offset = region.place.offset()?;
-            Some((offset, offset + (region.end - region.start)))
-        }));
+        for region in &self.regions {
+            let places = [region.place.offset(), region.place.write_offset()];
+            let size = region.end - region.start;
+            used.extend(places.into_iter().flatten().map(|from| (from, from + size)));
+        }
         used.sort_unstable();
         let mut offset = 0;
         for (start, end) in used {

@@ -1,6 +1,7 @@
 //! Mapping, A20, ROM, DMA and lazy commitment.
 
 use super::*;
+use crate::code_pages::{CodeChange, CodeChanges};
 
 fn at(address: u64) -> PhysicalAddress {
     PhysicalAddress(address)
@@ -197,18 +198,91 @@ fn dma_into_code_is_reported_at_every_address() {
     memory.map_ram(at(0), 0x3000).unwrap();
     memory.alias(at(0x1000), at(0x8000), 0x1000, false).unwrap();
     let code = memory.code_pages();
+    let mut cursor = code.cursor();
     assert!(code.mark(at(0x8ffc), 4));
     assert!(code.overlaps(at(0x1ff0), 1) && !code.overlaps(at(0x1fef), 1));
     memory.ram_write(at(0xfff), &[0; 0x1000]).unwrap();
-    let mut writes: Vec<_> = code
-        .take_code_writes()
-        .iter()
-        .map(|(start, bytes)| (start.0, *bytes))
-        .collect();
-    writes.sort_unstable();
-    assert_eq!(writes, [(0x1000, 0xfff), (0x8000, 0xfff)]);
+    let written = |start| CodeChange::Written(at(start), 0xfff);
+    let writes = CodeChanges::Some(vec![written(0x1000), written(0x8000)]);
+    assert_eq!(code.take_changes(&mut cursor), writes);
     code.clear_all();
     assert!(!code.is_code_page(at(0x1000)));
+}
+
+#[test]
+fn reads_find_rom_and_writes_the_ram_under_it() {
+    let memory = PhysicalMemory::new(1 << 20).unwrap();
+    let shadow = memory.allocate_block(0x4000).unwrap();
+    memory.map_rom(at(0xffff_c000), &[0x5a; 0x4000]).unwrap();
+    let byte = |address| {
+        let mut byte = [0];
+        memory.read(at(address), &mut byte, &mut ());
+        byte[0]
+    };
+    let map = |target| memory.remap(&[(at(0xf_0000), 0x4000, target)]).unwrap();
+    map(Target::Split(at(0xffff_c000), shadow, 0));
+    memory.write(at(0xf_1ffe), &[1, 2, 3, 4], &mut ());
+    memory.ram_write(at(0xf_3000), &[7]).unwrap();
+    assert_eq!((byte(0xf_1fff), byte(0xffff_dfff)), (0x5a, 0x5a));
+    map(Target::ReadOnlyBlock(shadow, 0));
+    assert_eq!([0xf_1fff, 0xf_2000, 0xf_3000].map(byte), [2, 3, 7]);
+    memory.write(at(0xf_2000), &[9], &mut ());
+    map(Target::Block(shadow, 0));
+    assert_eq!(byte(0xf_2000), 3);
+    memory.write(at(0xf_2000), &[9], &mut ());
+    map(Target::Split(at(0xffff_c000), shadow, 0));
+    assert_eq!(byte(0xf_2000), 0x5a);
+    map(Target::Block(shadow, 0));
+    assert_eq!(byte(0xf_2000), 9);
+    map(Target::Mmio);
+    assert_eq!(byte(0xf_2000), 0xff);
+}
+
+#[test]
+fn several_pieces_are_one_change_or_none() {
+    let memory = PhysicalMemory::new(1 << 20).unwrap();
+    let block = memory.allocate_block(0x2000).unwrap();
+    let generation = memory.generation();
+    let good = (at(0x1000), 0x1000, Target::Block(block, 0x1000));
+    memory
+        .remap(&[good, (at(0x8000), 0x1000, Target::Mmio)])
+        .unwrap();
+    assert_eq!(memory.generation(), generation + 1);
+    for bad in [
+        Target::Block(block, 0x2000),
+        Target::Block(block, 0x800),
+        Target::ReadOnly(at(0x7000)),
+        Target::Split(at(0x7000), block, 0),
+    ] {
+        let pieces = [
+            (at(0x1000), 0x1000, Target::Mmio),
+            (at(0x3000), 0x1000, bad),
+        ];
+        assert!(memory.remap(&pieces).is_err(), "{bad:?}");
+    }
+    assert_eq!(memory.generation(), generation + 1);
+    assert!(matches!(memory.resolve(at(0x1000)), Backing::Ram { .. }));
+}
+
+#[test]
+fn code_goes_where_its_address_leads_elsewhere() {
+    let memory = PhysicalMemory::new(1 << 20).unwrap();
+    let shadow = memory.allocate_block(0x2000).unwrap();
+    memory.map_rom(at(0xffff_e000), &[0x90; 0x2000]).unwrap();
+    let map = |target| memory.remap(&[(at(0xf_0000), 0x2000, target)]).unwrap();
+    map(Target::ReadOnly(at(0xffff_e000)));
+    let code = memory.code_pages();
+    let mut cursor = code.cursor();
+    // Nothing was translated yet; and writes may go where they like.
+    map(Target::Split(at(0xffff_e000), shadow, 0));
+    code.mark(at(0xf_0123), 4);
+    map(Target::ReadOnly(at(0xffff_e000)));
+    assert!(!code.has_changes(cursor));
+    map(Target::Block(shadow, 0));
+    let gone = CodeChanges::Some(vec![CodeChange::Gone(at(0xf_0000), 0x2000)]);
+    assert_eq!(code.take_changes(&mut cursor), gone);
+    // The ROM's code at its other address is as it was.
+    assert!(code.is_code_page(at(0xffff_e000)) && !code.is_code_page(at(0xf_0000)));
 }
 
 /// A guest of 4 GiB that touches 100 MiB costs about 100 MiB.

@@ -5,7 +5,7 @@
 //! write is put into a journal on request, and written again in the twin.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::PhysicalMemory;
 use crate::address::PAGE_SIZE;
@@ -67,8 +67,7 @@ impl PhysicalMemory {
     pub fn follow_map(&self, original: &Self) {
         let wanted = original.snapshot();
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
-        *map = Arc::clone(&wanted);
-        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.replace(&mut map, wanted);
     }
 
     /// Takes what devices and loaders have written since this was last asked.

@@ -183,6 +183,11 @@ impl SecondTlb {
         self.contexts.current
     }
 
+    /// The number of a PCID's address space, if anything is known of it.
+    pub(crate) fn context_of(&self, pcid: u16) -> Option<u64> {
+        self.contexts.of(pcid)
+    }
+
     /// The page around `address` in the current address space.
     #[inline]
     pub(crate) fn find(&self, address: u64) -> Option<(u64, Rights)> {

@@ -262,12 +262,32 @@ impl Wide {
 
     /// The sine, for magnitudes up to one.
     pub(super) fn sin(self) -> Self {
+        if let Some(square) = self.fixed_square() {
+            let ratio = alternating(&SINE_TERMS, square);
+            let high = high_product(self.significand, ratio);
+            return Self::scaled(self.sign, high, self.exponent - 126);
+        }
         self.series(self.times(self).negated(), |k| 2 * k * (2 * k + 1))
     }
 
     /// The cosine, for magnitudes up to one.
     pub(super) fn cos(self) -> Self {
+        if let Some(square) = self.fixed_square() {
+            return Self::scaled(false, alternating(&COSINE_TERMS, square), -127);
+        }
         ONE.series(self.times(self).negated(), |k| 2 * k * (2 * k - 1))
+    }
+
+    /// The square in units of 2^-128, of magnitudes less than one that are not so small
+    /// that the result would lose its last bits to the unit.
+    const fn fixed_square(self) -> Option<u128> {
+        match self.exponent {
+            LEAST_FIXED..=-1 => {
+                let square = high_product(self.significand, self.significand);
+                Some(square >> -(2 * self.exponent + 2))
+            }
+            _ => None,
+        }
     }
 
     /// `self + self*step/d(1) + self*step^2/(d(1)*d(2)) + ...`
@@ -298,6 +318,32 @@ impl Wide {
     }
 }
 
+/// The least exponent for arithmetic in fixed point.
+const LEAST_FIXED: i32 = -24;
+
+/// The coefficients of the sine's series over the angle, `1/(2k+1)!`, in units of 2^-127.
+const SINE_TERMS: [u128; 17] = reciprocal_factorials(1);
+/// Those of the cosine, `1/(2k)!`.
+const COSINE_TERMS: [u128; 17] = reciprocal_factorials(0);
+
+/// One over the factorial of `first` and every second number after it, in units of 2^-127.
+const fn reciprocal_factorials(first: u128) -> [u128; 17] {
+    let mut terms = [TOP; 17];
+    let mut k = 1;
+    while k < terms.len() {
+        let n = 2 * k as u128 + first;
+        terms[k] = terms[k - 1] / (n * (n - 1));
+        k += 1;
+    }
+    terms
+}
+
+/// `terms[0] - square*(terms[1] - square*(terms[2] - ...))`.
+fn alternating(terms: &[u128; 17], square: u128) -> u128 {
+    let inner = |sum: u128, &term: &u128| term - high_product(sum, square);
+    terms.iter().rev().fold(0, inner)
+}
+
 /// The upper half of the 256-bit product.
 const fn high_product(a: u128, b: u128) -> u128 {
     const LOW: u128 = u64::MAX as u128;
@@ -305,4 +351,26 @@ const fn high_product(a: u128, b: u128) -> u128 {
     let middle = a1 * b0 + ((a0 * b0) >> 64);
     let lower = a0 * b1 + (middle & LOW);
     a1 * b1 + (middle >> 64) + (lower >> 64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ONE, Wide};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn fixed_point_agrees_with_the_series(significand: u128, exponent in -24..0i32) {
+            let angle = Wide::scaled(false, significand | 1 << 127, exponent - 127);
+            let step = angle.times(angle).negated();
+            let pairs = [
+                (angle.sin(), angle.series(step, |k| 2 * k * (2 * k + 1))),
+                (angle.cos(), ONE.series(step, |k| 2 * k * (2 * k - 1))),
+            ];
+            for (fixed, series) in pairs {
+                let error = fixed.minus(series);
+                prop_assert!(error.is_zero() || error.exponent < series.exponent - 118);
+            }
+        }
+    }
 }

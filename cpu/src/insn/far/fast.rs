@@ -47,11 +47,10 @@ fn enter_flat(cpu: &mut Cpu, code: u16, stack: u16, size: CodeSize, cpl: u8) {
 pub(super) fn syscall(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     check_enabled(cpu)?;
     let return_to = cpu.ip_after(insn);
-    let msrs = cpu.state.msrs;
+    let msrs = &cpu.state.msrs;
     let old = cpu.state.rflags() - Rflags::RF;
     let selector = (msrs.star >> 32) as u16 & !3;
     let (flags, size, target) = if cpu.long_mode_active() {
-        cpu.state.set_gpr(Gpr::R11, old.bits());
         let target = if cpu.is_64_bit() {
             msrs.lstar
         } else {
@@ -63,6 +62,9 @@ pub(super) fn syscall(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
         let flags = old - (Rflags::VM | Rflags::IF);
         (flags, CodeSize::Bits32, msrs.star & 0xffff_ffff)
     };
+    if cpu.long_mode_active() {
+        cpu.state.set_gpr(Gpr::R11, old.bits());
+    }
     cpu.state.set_gpr(Gpr::Rcx, return_to);
     cpu.state.set_rflags(flags);
     enter_flat(cpu, selector, selector.wrapping_add(8), size, 0);

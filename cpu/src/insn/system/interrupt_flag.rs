@@ -76,10 +76,11 @@ pub(super) fn sti(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     }
 }
 
-/// IF has been set. What is not waiting yet will ask for attention when it comes.
+/// IF has been set. What is not waiting yet will ask for attention when it comes; else the
+/// block ends, since an interrupt is delivered between two blocks.
 fn look_for_interrupts(cpu: &mut Cpu) {
     if cpu.platform.interrupt_pending() || cpu.nmi_pending {
-        cpu.request_attention();
+        cpu.request_leave();
     }
 }
 
@@ -138,7 +139,9 @@ pub(super) fn pop_flags<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit
     cpu.state.set_rflags(new);
     let changed = old ^ new;
     if changed.intersects(Rflags::TF | Rflags::AC | Rflags::RF) {
+        // What follows is decoded anew.
         cpu.update_mode();
+        cpu.request_leave();
     } else if changed.contains(Rflags::IF) && new.contains(Rflags::IF) {
         look_for_interrupts(cpu);
     }

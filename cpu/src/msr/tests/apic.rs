@@ -64,7 +64,11 @@ impl Platform for WithApic {
 
     fn local_apic(&self) -> Option<LocalApicView> {
         let base = self.0.lock().unwrap().base;
-        Some(LocalApicView { base, id: 3 })
+        Some(LocalApicView {
+            base,
+            id: 3,
+            processors: 1,
+        })
     }
 
     fn read_apic_msr(&mut self, register: u32) -> Option<u64> {

@@ -141,6 +141,15 @@ pub(super) const fn flag_value(n: usize) -> Mem {
     cell(offset_of!(Cells, flag_values) + 8 * n)
 }
 
+/// Where the result of an update that stands over others is kept, and its kind.
+pub(super) const fn flag_over(layer: usize) -> Mem {
+    cell(offset_of!(Cells, flag_overs) + 8 * layer)
+}
+
+pub(super) const fn flag_over_kind(layer: usize) -> Mem {
+    cell(offset_of!(Cells, flag_kind) + 2 + layer)
+}
+
 const fn host_x87(offset: usize) -> Mem {
     at(RBP, (offset_of!(Cpu, host_x87) + offset) as i32 - BIAS)
 }
@@ -226,20 +235,16 @@ pub(super) struct Routines {
     /// Called; makes the host's flags the guest's, whatever the cells say. Disturbs no
     /// register but T0 and T1.
     pub(super) flags: u64,
-    /// Called; makes the state's CF valid, for an update that keeps CF alone. Likewise.
-    pub(super) carry: u64,
 }
 
 const _: () = assert!(size_of::<JumpSlot>() == 1 << SLOT_BITS);
 const SLOT_BITS: u8 = 4;
+/// The page number is part of the slot's number: functions begin at multiples of 16.
+const PAGE_BITS: u32 = 12;
 
-/// Three times a register.
-pub(super) const fn sum_of(register: Reg) -> Mem {
-    Mem {
-        base: register,
-        index: Some((register, 1)),
-        disp: 0,
-    }
+/// The slot of the jump cache where [`find_jump`] looks for an address.
+pub(super) const fn jump_slot(rip: u64) -> usize {
+    ((rip as u32) ^ (rip as u32) >> PAGE_BITS) as usize & (JUMP_SLOTS - 1)
 }
 
 /// Makes the host's flags those of an operation that the cells tell of, by carrying it
@@ -259,34 +264,42 @@ pub(super) fn flags_of(asm: &mut Asm, kind: SimpleKind, bits: u32) {
             asm.alu(Alu::Add, 64, T0, T1);
             asm.alu(Alu::Cmp, bits, T0, T1);
         }
+        SimpleKind::Compare => asm.alu_from(Alu::Cmp, bits, T0, flag_value(1)),
+        SimpleKind::Test => asm.test(bits, flag_value(1), T0),
     }
 }
 
 /// The operations that the routines below know, the frequent ones first.
-const SIMPLE: [(SimpleKind, u32); 12] = [
-    (SimpleKind::Sub, 32),
-    (SimpleKind::Sub, 64),
+const SIMPLE: [(SimpleKind, u32); 20] = [
+    (SimpleKind::Compare, 32),
+    (SimpleKind::Test, 32),
+    (SimpleKind::Compare, 64),
+    (SimpleKind::Test, 64),
     (SimpleKind::Logic, 32),
+    (SimpleKind::Compare, 8),
+    (SimpleKind::Test, 8),
     (SimpleKind::Logic, 64),
-    (SimpleKind::Sub, 8),
-    (SimpleKind::Logic, 8),
     (SimpleKind::Add, 64),
     (SimpleKind::Add, 32),
-    (SimpleKind::Sub, 16),
+    (SimpleKind::Sub, 32),
+    (SimpleKind::Sub, 64),
+    (SimpleKind::Logic, 8),
+    (SimpleKind::Sub, 8),
+    (SimpleKind::Compare, 16),
+    (SimpleKind::Test, 16),
     (SimpleKind::Logic, 16),
+    (SimpleKind::Sub, 16),
     (SimpleKind::Add, 8),
     (SimpleKind::Add, 16),
 ];
 
-/// Emits a routine that makes flags of simple operations, does `then`, and returns;
-/// others are settled.
-fn simple_flags(asm: &mut Asm, settle: u64, then: impl Fn(&mut Asm)) {
+/// Emits a routine that makes flags of simple operations; others are settled.
+fn simple_flags(asm: &mut Asm, settle: u64) {
     for (kind, bits) in SIMPLE {
         let number = FlagKind::of_simple(kind, bits).0 as i32;
         asm.alu_imm(Alu::Cmp, 32, FLAG_KIND, number);
         let other = asm.branch_ahead(cc::NE);
         flags_of(asm, kind, bits);
-        then(asm);
         asm.ret();
         asm.bind(other);
     }
@@ -495,14 +508,7 @@ fn flag_routines(
     asm.ret();
 
     routines.flags = asm.base + asm.here() as u64;
-    simple_flags(asm, routines.settle, |_| {});
-    routines.carry = asm.base + asm.here() as u64;
-    simple_flags(asm, routines.settle, |asm| {
-        asm.set(cc::B, T0);
-        asm.zero_extend(8, T0, T0);
-        asm.lea(32, T0, sum_of(T0));
-        asm.store(64, FLAGS_CARRIES, T0);
-    });
+    simple_flags(asm, routines.settle);
 }
 
 /// Goes to RIP by the jump cache, all registers being in the state; the unit that called is
@@ -518,6 +524,8 @@ fn dispatch(asm: &mut Asm, routines: &Routines) {
 /// the fixup says if it is not there.
 pub(super) fn find_jump(asm: &mut Asm) -> Fixup {
     asm.load(32, T1, T0);
+    asm.shift_imm(Turn::Shr, 32, T1, PAGE_BITS as u8);
+    asm.alu(Alu::Xor, 32, T1, T0);
     asm.alu_imm(Alu::And, 32, T1, JUMP_SLOTS as i32 - 1);
     asm.shift_imm(Turn::Shl, 32, T1, SLOT_BITS);
     asm.alu_from(Alu::Add, 64, T1, JUMPS);

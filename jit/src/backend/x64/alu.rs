@@ -124,6 +124,21 @@ impl Emit<'_> {
         if self.is_unused() {
             return self.compare(alu, a, b, bits);
         }
+        if matches!(alu, Alu::And | Alu::Or)
+            && let loc @ Loc::Gpr(register, false) = self.loc(a)
+            && loc == self.loc(b)
+        {
+            // The result is what is there.
+            if self.plan.wants(self.position) {
+                let rm = self.gpr_rm(register, false);
+                match rm {
+                    Rm::Reg(host) => self.asm.test(bits, host, host),
+                    Rm::Mem(_) => self.asm.alu_imm(Alu::Cmp, bits, rm, 0),
+                }
+                self.host_flags_tell();
+            }
+            return self.set(loc);
+        }
         self.combine(alu, a, b, bits, false)
     }
 
@@ -184,9 +199,22 @@ impl Emit<'_> {
     fn is_count(&self, op: BinaryOp, a: Name, b: Name) -> bool {
         let last = self.plan.last_use(Name(self.position as u32));
         op == BinaryOp::And
-            && matches!(self.block.ops[last].0, Op::Shift(_, _, count) if count.0 as usize == self.position)
+            && matches!(self.block.ops[last].0,
+                Op::Shift(_, _, count) | Op::DoubleShift(_, _, _, count)
+                    if count.0 as usize == self.position)
+            && self.reads_cl(a)
             && self.loc(a) == Loc::Gpr(Gpr::Rcx, false)
             && matches!(self.loc(b), Loc::Constant(31 | 63))
+    }
+
+    /// Whether a value is what RCX holds, or its low byte.
+    fn reads_cl(&self, name: Name) -> bool {
+        let made = |name: Name| self.block.ops[name.0 as usize].0;
+        let read = match made(name) {
+            Op::ZeroExtend(from) if self.bits(name) == 8 => made(from),
+            op => op,
+        };
+        matches!(read, Op::ReadGpr(Gpr::Rcx, false))
     }
 
     /// Moves an operand to where the result is made.
@@ -235,6 +263,7 @@ impl Emit<'_> {
                 return Ok(false);
             }
         }
+        self.keep_operands_in(register);
         // Needed later than here, the old value moves away first.
         let later = |emit: &Self, name: Name| emit.plan.last_use(name) > emit.position;
         if later(self, a) || later(self, b) {
@@ -531,16 +560,7 @@ impl Emit<'_> {
         count: Name,
         bits: u32,
     ) -> Result<(), Stuck> {
-        let Op::Binary(BinaryOp::And, raw, mask) = self.block.ops[count.0 as usize].0 else {
-            return self.stuck();
-        };
-        let expected = if bits == 64 { 63 } else { 31 };
-        let is_masked = self.loc(mask) == Loc::Constant(expected);
-        let is_cl = matches!(
-            self.block.ops[raw.0 as usize].0,
-            Op::ReadGpr(Gpr::Rcx, false)
-        ) && !self.has_changed(Gpr::Rcx);
-        if !is_masked || !is_cl {
+        if !self.is_in_cl(count, bits) {
             return self.shift_by_any(turn, value, count, bits);
         }
         let place = match self.target() {
@@ -558,6 +578,17 @@ impl Emit<'_> {
         self.asm.shift_cl(turn, bits, place.host);
         self.host_flags = HostFlags::Unknown;
         self.made(place)
+    }
+
+    /// Whether a count is what the host takes of CL by itself.
+    fn is_in_cl(&self, count: Name, bits: u32) -> bool {
+        let Op::Binary(BinaryOp::And, raw, mask) = self.block.ops[count.0 as usize].0 else {
+            return false;
+        };
+        let expected = if bits == 64 { 63 } else { 31 };
+        self.loc(mask) == Loc::Constant(expected)
+            && self.reads_cl(raw)
+            && !self.has_changed(Gpr::Rcx)
     }
 
     /// By a count in any register, masked or below the width. Leaves the host's flags alone.
@@ -598,19 +629,54 @@ impl Emit<'_> {
         if self.is_dead() {
             return Ok(());
         }
-        let (is_right, count) = match (op, self.loc(count)) {
-            (DoubleShiftOp::Shld, Loc::Constant(count)) => (false, count as u8),
-            (DoubleShiftOp::Shrd, Loc::Constant(count)) => (true, count as u8),
+        let is_right = match op {
+            DoubleShiftOp::Shld => false,
+            DoubleShiftOp::Shrd => true,
             _ => return self.stuck(),
         };
-        if bits < 32 || count == 0 {
+        if bits < 32 {
             return self.stuck();
         }
+        let count = match self.loc(count) {
+            Loc::Constant(0) => return self.stuck(),
+            Loc::Constant(count) => count as u8,
+            _ => return self.double_shift_cl(is_right, value, source, count, bits),
+        };
         let from = self.register(source)?;
         let place = self.place_over(bits, value, &[source])?;
         self.start(place.host, value, bits)?;
         self.asm
             .double_shift(is_right, bits, place.host, from, count);
+        self.host_flags = HostFlags::Unknown;
+        self.made(place)
+    }
+
+    /// By a count in RCX.
+    fn double_shift_cl(
+        &mut self,
+        is_right: bool,
+        value: Name,
+        source: Name,
+        count: Name,
+        bits: u32,
+    ) -> Result<(), Stuck> {
+        if !self.is_in_cl(count, bits) {
+            return self.stuck();
+        }
+        let from = self.register(source)?;
+        let place = match self.target() {
+            Some((Gpr::Rcx, _)) => Place {
+                host: self.temp()?,
+                guest: None,
+            },
+            _ => self.place_over(bits, value, &[source])?,
+        };
+        self.start(place.host, value, bits)?;
+        if bits == 32 {
+            // A count of zero must clear the upper half all the same.
+            self.asm.load(32, place.host, place.host);
+        }
+        self.asm.double_shift_cl(is_right, bits, place.host, from);
         self.host_flags = HostFlags::Unknown;
         self.made(place)
     }
@@ -631,6 +697,8 @@ impl Emit<'_> {
         if self.loc(low) != Loc::Gpr(Gpr::Rax, false) || self.loc(high) != high_home {
             return self.stuck();
         }
+        self.keep_operands_in(Gpr::Rax);
+        self.keep_operands_in(Gpr::Rdx);
         let by = self.register(divisor)?;
         if bits == 8 {
             self.divide_byte(is_signed, by)?;

@@ -404,6 +404,12 @@ impl Asm {
         self.group(bits, 0xd2, op as u8, rm.into());
     }
 
+    /// SHLD, or SHRD, by CL.
+    pub(super) fn double_shift_cl(&mut self, right: bool, bits: u32, rm: Reg, from: Reg) {
+        let opcode = if right { 0xad } else { 0xa5 };
+        self.encode(0, bits, &[0x0f, opcode], from, Rm::Reg(rm), [false; 2]);
+    }
+
     /// SHLD, or SHRD, by a constant.
     pub(super) fn double_shift(
         &mut self,

@@ -6,12 +6,12 @@ use std::ops::Range;
 use rax_cpu::compiled::{FlagKind, SimpleKind};
 use rax_cpu::flags::Condition;
 use rax_cpu::ir::{Bit, Name, Op};
-use rax_cpu::verbs::{Flags, ShiftOp};
+use rax_cpu::verbs::{BinaryOp, DoubleShiftOp, Flags, ShiftOp};
 
 use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, flag_value};
-use super::asm::{Alu, Rm, Turn, cc, is_high};
-use super::idiom::are_halves;
-use super::plan::{FlagsOp, constant_count, host_agrees, is_plain, result};
+use super::asm::{Alu, Mem, Rm, cc, is_high};
+use super::pending::{Base, Over, Pending};
+use super::plan::{FlagsOp, Recipe, constant_count, is_plain, over_result, result};
 use super::values::{Loc, Source};
 use super::{Cold, Detour, Emit, Stuck};
 
@@ -34,239 +34,209 @@ pub(super) enum HostFlags {
 /// Stands for flags that no update of the unit made.
 pub(super) const ENTRY: usize = usize::MAX;
 
+/// Added to an update's position: CF alone is the host's, fetched from where it waited.
+const SAVED: usize = 1 << 30;
+
 impl HostFlags {
     pub(super) const fn is_known(self) -> bool {
         matches!(self, Self::Update { .. })
     }
 }
 
-/// What is known of [`rax_cpu::compiled::Cells::flag_kind`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pending {
-    /// It may be anything.
-    Unknown,
-    /// It is zero: the state's flags are valid.
-    Settled,
-    /// It is this, and so are the values beside it.
-    Stored {
-        kind: FlagKind,
-        /// What CF is a copy of, after a shift by a constant.
-        carry: Option<CarryBit>,
-    },
-    /// The state's CF is right, and nobody will look at anything else.
-    CarryInState,
-}
-
-/// A bit of the first of [`rax_cpu::compiled::Cells::flag_values`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CarryBit(u8);
-
-impl CarryBit {
-    /// The bit that a shift by a constant puts into CF last. Not for a rotation: other
-    /// flags are those from before it, which must not be written over.
-    fn of(op: ShiftOp, bits: u32, count: u64) -> Option<Self> {
-        let width = u64::from(bits);
-        let last = match op {
-            ShiftOp::Shl if (1..=width).contains(&count) => width - count,
-            ShiftOp::Shr | ShiftOp::Sar if (1..=width).contains(&count) => count - 1,
-            _ => return None,
-        };
-        Some(Self(last as u8))
-    }
-}
-
 impl Emit<'_> {
-    /// Before an instruction whose flags depend on those before: puts them where its kind
-    /// expects them.
+    /// Before an instruction whose flags depend on those before: puts them into the state,
+    /// unless its update may stand over them.
     pub(super) fn prepare_flags(&mut self, range: Range<usize>) {
         for position in range {
-            let Op::Flags(flags) = self.block.ops[position].0 else {
+            let (Op::Flags(flags), bits) = self.block.ops[position] else {
                 continue;
             };
             if !self.plan.keeps_old(position) {
                 continue;
             }
-            let steps = matches!(flags, Flags::Increment { .. } | Flags::Decrement { .. });
-            let limit = if steps {
-                FlagKind::LAST_WITH_STATE_CARRY
-            } else {
-                FlagKind::SETTLED
-            };
-            match self.pending {
-                // Of the flags that it keeps, nobody will look at others than CF.
-                Pending::Settled | Pending::CarryInState => {}
-                Pending::Stored { kind, .. } if kind.0 <= limit.0 => {}
-                Pending::Stored { kind, carry } => self.settle_stored(kind, carry, steps),
-                Pending::Unknown => {
-                    self.asm.alu_imm(Alu::Cmp, 32, FLAG_KIND, limit.0 as i32);
-                    let far = self.asm.branch_ahead(cc::A);
-                    self.host_flags = HostFlags::Unknown;
-                    let routines = &self.backend.routines;
-                    self.cold.push(Cold {
-                        from: vec![far],
-                        what: Detour::Settle {
-                            routine: if steps {
-                                routines.carry
-                            } else {
-                                routines.settle
-                            },
-                            back: self.asm.here(),
-                        },
-                    });
+            // A change of CF alone may not stand over a rotation either.
+            let first = usize::from(!matches!(flags, Flags::CarryOnly { .. }));
+            let overs = &self.pending.overs[first..];
+            match self.over(&flags, bits) {
+                Some((1, _)) => {}
+                Some(_) if overs.iter().all(|&over| over == Over::Absent) => {}
+                Some(_) if !overs.iter().any(|over| matches!(over, Over::Held(..))) => {
+                    let width = 8 * overs.len() as u32;
+                    self.settle_unless(width, abi::flag_over_kind(first));
+                    self.pending.base = Base::Unknown;
+                    self.pending.overs[first..].fill(Over::Absent);
                 }
+                _ if self.has_open_count(&flags).is_some() => self.store_flags(),
+                _ => self.settle_before(),
             }
         }
     }
 
-    /// Before an update that keeps some flags: puts those of a known kind into the state,
-    /// or CF alone if that will do. An instruction that begins has both temporaries.
-    fn settle_stored(&mut self, kind: FlagKind, carry: Option<CarryBit>, carry_only: bool) {
-        let (sum, other) = (flag_value(0), flag_value(1));
-        if let Some(CarryBit(bit)) = carry
-            && carry_only
-        {
-            self.asm.load(64, abi::T0, sum);
-            if bit != 0 {
-                self.asm.shift_imm(Turn::Shr, 64, abi::T0, bit);
+    /// The count of a shift that changes all flags unless that is zero.
+    fn has_open_count(&self, flags: &FlagsOp) -> Option<Name> {
+        let count = match *flags {
+            Flags::Shift {
+                op: ShiftOp::Shl | ShiftOp::Shr | ShiftOp::Sar,
+                count,
+                ..
             }
-            self.asm.alu_imm(Alu::And, 32, abi::T0, 1);
-            self.host_flags = HostFlags::Unknown;
-            self.store_carry();
+            | Flags::DoubleShift {
+                op: DoubleShiftOp::Shld | DoubleShiftOp::Shrd,
+                count,
+                ..
+            } => count,
+            _ => return None,
+        };
+        constant_count(self.block, count).is_none().then_some(count)
+    }
+
+    /// Puts a shift's operands into the cells, unless its count is zero: those from before
+    /// it are there then.
+    fn note_if_counted(&mut self, flags: &FlagsOp, bits: u32, count: Name) -> Result<(), Stuck> {
+        let before = self.borrowed.len();
+        match self.source(count)? {
+            Source::Rm(Rm::Reg(register)) if !is_high(register) => {
+                self.asm.test(8, register, register);
+            }
+            Source::Rm(rm @ Rm::Mem(_)) => self.asm.alu_imm(Alu::Cmp, 8, rm, 0),
+            _ => return self.stuck(),
+        }
+        let zero = self.asm.branch_ahead(cc::E);
+        let (kind, names) = FlagKind::of(*flags, bits, false);
+        for (n, name) in names.into_iter().enumerate() {
+            if let Some(name) = name {
+                self.keep(flag_value(n), name)?;
+            }
+        }
+        self.asm.store_imm(32, FLAG_KIND, kind.0 as i32);
+        self.asm.bind(zero);
+        if self.borrowed.len() != before {
+            // Only some would be given back.
+            return self.stuck();
+        }
+        self.pending = Pending::UNKNOWN;
+        Ok(())
+    }
+
+    /// How an update may stand over those before it.
+    fn over(&self, flags: &FlagsOp, bits: u32) -> Option<(usize, FlagKind)> {
+        if let Some(count) = flags.count() {
+            constant_count(self.block, count).filter(|&count| count != 0)?;
+        }
+        FlagKind::over(flags, bits)
+    }
+
+    /// Puts all flags into the state, if they are not there.
+    fn settle_before(&mut self) {
+        let is_known = matches!(self.pending.base, Base::Stored(_) | Base::Held(..));
+        self.store_flags();
+        if self.pending == Pending::SETTLED {
             return;
         }
-        match kind.simple() {
-            Some((SimpleKind::Logic, bits)) => {
-                self.asm.store_imm(64, FLAGS_CARRIES, 0);
-                if carry_only {
-                    // The others are still found by the kind, should this be left.
-                    return;
-                }
-                self.asm.sign_extend(bits, 64, abi::T0, sum);
-                self.asm.store(64, FLAGS_RESULT, abi::T0);
-                self.asm.store_imm(32, FLAG_KIND, 0);
-                self.pending = Pending::Settled;
-                return;
-            }
-            // A sum below what was added has carried.
-            Some((SimpleKind::Add, bits)) if carry_only => {
-                self.asm.load(64, abi::T0, sum);
-                self.asm.alu_from(Alu::Cmp, bits, abi::T0, other);
-            }
-            // What was taken off, put back, carries if it was borrowed.
-            Some((SimpleKind::Sub, bits)) if carry_only => {
-                self.asm.load(64, abi::T0, sum);
-                self.asm.alu_from(Alu::Add, bits, abi::T0, other);
-            }
-            _ => {
-                self.settle();
-                return;
-            }
-        }
-        self.host_flags = HostFlags::Unknown;
-        self.asm.set(cc::B, abi::T0);
-        self.asm.zero_extend(8, abi::T0, abi::T0);
-        self.store_carry();
-    }
-
-    /// Makes T0, one or zero, the state's CF. Leaves the host's flags alone.
-    fn store_carry(&mut self) {
-        // CF, and CF xor OF of an OF that is clear.
-        self.asm.lea(32, abi::T0, abi::sum_of(abi::T0));
-        self.asm.store(64, FLAGS_CARRIES, abi::T0);
-    }
-
-    /// Puts the host's CF into the state, if it is the guest's after an update and T0 is
-    /// at hand.
-    fn keep_carry(&mut self, flags: &FlagsOp, bits: u32) -> bool {
-        let made = result(flags).map(|result| HostFlags::Value(result.0 as usize));
-        if made != Some(self.host_flags)
-            || !self.free.contains(&abi::T0)
-            || !(host_agrees(self.block, flags, bits, Condition::B)
-                || self.is_rotation(flags, bits))
+        if let Base::Stored(kind) = self.pending.base
+            && let Some((SimpleKind::Logic, bits)) = kind.simple()
+            && self.pending.overs == [Over::Absent; 2]
         {
-            return false;
+            self.asm.sign_extend(bits, 64, abi::T0, flag_value(0));
+            self.asm.store(64, FLAGS_RESULT, abi::T0);
+            self.asm.store_imm(64, FLAGS_CARRIES, 0);
+            self.asm.store_imm(32, FLAG_KIND, 0);
+        } else if is_known {
+            self.settle();
+        } else {
+            self.settle_unless(32, FLAG_KIND);
         }
-        self.asm.set(cc::B, abi::T0);
-        self.asm.zero_extend(8, abi::T0, abi::T0);
-        self.store_carry();
-        self.pending = Pending::CarryInState;
-        true
+        self.pending = Pending::SETTLED;
     }
 
-    /// A rotation of a whole register, whose CF is the host's.
-    fn is_rotation(&self, flags: &FlagsOp, bits: u32) -> bool {
-        let Flags::Shift { op, count, .. } = *flags else {
-            return false;
-        };
-        matches!(op, ShiftOp::Rol | ShiftOp::Ror)
-            && constant_count(self.block, count).is_some_and(|count| count != 0 && bits >= 32)
+    /// Has the flags settled unless a cell is zero.
+    fn settle_unless(&mut self, bits: u32, cell: Mem) {
+        self.asm.alu_imm(Alu::Cmp, bits, cell, 0);
+        let far = self.asm.branch_ahead(cc::NE);
+        self.host_flags = HostFlags::Unknown;
+        self.cold.push(Cold {
+            from: vec![far],
+            what: Detour::Settle {
+                routine: self.backend.routines.settle,
+                back: self.asm.here(),
+            },
+        });
     }
 
     /// Makes the state's flags valid and the host's flags the guest's, here and now.
     fn settle(&mut self) {
         self.asm.call(self.backend.routines.settle);
-        self.pending = Pending::Settled;
+        self.pending = Pending::SETTLED;
         self.host_flags = HostFlags::Unknown;
     }
 
     pub(super) fn flags(&mut self, flags: FlagsOp, bits: u32) -> Result<(), Stuck> {
         let position = self.position;
-        if let (HostFlags::Value(made), Some(name)) = (self.host_flags, result(&flags))
-            && made == name.0 as usize
-        {
+        let made = result(&flags).map(|result| HostFlags::Value(result.0 as usize));
+        let is_made = made == Some(self.host_flags);
+        if is_made {
             self.save_carry(position);
         } else if self.plan.saves_carry(position) {
             return self.stuck();
         }
-        let in_state = self.plan.is_carry_only(position) && self.keep_carry(&flags, bits);
-        if self.plan.needs(position) && !in_state {
-            let (mut kind, mut operands) = FlagKind::of(flags, bits, is_plain(self.block, &flags));
-            if let Flags::Multiply { low, high, .. } = flags
-                && are_halves(self.block, low, high)
-            {
-                if self.host_flags != HostFlags::Value(low.0 as usize) {
-                    return self.stuck();
-                }
-                self.asm.set(cc::B, flag_value(1));
-                kind = FlagKind::multiplied(bits);
-                operands = [Some(low), None, None];
+        if self.plan.needs(position) {
+            self.note_update(flags, bits, is_made)?;
+            if self.ways_out() != 0 {
+                // On the slow way they are in the state.
+                self.store_flags();
             }
-            for (n, name) in operands.into_iter().enumerate() {
-                if let Some(name) = name {
-                    self.keep(n, name)?;
-                }
-            }
-            self.asm.store_imm(32, FLAG_KIND, kind.0 as i32);
-            let carry = match flags {
-                Flags::Shift { op, count, .. } => constant_count(self.block, count)
-                    .and_then(|count| CarryBit::of(op, bits, count)),
-                _ => None,
-            };
-            self.pending = Pending::Stored { kind, carry };
+        } else if self.flags_end {
+            // Nobody will look.
+            self.pending = Pending::of(Base::Unknown);
         }
-        self.host_flags = match (self.host_flags, result(&flags)) {
-            (HostFlags::Value(made), Some(result)) if made == result.0 as usize => {
-                HostFlags::Update {
-                    position,
-                    is_exact: false,
-                }
+        self.flags_end = false;
+        self.host_flags = if is_made {
+            HostFlags::Update {
+                position,
+                is_exact: false,
             }
-            _ => HostFlags::Unknown,
+        } else {
+            HostFlags::Unknown
         };
         Ok(())
     }
 
-    /// Puts an operand of the update under way into its cell.
-    fn keep(&mut self, n: usize, name: Name) -> Result<(), Stuck> {
-        match self.source(name)? {
-            Source::Immediate(value) => self.asm.store_imm(64, flag_value(n), value),
-            Source::Rm(Rm::Reg(register)) if !is_high(register) => {
-                self.asm.store(64, flag_value(n), register);
+    /// Notes what the flags follow from. With `is_made`, the host's flags are those of the
+    /// operation that made the result.
+    fn note_update(&mut self, flags: FlagsOp, bits: u32, is_made: bool) -> Result<(), Stuck> {
+        if let Some((layer, kind)) = self.over(&flags, bits)
+            && let Some(result) = over_result(&flags)
+        {
+            return self.hold_over(layer, kind, result);
+        }
+        if let Some(count) = self.has_open_count(&flags) {
+            return self.note_if_counted(&flags, bits, count);
+        }
+        match self.plan.recipe(self.block, self.position, &flags, bits) {
+            Recipe::Operands(kind, names) => self.hold(kind, names),
+            Recipe::Carry(kind, result) => {
+                if !is_made {
+                    return self.stuck();
+                }
+                self.asm.set(cc::B, flag_value(1));
+                self.hold(kind, [Some(result), None, None])
             }
+        }
+    }
+
+    /// Puts an operand of the update under way into its cell.
+    pub(super) fn keep(&mut self, cell: Mem, name: Name) -> Result<(), Stuck> {
+        match self.source(name)? {
+            Source::Immediate(value) => self.asm.store_imm(64, cell, value),
+            // What stands above the width is of no account.
+            Source::Rm(Rm::Reg(register)) if is_high(register) => {
+                self.asm.store(8, cell, register);
+            }
+            Source::Rm(Rm::Reg(register)) => self.asm.store(64, cell, register),
             Source::Rm(_) => {
                 let temp = self.temp()?;
                 self.load_into(temp, name)?;
-                self.asm.store(64, flag_value(n), temp);
+                self.asm.store(64, cell, temp);
                 self.give_back(temp);
             }
         }
@@ -284,13 +254,17 @@ impl Emit<'_> {
             }
             _ => false,
         };
-        if !agrees && self.plan.saves_carry(self.position) {
+        if !agrees && (self.carry_waits || self.plan.saves_carry(self.position)) {
             self.asm.test_lowest(abi::CARRY);
-            // Of this update, nothing but CF: the one condition there is.
+            // Of this update, nothing but CF.
             self.host_flags = HostFlags::Update {
-                position: source,
+                position: source | SAVED,
                 is_exact: false,
             };
+            return self.set(Loc::Condition(
+                condition as u8,
+                Name((source | SAVED) as u32),
+            ));
         } else if !agrees {
             self.restore(source)?;
         }
@@ -311,8 +285,7 @@ impl Emit<'_> {
             };
             return Ok(());
         }
-        let is_kept = |source| self.plan.needs(source) && !self.plan.is_carry_only(source);
-        if source != ENTRY && !is_kept(source) {
+        if source != ENTRY && !self.plan.needs(source) {
             return Err(Stuck::Flags(source));
         }
         if !self.free.contains(&abi::T0) || !self.free.contains(&abi::T1) {
@@ -331,13 +304,15 @@ impl Emit<'_> {
 
     /// Makes the host's flags those that the cells tell of.
     fn fetch_flags(&mut self) {
-        match self.pending {
-            Pending::Stored { kind, .. } if kind.simple().is_some() => {
+        let is_alone = self.pending.overs == [Over::Absent; 2];
+        self.store_flags();
+        match self.pending.base {
+            Base::Stored(kind) if is_alone && kind.simple().is_some() => {
                 if let Some((kind, bits)) = kind.simple() {
                     abi::flags_of(&mut self.asm, kind, bits);
                 }
             }
-            Pending::Unknown => {
+            Base::Unknown => {
                 // The routine leaves the cells as they are, or settled.
                 self.asm.call(self.backend.routines.flags);
             }
@@ -374,6 +349,23 @@ impl Emit<'_> {
                 true
             }
             Flags::Logic { result } => {
+                if let Op::Binary(BinaryOp::And, a, b) = self.block.ops[result.0 as usize].0
+                    && let Some(a) = held(self, a)
+                {
+                    match (a, held(self, b), self.loc(b)) {
+                        (a, Some(Rm::Reg(b)), _) => self.asm.test(bits, a, b),
+                        (Rm::Reg(a), Some(b), _) => self.asm.test(bits, b, a),
+                        (a, _, Loc::Constant(value)) => {
+                            let value = rax_cpu::flags::sign_extend(bits, value) as i64;
+                            let Ok(value) = i32::try_from(value) else {
+                                return false;
+                            };
+                            self.asm.test_imm(bits, a, value);
+                        }
+                        _ => return false,
+                    }
+                    return true;
+                }
                 if let Some(Rm::Reg(register)) = held(self, result) {
                     self.asm.test(bits, register, register);
                     return true;
@@ -419,6 +411,9 @@ impl Emit<'_> {
                 );
                 if !holds {
                     if matches!(self.block.ops.get(tag.0 as usize), Some((Op::IsZero(_), _))) {
+                        return self.stuck();
+                    }
+                    if tag.0 != u32::MAX && tag.0 as usize & SAVED != 0 {
                         return self.stuck();
                     }
                     let source = if tag.0 == u32::MAX {

@@ -53,6 +53,10 @@ impl WithCarry {
         Self::at(block, start)
     }
 
+    pub(super) const fn operands(self) -> [Name; 2] {
+        [self.a, self.b]
+    }
+
     /// Whether its operands are these.
     pub(super) fn is_of(self, op: BinaryOp, a: Name, b: Name) -> bool {
         (self.op, self.a, self.b) == (op, a, b)
@@ -86,6 +90,27 @@ impl Emit<'_> {
             Op::Binary(BinaryOp::Mul, a, b) => self.both_halves(position, a, b),
             _ => Ok(0),
         }
+    }
+
+    /// Before an addition with carry to memory: puts CF aside, since the probe leaves no
+    /// room to fetch it.
+    pub(super) fn fetch_carry(&mut self, index: usize) -> Result<(), Stuck> {
+        self.carry_waits = false;
+        let range = self.plan.range(index);
+        let mut ops = self.block.ops[range.clone()].iter();
+        let Some(located) = ops.position(|(op, _)| matches!(op, Op::Locate(_))) else {
+            return Ok(());
+        };
+        let after = range.start + located..range.end;
+        for position in after {
+            if WithCarry::at(self.block, position).is_some() && !self.plan.saves_carry(position) {
+                self.position = position;
+                self.condition(Condition::B)?;
+                self.asm.set(cc::B, CARRY);
+                self.carry_waits = true;
+            }
+        }
+        Ok(())
     }
 
     fn with_carry(&mut self, position: usize, sum: WithCarry) -> Result<usize, Stuck> {

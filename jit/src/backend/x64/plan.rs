@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use rax_cpu::compiled::FlagKind;
+use rax_cpu::compiled::{FlagKind, SimpleKind};
 use rax_cpu::flags::Condition;
 use rax_cpu::ir::{Block, Name, Op, VectorStep, X87Step};
 use rax_cpu::rflags::Rflags;
@@ -29,8 +29,8 @@ pub(super) struct Plan {
     needed: Vec<bool>,
     /// By position: an update before which the flags that it keeps must be in the state.
     keeps_old: Vec<bool>,
-    /// By position: an update of which CF alone is looked at, by an INC or DEC that keeps it.
-    carry_only: Vec<bool>,
+    /// By position: a comparison or test, whose result nobody asks for.
+    compares: Vec<bool>,
     /// By position: an update, or its result, that a condition takes from the host's flags.
     wanted: Vec<bool>,
     /// By position of a condition: the host's CF was put aside for it. By position of an
@@ -81,7 +81,7 @@ impl Plan {
             kept: vec![false; count],
             needed: vec![false; count],
             keeps_old: vec![false; count],
-            carry_only: vec![false; count],
+            compares: compares(block),
             wanted: vec![false; count],
             saves_carry: vec![false; count],
             source: vec![None; count],
@@ -131,8 +131,42 @@ impl Plan {
         self.keeps_old[position]
     }
 
-    pub(super) fn is_carry_only(&self, position: usize) -> bool {
-        self.carry_only[position]
+    /// What is kept of an update so that its flags can be made later.
+    pub(super) fn recipe(
+        &self,
+        block: &Block,
+        position: usize,
+        flags: &FlagsOp,
+        bits: u32,
+    ) -> Recipe {
+        match *flags {
+            Flags::Sub { a, b, .. } if self.compares[position] => Recipe::Operands(
+                FlagKind::of_simple(SimpleKind::Compare, bits),
+                [Some(a), Some(b), None],
+            ),
+            Flags::Logic { result } if self.compares[position] => {
+                let names = match block.ops[result.0 as usize].0 {
+                    Op::Binary(_, a, b) => [Some(a), Some(b), None],
+                    _ => [None; 3],
+                };
+                Recipe::Operands(FlagKind::of_simple(SimpleKind::Test, bits), names)
+            }
+            Flags::Multiply { low, high, .. } if are_halves(block, low, high) => {
+                Recipe::Carry(FlagKind::multiplied(bits), low)
+            }
+            Flags::Shift {
+                op, count, result, ..
+            } if let Some(kind) = constant_count(block, count)
+                .filter(|&count| count != 0 && count < u64::from(bits))
+                .and_then(|count| FlagKind::shifted(op, count, bits)) =>
+            {
+                Recipe::Carry(kind, result)
+            }
+            _ => {
+                let (kind, names) = FlagKind::of(*flags, bits, is_plain(block, flags));
+                Recipe::Operands(kind, names)
+            }
+        }
     }
 
     pub(super) fn wants(&self, position: usize) -> bool {
@@ -160,7 +194,6 @@ impl Plan {
     pub(super) fn settle(&mut self, block: &Block) {
         self.needed.fill(false);
         self.keeps_old.fill(false);
-        self.carry_only.fill(false);
         self.wanted.fill(false);
         self.saves_carry.fill(false);
         self.source.fill(None);
@@ -221,6 +254,9 @@ impl Plan {
                             && condition == Condition::B
                             && flags.is_some_and(|flags| result(&flags).is_some())
                         {
+                            if let Some(result) = flags.as_ref().and_then(result) {
+                                self.wanted[result.0 as usize] = true;
+                            }
                             self.saves_carry[update] = true;
                             self.saves_carry[position] = true;
                         }
@@ -254,7 +290,6 @@ impl Plan {
                         let count = flags.count().and_then(|count| constant_count(block, count));
                         let seen = live & flags.may_write(count);
                         self.needed[position] = self.kept[position] || !seen.is_empty();
-                        self.carry_only[position] = self.needed[position] && live == Rflags::CF;
                         live -= flags.must_write(count);
                         self.keeps_old[position] = self.needed[position] && !live.is_empty();
                     }
@@ -283,16 +318,20 @@ impl Plan {
                 let last_use = &mut self.last_use;
                 if let Op::Flags(flags) = op {
                     if self.needed[position] {
-                        if let Flags::Multiply { low, high, .. } = flags
-                            && are_halves(block, low, high)
-                        {
-                            let slot = &mut last_use[low.0 as usize];
-                            *slot = (*slot).max(position);
-                            continue;
-                        }
-                        let plain = is_plain(block, &flags);
-                        for name in FlagKind::of(flags, bits, plain).1.into_iter().flatten() {
-                            let slot = &mut last_use[name.0 as usize];
+                        let names = if let Some(result) = over_result(&flags)
+                            && FlagKind::over(&flags, bits).is_some()
+                            && flags.count().is_none_or(|count| {
+                                constant_count(block, count).is_some_and(|count| count != 0)
+                            }) {
+                            [Some(result), None, None]
+                        } else {
+                            match self.recipe(block, position, &flags, bits) {
+                                Recipe::Operands(_, names) => names,
+                                Recipe::Carry(_, result) => [Some(result), None, None],
+                            }
+                        };
+                        for name in names.into_iter().flatten() {
+                            let slot = &mut self.last_use[name.0 as usize];
                             *slot = (*slot).max(position);
                         }
                     }
@@ -312,10 +351,49 @@ impl Plan {
                         *slot = (*slot).max(position);
                     };
                     each_operand(op, &mut use_at);
+                    // It is made where its last operation stands.
+                    if let Some(sum) = WithCarry::made(block, Name(position as u32)) {
+                        sum.operands().into_iter().for_each(use_at);
+                    }
                 }
             }
         }
     }
+}
+
+/// By position: an update that compares or tests, by an operation that has no other use.
+fn compares(block: &Block) -> Vec<bool> {
+    let mut uses = vec![0_u32; block.ops.len()];
+    for &(op, bits) in &block.ops {
+        match op {
+            Op::Vector(step) => {
+                for (name, _) in step.operands(bits) {
+                    uses[name.0 as usize] += 1;
+                }
+            }
+            op => each_operand(op, &mut |name| uses[name.0 as usize] += 1),
+        }
+    }
+    let is_one = |&(op, _): &(Op, u32)| match op {
+        Op::Flags(flags @ Flags::Sub { difference, .. }) => {
+            uses[difference.0 as usize] == 0 && is_plain(block, &flags)
+        }
+        Op::Flags(Flags::Logic { result }) => {
+            let made = block.ops[result.0 as usize].0;
+            uses[result.0 as usize] == 0 && matches!(made, Op::Binary(BinaryOp::And, ..))
+        }
+        _ => false,
+    };
+    block.ops.iter().map(is_one).collect()
+}
+
+/// What is kept of an update.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Recipe {
+    /// Its operands, as the kind says.
+    Operands(FlagKind, [Option<Name>; 3]),
+    /// Its result, and the CF that the host's operation leaves.
+    Carry(FlagKind, Name),
 }
 
 /// The value that an update's ZF and SF tell of.
@@ -332,6 +410,14 @@ pub(super) const fn result(flags: &FlagsOp) -> Option<Name> {
         // The host's multiplication tells whether the high half matters.
         Flags::Multiply { low, .. } => Some(low),
         _ => None,
+    }
+}
+
+/// What an update that stands over others follows from.
+pub(super) const fn over_result(flags: &FlagsOp) -> Option<Name> {
+    match *flags {
+        Flags::CarryOnly { carry } => Some(carry),
+        _ => result(flags),
     }
 }
 
@@ -495,13 +581,14 @@ fn each_operand(op: Op, act: &mut dyn FnMut(Name)) {
         | Op::Remainder(name)
         | Op::ZeroExtend(name)
         | Op::IsZero(name)
-        | Op::SignExtend(_, name) => act(name),
+        | Op::SignExtend(_, name)
+        // The place is not the value that was found there.
+        | Op::Commit { value: name, .. } => act(name),
         Op::Branch(bit) => act(bit.0),
         Op::Store {
             address: a,
             value: b,
         }
-        | Op::Commit { place: a, value: b }
         | Op::Binary(_, a, b)
         | Op::Shift(_, a, b) => {
             act(a);

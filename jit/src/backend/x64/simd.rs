@@ -148,7 +148,10 @@ impl Emit<'_> {
         self.vectors.are_loaded = true;
         self.cold.push(Cold {
             from: vec![refused],
-            what: Detour::Refused { index: self.index },
+            what: Detour::Refused {
+                index: self.index,
+                pending: self.pending,
+            },
         });
     }
 

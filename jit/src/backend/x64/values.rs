@@ -90,8 +90,9 @@ impl Emit<'_> {
             return self.stuck();
         };
         if self.borrowed.is_empty() {
-            self.ways_before = self.slow.len();
+            self.ways_before = self.ways_out();
         }
+        self.keep_operands_in(lender);
         self.asm.store(64, home(lender), host);
         self.borrowed.push((lender, host));
         Ok(host)
@@ -103,7 +104,7 @@ impl Emit<'_> {
 
     /// At an instruction's end. Its slow way must have been left before.
     pub(super) fn give_borrowed_back(&mut self) -> Result<(), Stuck> {
-        if !self.borrowed.is_empty() && self.slow.len() > self.ways_before {
+        if !self.borrowed.is_empty() && self.ways_out() > self.ways_before {
             return self.stuck();
         }
         for (guest, host) in std::mem::take(&mut self.borrowed) {
@@ -280,6 +281,7 @@ impl Emit<'_> {
     /// Before a guest register changes: values that are what it holds, and are asked for
     /// later, move out of the way.
     pub(super) fn clobber(&mut self, register: Gpr) -> Result<(), Stuck> {
+        self.keep_operands_in(register);
         for at in 0..self.position {
             if !matches!(self.locs[at], Loc::Gpr(of, _) if of == register) {
                 continue;

@@ -21,7 +21,8 @@ use rax_cpu::state::Gpr;
 
 use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, T0, T1};
 use super::asm::{Alu, Asm, Mem, Reg, Rm, at, cc};
-use super::flags::{HostFlags, Pending};
+use super::flags::HostFlags;
+use super::pending::Pending;
 use super::values::Loc;
 use super::{Cold, Detour, Emit, Stuck};
 
@@ -213,7 +214,7 @@ impl Emit<'_> {
             self.asm.store_imm(64, FLAGS_RESULT, 0);
             self.asm.set(cc::NE, beyond(FLAGS_RESULT));
             self.asm.store_imm(32, FLAG_KIND, 0);
-            self.pending = Pending::Settled;
+            self.pending = Pending::SETTLED;
         }
         self.host_flags = HostFlags::Update {
             position,

@@ -91,7 +91,7 @@ fn cost_of_each_path() {
     });
     let invalidate = least_ns(1 << 18, |n| mmu.invalidate_page(page(n)));
     memory.code_pages().mark(PhysicalAddress(0x5000), 16);
-    mmu.flush_code_page(PhysicalAddress(0x5000));
+
     let beside_code = least_ns(1 << 18, |n| {
         let address = LinearAddress(0x5800 | n & 0xff);
         mmu.write(&controls, WRITE, address, &[0], &mut ()).unwrap();

@@ -11,7 +11,8 @@ use super::code::{Code, np, np38, p66, p66_3a, p66_38, pf2, pf3};
 use super::{Features, Place, Target, table};
 use crate::backend::x64::abi::{FLAG_KIND, T0, T1, flag_value};
 use crate::backend::x64::asm::Rm;
-use crate::backend::x64::flags::{HostFlags, Pending};
+use crate::backend::x64::flags::HostFlags;
+use crate::backend::x64::pending::{Base, Pending};
 use crate::backend::x64::values::Loc;
 use crate::backend::x64::{Emit, Stuck};
 
@@ -561,7 +562,7 @@ impl Emit<'_> {
             }
             let kind = FlagKind::order(width);
             self.asm.store_imm(32, FLAG_KIND, kind.0 as i32);
-            self.pending = Pending::Stored { kind, carry: None };
+            self.pending = Pending::of(Base::Stored(kind));
         }
         let code = table::order(width, quiet_signals);
         self.asm.vex(code, 128, [first, 0], second, None);

@@ -1,0 +1,69 @@
+//! What firmware does to the chipset, for kernels that are booted without any.
+
+use rax_devices::{NoMemory, Time};
+
+use super::{Board, FIRST_PIRQ, PM_BASE, pci_pin};
+
+/// The interrupts that PIRQA to PIRQD lead to: those that ISA devices leave free.
+const ROUTES: [u8; 4] = [10, 10, 11, 11];
+/// Those are levels at the 8259s: the edge/level control registers.
+const LEVELS: [u8; 2] = [0x00, 0x0c];
+
+/// Configuration registers.
+mod register {
+    /// Where an interrupt pin leads, for software to read.
+    pub(super) const INTERRUPT_LINE: u8 = 0x3c;
+    /// Which pin a function uses; zero for none.
+    pub(super) const INTERRUPT_PIN: u8 = 0x3d;
+    /// The ISA bridge's routes.
+    pub(super) const PIRQRCA: u8 = 0x60;
+    /// The power management block's base, and what opens it.
+    pub(super) const PMBA: u8 = 0x40;
+    pub(super) const PMREGMISC: u8 = 0x80;
+}
+
+impl Board {
+    /// Routes PCI interrupts and opens the power management block.
+    pub(crate) fn set_up(&mut self, now: Time) {
+        for (index, route) in (0..).zip(ROUTES) {
+            self.configure_byte(1, 0, register::PIRQRCA + index, route, now);
+        }
+        for (port, levels) in (0x4d0..).zip(LEVELS) {
+            self.port_write(port, &[levels], now, &mut NoMemory);
+        }
+        let [low, high] = (PM_BASE | 1).to_le_bytes();
+        self.configure_byte(1, 3, register::PMBA, low, now);
+        self.configure_byte(1, 3, register::PMBA + 1, high, now);
+        self.configure_byte(1, 3, register::PMREGMISC, 1, now);
+        for (device, function) in self.functions() {
+            let pin = self.configuration_byte(device, function, register::INTERRUPT_PIN, now);
+            if (1..=4).contains(&pin) {
+                let wire = u32::from(pci_pin(device, pin - 1)) - FIRST_PIRQ;
+                let route = ROUTES[wire as usize % ROUTES.len()];
+                self.configure_byte(device, function, register::INTERRUPT_LINE, route, now);
+            }
+        }
+    }
+
+    /// Selects a configuration register; the port of its byte.
+    fn select(&mut self, device: u8, function: u8, register: u8, now: Time) -> u16 {
+        let target = 0x8000_0000
+            | u32::from(device) << 11
+            | u32::from(function) << 8
+            | u32::from(register & 0xfc);
+        self.port_write(0xcf8, &target.to_le_bytes(), now, &mut NoMemory);
+        0xcfc + u16::from(register & 3)
+    }
+
+    fn configure_byte(&mut self, device: u8, function: u8, register: u8, value: u8, now: Time) {
+        let port = self.select(device, function, register, now);
+        self.port_write(port, &[value], now, &mut NoMemory);
+    }
+
+    fn configuration_byte(&mut self, device: u8, function: u8, register: u8, now: Time) -> u8 {
+        let port = self.select(device, function, register, now);
+        let mut byte = [0xff];
+        self.port_read(port, &mut byte, now, &mut NoMemory);
+        byte[0]
+    }
+}
