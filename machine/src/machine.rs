@@ -316,7 +316,6 @@ impl Machine {
 
     /// What firmware would have done before a loader runs.
     fn stand_in_for_firmware(&mut self) -> Result<(), BuildError> {
-        // What firmware would have done before a loader runs.
         crate::bus::lock(&self.bus)
             .board
             .show_text(&rax_firmware::video::text_font());
