@@ -58,10 +58,10 @@ pub(super) fn services(unit: &mut Unit) {
     // Before there is a VGA BIOS, text goes nowhere.
     unit.interrupt("int10", |_, _| {});
     unit.interrupt("master", |f, _| {
-        chipset::end_unexpected(f, chipset::MASTER_PIC)
+        chipset::end_unexpected(f, chipset::MASTER_PIC);
     });
     unit.interrupt("slave", |f, _| {
-        chipset::end_unexpected(f, chipset::SLAVE_PIC)
+        chipset::end_unexpected(f, chipset::SLAVE_PIC);
     });
     unit.interrupt("int75", |f, _| {
         // The coprocessor's error: the latch is cleared, and the first PC's way to report it is taken.
