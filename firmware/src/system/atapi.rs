@@ -74,7 +74,10 @@ fn send(
                 f.when(wait_port(port + state, ata::BUSY, 0, 4000).is(0), |f| {
                     f.ret(status::TIMEOUT);
                 });
-                f.when(in8(port + state).has(ata::ERROR), |f| f.ret(1));
+                f.when(in8(port + state).has(ata::ERROR), |f| {
+                    f.out8(drive::control(drive), ata::INTERRUPTS);
+                    f.ret(1);
+                });
                 f.when(in8(port + state).lacks(DATA_REQUEST), Body::stop);
                 let low = in8(port + register::CYLINDER_LOW);
                 let chunk = f.var(low | in8(port + register::CYLINDER_HIGH) << 8);
