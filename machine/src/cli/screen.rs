@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, Args};
 
-use super::Stop;
+use super::{BiosOption, Stop, values};
 use crate::automation::{EscapeError, Origin, Pattern, Step, unescape};
 use crate::host::{VncOptions, parse_address};
 use crate::keys::{self, KeyError, KeyEvent};
@@ -50,7 +50,7 @@ pub struct ScreenOptions {
     /// The graphics adapter.
     pub vga: VgaModel,
     /// The adapter's BIOS, if not the default.
-    pub vga_bios: Option<PathBuf>,
+    pub vga_bios: Option<BiosOption>,
     /// Where the screen is shown.
     pub display: DisplayOption,
     /// Where a picture of the screen goes at the end.

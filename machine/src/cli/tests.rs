@@ -59,7 +59,7 @@ fn every_option_is_understood() {
         },
         screen: ScreenOptions {
             vga: VgaModel::Std,
-            vga_bios: Some("rom".into()),
+            vga_bios: Some(BiosOption::File("rom".into())),
             display: DisplayOption::Vnc(crate::host::VncOptions {
                 address: "10.0.0.1:5901".parse().unwrap(),
                 password_file: Some("p".into()),

@@ -88,6 +88,11 @@ pub enum LoadError {
         /// The machine's memory.
         memory_mib: u64,
     },
+    /// The distribution's VGA BIOS was wanted and is not there.
+    #[error(
+        "--vga-bios seabios: there is no vgabios-stdvga.bin in the usual places; install it (package seabios), or name the image after --vga-bios"
+    )]
+    NoVgaBios,
     /// Not an expansion ROM, or one that is too large for the adapter.
     #[error("VGA BIOS '{}' cannot be used: it {found}; --vga-bios takes an image such as vgabios-stdvga.bin", .path.display())]
     NotAVgaBios {
