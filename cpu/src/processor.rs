@@ -263,6 +263,7 @@ impl Cpu {
             && !state.system_flags.contains(Rflags::RF)
             && !self.mode.contains(Mode::SINGLE)
             && !self.nmi_pending
+            && (!self.smi_pending || state.smm.is_active)
             && self.debug_hits == 0;
         if !undisturbed
             || self.mmu.has_code_changes()

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use rax_devices::{FwCfg, IdeDrive, MemoryConsole};
 use rax_jit::{Jit, Options};
 use rax_machine::host::{Access, ImageOptions, Medium, open_image};
-use rax_machine::{Boot, BootDevice, Fittings};
+use rax_machine::{Boot, BootDevice, Fittings, load};
 
 use crate::firmware::seabios;
 use crate::linux::kit;
@@ -51,7 +51,7 @@ fn bench(engine: Engine, fittings: Fittings) -> Option<(Bench, MemoryConsole)> {
         debug_console: Some(Box::new(log.clone())),
         fw_cfg: Some(FwCfg::new()),
         vga: true,
-        vga_bios: rax_machine::load::default_vga_bios(),
+        vga_bios: load::find_vga_bios().ok().or_else(load::default_vga_bios),
         ..fittings
     };
     let mut bench = Bench::with(Boot::Rom(bios), RAM, fittings);

@@ -8,7 +8,7 @@ use rax_devices::{Disk, FwCfg, IdeDrive, MemoryConsole};
 use rax_jit::{Jit, Options};
 use rax_machine::cli::ClockSource;
 use rax_machine::host::Inbox;
-use rax_machine::{Boot, Config, End, Fittings, Machine, Pace, Watcher};
+use rax_machine::{Boot, Config, End, Fittings, Machine, Pace, Watcher, load};
 
 /// Keeps what is said of a triple fault.
 #[derive(Default)]
@@ -47,7 +47,7 @@ impl Bench {
             debug_console: Some(Box::new(log.clone())),
             fw_cfg: Some(fw_cfg),
             vga: true,
-            vga_bios: rax_machine::load::default_vga_bios(),
+            vga_bios: load::find_vga_bios().ok().or_else(load::default_vga_bios),
             ..Fittings::default()
         };
         Self::with(boot, ram, fittings)
