@@ -1,4 +1,4 @@
-//! Writes a firmware image to a file: `cargo run -p rax-firmware --example write -- system FILE`, or `video`.
+//! Writes a firmware image to a file: `cargo run -p rax-firmware --example image -- system FILE`, or `video`.
 
 use std::process::ExitCode;
 
