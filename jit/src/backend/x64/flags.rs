@@ -36,6 +36,8 @@ pub(super) const ENTRY: usize = usize::MAX;
 
 /// Added to an update's position: CF alone is the host's, fetched from where it waited.
 const SAVED: usize = 1 << 30;
+/// Added to an update's position: the host's are those flags that the result alone tells.
+const TESTED: usize = 1 << 29;
 
 impl HostFlags {
     pub(super) const fn is_known(self) -> bool {
@@ -266,6 +268,14 @@ impl Emit<'_> {
                 Name((source | SAVED) as u32),
             ));
         } else if !agrees {
+            if source != ENTRY && self.test_result(source, condition) {
+                self.host_flags = HostFlags::Update {
+                    position: source | TESTED,
+                    is_exact: false,
+                };
+                let tag = Name((source | TESTED) as u32);
+                return self.set(Loc::Condition(condition as u8, tag));
+            }
             self.restore(source)?;
         }
         let tag = Name(if source == ENTRY {
@@ -317,6 +327,42 @@ impl Emit<'_> {
                 self.asm.call(self.backend.routines.flags);
             }
             _ => self.settle(),
+        }
+    }
+
+    /// Makes the host's ZF, SF and PF those of an update's result, if that is still in a
+    /// register and the condition looks at nothing else.
+    fn test_result(&mut self, source: usize, condition: Condition) -> bool {
+        let by_result = matches!(
+            condition,
+            Condition::E
+                | Condition::Ne
+                | Condition::S
+                | Condition::Ns
+                | Condition::P
+                | Condition::Np
+        );
+        let (Op::Flags(flags), bits) = self.block.ops[source] else {
+            return false;
+        };
+        let (Flags::Increment { result, .. }
+        | Flags::Decrement { result, .. }
+        | Flags::Add { sum: result, .. }
+        | Flags::Sub {
+            difference: result, ..
+        }) = flags
+        else {
+            return false;
+        };
+        match self.loc(result) {
+            Loc::Gpr(register, false) if by_result => {
+                match self.gpr_rm(register, false) {
+                    Rm::Reg(register) => self.asm.test(bits, register, register),
+                    rm @ Rm::Mem(_) => self.asm.alu_imm(Alu::Cmp, bits, rm, 0),
+                }
+                true
+            }
+            _ => false,
         }
     }
 
@@ -413,7 +459,7 @@ impl Emit<'_> {
                     if matches!(self.block.ops.get(tag.0 as usize), Some((Op::IsZero(_), _))) {
                         return self.stuck();
                     }
-                    if tag.0 != u32::MAX && tag.0 as usize & SAVED != 0 {
+                    if tag.0 != u32::MAX && tag.0 as usize & (SAVED | TESTED) != 0 {
                         return self.stuck();
                     }
                     let source = if tag.0 == u32::MAX {
