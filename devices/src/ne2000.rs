@@ -8,7 +8,8 @@
 //!
 //! A frame takes 80 ns a byte on its way out, as at 100 Mbit/s, so that a
 //! driver sees the transmitter busy. What arrives while the adapter is stopped
-//! is lost; what finds no room sets the overwrite warning and is counted.
+//! is lost; what finds no room sets the overwrite warning and is counted. Frames
+//! shorter than the shortest are filled up, so there are no runts to accept.
 
 use bitflags::bitflags;
 use serde::{Deserialize, Serialize};
@@ -72,8 +73,6 @@ bitflags! {
     /// Receive configuration register (RCR).
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     struct ReceiveConfiguration: u8 {
-        /// AR: frames shorter than 60 bytes are accepted.
-        const RUNTS = 1 << 1;
         /// AB: broadcasts are accepted.
         const BROADCAST = 1 << 2;
         /// AM: group addresses that hash well are accepted.
@@ -227,10 +226,7 @@ impl Ne2000 {
     fn take_frame(&mut self, frame: &[u8]) {
         let configuration =
             ReceiveConfiguration::from_bits_truncate(self.registers.receive_configuration);
-        let is_runt = frame.len() < SHORTEST_FRAME;
-        if (is_runt && !configuration.contains(ReceiveConfiguration::RUNTS) && frame.len() < 14)
-            || frame.len() > LONGEST_FRAME
-        {
+        if frame.len() > LONGEST_FRAME {
             return;
         }
         let Some(address) = destination(frame).filter(|&to| self.accepts(to, configuration)) else {

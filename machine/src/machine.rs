@@ -213,11 +213,20 @@ impl Machine {
         crate::bus::lock(&self.bus).typist.is_busy()
     }
 
-    /// Moves the mouse, or changes its buttons.
+    /// Moves the mouse, turns its wheel, or changes its buttons.
     pub fn move_mouse(&mut self, movement: MouseMove) {
-        let MouseMove { right, up, buttons } = movement;
+        let MouseMove {
+            right,
+            up,
+            down,
+            buttons,
+        } = movement;
         let mut bus = crate::bus::lock(&self.bus);
-        bus.board.keyboard().move_mouse(right, up, buttons);
+        let keyboard = bus.board.keyboard();
+        keyboard.move_mouse(right, up, buttons);
+        if down != 0 {
+            keyboard.turn_wheel(down);
+        }
     }
 
     /// What somebody does at the keyboard or the mouse, at their own pace.

@@ -5,26 +5,12 @@ use proptest::prelude::*;
 use super::{Fdc, Floppy, medium::rate};
 use crate::conformance::{Access, Action, check, check_replay};
 use crate::device::{Context, Device};
-use crate::dma::Dma;
+use crate::dma::PlainMemory;
 use crate::host_end::MemoryDisk;
 use crate::i8237::DmaPair;
 use crate::irq_line::{IrqLine, IrqLines};
 use crate::time::Time;
 use std::sync::Arc;
-
-struct Memory(Vec<u8>);
-
-impl Dma for Memory {
-    fn read(&mut self, address: u64, bytes: &mut [u8]) {
-        let at = address as usize;
-        bytes.copy_from_slice(&self.0[at..at + bytes.len()]);
-    }
-
-    fn write(&mut self, address: u64, bytes: &[u8]) {
-        let at = address as usize;
-        self.0[at..at + bytes.len()].copy_from_slice(bytes);
-    }
-}
 
 /// A controller, its DMA channel, a 1.44 MB disk and memory.
 struct Bench {
@@ -32,7 +18,7 @@ struct Bench {
     dma: DmaPair,
     irqs: Arc<IrqLines>,
     disk: MemoryDisk,
-    memory: Memory,
+    memory: PlainMemory,
     now: Time,
 }
 
@@ -60,7 +46,7 @@ impl Bench {
             dma,
             irqs,
             disk,
-            memory: Memory(vec![0; 0x2_0000]),
+            memory: PlainMemory(vec![0; 0x2_0000]),
             now: Time::ZERO,
         };
         bench.write(2, 0x1c);

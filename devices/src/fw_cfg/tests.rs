@@ -3,23 +3,8 @@
 use super::{FwCfg, FwCfgError};
 use crate::conformance::Probe;
 use crate::device::{Context, Device, Registers};
-use crate::dma::Dma;
+use crate::dma::{Dma, PlainMemory};
 use crate::time::Time;
-
-/// Memory from address 0 up.
-struct Ram(Vec<u8>);
-
-impl Dma for Ram {
-    fn read(&mut self, address: u64, bytes: &mut [u8]) {
-        let start = address as usize;
-        bytes.copy_from_slice(&self.0[start..start + bytes.len()]);
-    }
-
-    fn write(&mut self, address: u64, bytes: &[u8]) {
-        let start = address as usize;
-        self.0[start..start + bytes.len()].copy_from_slice(bytes);
-    }
-}
 
 fn device() -> FwCfg {
     let mut device = FwCfg::new();
@@ -35,7 +20,7 @@ fn read(probe: &mut Probe<'_>, key: u16, count: usize) -> Vec<u8> {
 
 /// Puts a command at 0 and runs it; returns memory.
 fn dma(device: &mut FwCfg, control: u32, length: u32, address: u64, memory: &[u8]) -> Vec<u8> {
-    let mut ram = Ram(memory.to_vec());
+    let mut ram = PlainMemory(memory.to_vec());
     ram.0.resize(64, 0xee);
     ram.write(0, &control.to_be_bytes());
     ram.write(4, &length.to_be_bytes());

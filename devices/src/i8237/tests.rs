@@ -4,25 +4,10 @@ use proptest::prelude::*;
 
 use super::{DmaLine, DmaPair, Moved};
 use crate::conformance::{Access, Action, Probe, check, check_replay};
-use crate::dma::Dma;
+use crate::dma::PlainMemory;
 
-/// A little memory.
-struct Memory(Vec<u8>);
-
-impl Dma for Memory {
-    fn read(&mut self, address: u64, bytes: &mut [u8]) {
-        let at = address as usize;
-        bytes.copy_from_slice(&self.0[at..at + bytes.len()]);
-    }
-
-    fn write(&mut self, address: u64, bytes: &[u8]) {
-        let at = address as usize;
-        self.0[at..at + bytes.len()].copy_from_slice(bytes);
-    }
-}
-
-fn memory() -> Memory {
-    Memory((0..0x4_0000).map(|byte| (byte % 251) as u8).collect())
+fn memory() -> PlainMemory {
+    PlainMemory((0..0x4_0000).map(|byte| (byte % 251) as u8).collect())
 }
 
 /// Programs channel 2 as a floppy driver does.

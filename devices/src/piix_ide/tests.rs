@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::PiixIde;
 use crate::conformance::{Access, Action, check, check_replay};
 use crate::device::{Context, Device, Registers, Timed};
-use crate::dma::Dma;
+use crate::dma::{Dma, PlainMemory};
 use crate::host_end::{Disk, MemoryDisk};
 use crate::ide::{Disc, IdeDrive};
 use crate::irq_line::{IrqLine, IrqLines};
@@ -25,30 +25,10 @@ const SECTORS: usize = 8192;
 /// Where the tests keep the table of descriptors.
 const TABLE: u32 = 0x1000;
 
-/// A megabyte and a half, and nothing above.
-struct Memory(Vec<u8>);
-
-impl Dma for Memory {
-    fn read(&mut self, address: u64, bytes: &mut [u8]) {
-        let at = address as usize;
-        match self.0.get(at..at + bytes.len()) {
-            Some(there) => bytes.copy_from_slice(there),
-            None => bytes.fill(0xff),
-        }
-    }
-
-    fn write(&mut self, address: u64, bytes: &[u8]) {
-        let at = address as usize;
-        if let Some(there) = self.0.get_mut(at..at + bytes.len()) {
-            there.copy_from_slice(bytes);
-        }
-    }
-}
-
 /// The controller with memory behind it.
 struct Bench {
     ide: PiixIde,
-    memory: Memory,
+    memory: PlainMemory,
     now: Time,
     lines: Arc<IrqLines>,
 }
@@ -59,7 +39,7 @@ impl Bench {
         let irqs = [14, 15].map(|irq| IrqLine::new(&lines, irq));
         let mut bench = Self {
             ide: PiixIde::new(irqs, drives),
-            memory: Memory(vec![0; 0x18_0000]),
+            memory: PlainMemory(vec![0; 0x18_0000]),
             now: Time::ZERO,
             lines,
         };

@@ -193,16 +193,29 @@ fn mouse(text: &str) -> Option<MouseMove> {
     let mut words = text.split_whitespace();
     let right = words.next()?.parse().ok()?;
     let up = words.next()?.parse().ok()?;
-    let mut buttons = 0;
+    let (mut down, mut buttons) = (0, 0);
     for word in words {
         buttons |= match word {
+            "wheel-up" => {
+                down -= 1;
+                continue;
+            }
+            "wheel-down" => {
+                down += 1;
+                continue;
+            }
             "left" => 1,
             "right" => 2,
             "middle" => 4,
             _ => return None,
         };
     }
-    Some(MouseMove { right, up, buttons })
+    Some(MouseMove {
+        right,
+        up,
+        down,
+        buttons,
+    })
 }
 
 #[cfg(test)]
@@ -246,6 +259,7 @@ mod tests {
             Step::Mouse(MouseMove {
                 right: -3,
                 up: 5,
+                down: 0,
                 buttons: 5,
             }),
             Step::Insert {

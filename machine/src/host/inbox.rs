@@ -38,6 +38,8 @@ pub struct MouseMove {
     pub right: i32,
     /// Counts up.
     pub up: i32,
+    /// Notches of the wheel, towards the user.
+    pub down: i32,
     /// Which buttons are down: bit 0 the left one, 1 the right, 2 the middle.
     pub buttons: u8,
 }

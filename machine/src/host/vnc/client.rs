@@ -163,11 +163,17 @@ fn cut(frame: &Frame, (width, height): (usize, usize)) -> Frame {
     }
 }
 
+/// Buttons 4 and 5.
+const WHEEL_UP: u8 = 1 << 3;
+const WHEEL_DOWN: u8 = 1 << 4;
+
 /// What a client does at keyboard and mouse.
 #[derive(Debug, Default)]
 struct Hands {
     held: Vec<Key>,
     pointer: Option<(u16, u16)>,
+    /// The client's buttons 4 and 5, which are notches of the wheel up and down.
+    wheel: u8,
 }
 
 impl Hands {
@@ -183,9 +189,13 @@ impl Hands {
     /// The mouse tells movements, the client places.
     fn pointer(&mut self, buttons: u8, x: u16, y: u16) -> Gesture {
         let (old_x, old_y) = self.pointer.replace((x, y)).unwrap_or((x, y));
+        let wheel = buttons & (WHEEL_UP | WHEEL_DOWN);
+        let turned = wheel & !std::mem::replace(&mut self.wheel, wheel);
+        let down = i32::from(turned & WHEEL_DOWN != 0) - i32::from(turned & WHEEL_UP != 0);
         // The client's middle button is its second, ours the third.
         let buttons = buttons & 1 | (buttons & 2) << 1 | (buttons & 4) >> 1;
         Gesture::Mouse(MouseMove {
+            down,
             right: i32::from(x) - i32::from(old_x),
             up: i32::from(old_y) - i32::from(y),
             buttons,

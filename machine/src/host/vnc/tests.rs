@@ -233,16 +233,35 @@ fn keys_and_pointer_reach_the_inbox() {
     let mut bytes = vec![4, 1, 0, 0, 0, 0, 0xff, 0x0d];
     bytes.extend([5, 0, 0, 10, 0, 10]);
     bytes.extend([5, 2, 0, 13, 0, 6]);
+    // Button 5 goes down and up: one notch towards the user.
+    bytes.extend([5, 16, 0, 13, 0, 6]);
+    bytes.extend([5, 0, 0, 13, 0, 6]);
     client.stream.write_all(&bytes).unwrap();
     let mut got = Vec::new();
-    while got.len() < 3 {
+    while got.len() < 5 {
         inbox.wait_until(None);
         got.extend(inbox.take().gestures);
     }
     let ret = crate::keys::Key::named("ret").unwrap();
-    let moved = |right, up, buttons| Gesture::Mouse(crate::host::MouseMove { right, up, buttons });
+    let turned = |right, up, down, buttons| {
+        Gesture::Mouse(crate::host::MouseMove {
+            right,
+            up,
+            down,
+            buttons,
+        })
+    };
     let down = Gesture::Key(crate::keys::KeyEvent::down(ret));
-    assert_eq!(got, [down, moved(0, 0, 0), moved(3, 4, 4)]);
+    assert_eq!(
+        got,
+        [
+            down,
+            turned(0, 0, 0, 0),
+            turned(3, 4, 0, 4),
+            turned(0, 0, 1, 0),
+            turned(0, 0, 0, 0)
+        ]
+    );
     // Who goes lets go.
     drop(client);
     let up = Gesture::Key(crate::keys::KeyEvent::up(ret));
