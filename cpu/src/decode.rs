@@ -3,6 +3,8 @@
 
 mod opcode;
 
+use std::sync::Arc;
+
 use iced_x86::{Code, DecoderError, EncodingKind, FlowControl, Instruction, OpKind, Register};
 use rax_mmu::{AccessKind, LinearAddress, PAGE_SIZE, PhysicalAddress};
 
@@ -19,6 +21,8 @@ use crate::state::Gpr;
 pub const LONGEST_BLOCK: usize = 32;
 /// The longest instruction (SDM 2A, 2.3.11).
 const LONGEST_INSN: usize = 15;
+/// What is looked at to decode a block: nearly always enough for all of it.
+const MOST_BYTES: usize = 256;
 /// The LOCK prefix.
 const LOCK: u8 = 0xf0;
 
@@ -27,6 +31,8 @@ pub struct Decoder {
     table: Table,
     options: u32,
     instruction: Instruction,
+    /// The block under way.
+    insns: Vec<Insn>,
 }
 
 impl Decoder {
@@ -37,6 +43,7 @@ impl Decoder {
             table: Table::new(model),
             options: model.decoder_options(),
             instruction: Instruction::default(),
+            insns: Vec::new(),
         }
     }
 
@@ -52,7 +59,7 @@ impl Decoder {
         physical: u64,
     ) -> Result<Block, Exit> {
         let room = (PAGE_SIZE - physical % PAGE_SIZE) as usize;
-        let mut buffer = [0; LONGEST_BLOCK * LONGEST_INSN];
+        let mut buffer = [0; MOST_BYTES];
         let available = room.min(buffer.len());
         let bytes = &mut buffer[..available];
         fetch(cpu, PhysicalAddress(physical), bytes);
@@ -61,7 +68,8 @@ impl Decoder {
         } else {
             LONGEST_BLOCK
         };
-        let mut insns = Vec::with_capacity(8);
+        let mut insns = std::mem::take(&mut self.insns);
+        insns.clear();
         let mut decoder = self.decoder(cpu.mode, bytes);
         let mut fits = true;
         while insns.len() < most {
@@ -101,14 +109,16 @@ impl Decoder {
                 break;
             }
         }
-        if insns.is_empty() {
+        let block = (!insns.is_empty()).then(|| self.finish(&insns, physical, None));
+        self.insns = insns;
+        let Some(block) = block else {
             return if fits {
                 Err(cpu.raise(Exception::GeneralProtection(0)))
             } else {
                 self.decode_crossing(cpu, linear, physical)
             };
-        }
-        Ok(self.finish(insns, physical, None))
+        };
+        Ok(block)
     }
 
     /// Decodes the block that `bytes` starts with, wherever they may come from: up to
@@ -185,7 +195,7 @@ impl Decoder {
         let second = next_page
             .filter(|_| length > head)
             .map(|page| (page, length - head));
-        Ok(self.finish(vec![insn], physical, second))
+        Ok(self.finish(&[insn], physical, second))
     }
 
     /// Whether bytes hold a whole opcode that is none, whatever may follow. LOCK does not
@@ -306,7 +316,7 @@ impl Decoder {
 
     fn finish(
         &self,
-        insns: Vec<Insn>,
+        insns: &[Insn],
         physical: u64,
         second: Option<(PhysicalAddress, usize)>,
     ) -> Block {
@@ -341,7 +351,7 @@ impl Decoder {
             ],
             linkable,
             links: Default::default(),
-            insns: insns.into_boxed_slice(),
+            insns: Arc::from(insns),
         }
     }
 }

@@ -79,9 +79,10 @@ impl Interpreter {
         self.cache.has_dropped()
     }
 
-    /// Runs one block from its start, where CS:RIP is.
-    pub fn run_block(&mut self, cpu: &mut Cpu, id: BlockId) {
-        self.enter(cpu, id);
+    /// Runs one block from its start, where CS:RIP is; gives the next one if it is known
+    /// from the last time.
+    pub fn run_block(&mut self, cpu: &mut Cpu, id: BlockId) -> Option<BlockId> {
+        self.enter(cpu, id)
     }
 
     /// Runs one block; gives the next one if a link names it.

@@ -16,15 +16,23 @@ pub use vector::VectorStep;
 pub use verify::{Defect, verify};
 pub use x87::X87Step;
 
+use std::sync::Arc;
+
 use crate::insn::{Insn, Meaning, Table};
 
 /// Writes down a run of instructions; none if rax does not implement one of them.
 #[must_use]
 pub fn lift(insns: &[Insn]) -> Option<Block> {
-    let mut builder = Builder::default();
-    for insn in insns {
+    lift_into(Arc::from(insns), Vec::new())
+}
+
+/// The same, in the place of another block's operations.
+#[must_use]
+pub fn lift_into(insns: Arc<[Insn]>, ops: Vec<(Op, u32)>) -> Option<Block> {
+    let mut builder = Builder::new(Arc::clone(&insns), ops);
+    for insn in &*insns {
         let row = Table::any_row(insn.code)?;
-        builder.begin(insn);
+        builder.begin();
         match row.meaning {
             Meaning::Shared { lift_memory, .. } if insn.has_memory() => {
                 lift_memory(&mut builder, insn);

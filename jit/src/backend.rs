@@ -49,6 +49,16 @@ pub(crate) struct Emitted {
     pub(crate) carried_out: u32,
 }
 
+impl Emitted {
+    /// Empties it.
+    pub(crate) fn begin(&mut self) {
+        self.code.clear();
+        self.exits.clear();
+        self.cold = 0;
+        self.carried_out = 0;
+    }
+}
+
 /// A host's compiler.
 pub(crate) trait Backend {
     /// Emits the routines that all units share, to run at `base`.
@@ -56,7 +66,9 @@ pub(crate) trait Backend {
     /// The routine that enters compiled code; see [`crate::trampoline::run`].
     fn enter(&self) -> u64;
     /// Emits a unit, to run at `base`, its exits numbered from `first_exit`.
-    fn compile(&self, unit: &Unit, block: &ir::Block, base: u64, first_exit: u64) -> Emitted;
+    fn compile(&mut self, unit: &Unit, block: &ir::Block, base: u64, first_exit: u64) -> Emitted;
+    /// Takes back what is not needed any more, to be filled again.
+    fn reclaim(&mut self, emitted: Emitted);
     /// The bytes that make the jump at `site` go to `target`.
     fn jump(&self, site: u64, target: u64) -> [u8; 4];
     /// The slot of the jump cache that compiled code looks at.

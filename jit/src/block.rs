@@ -1,5 +1,7 @@
 //! What is compiled as one: a block of the interpreter's at one linear address.
 
+use std::sync::Arc;
+
 use rax_cpu::compiled::Place;
 use rax_cpu::insn::Insn;
 use rax_cpu::interp::Block;
@@ -9,7 +11,7 @@ use rax_cpu::mode::Mode;
 #[derive(Debug)]
 pub(crate) struct Unit {
     /// The instructions.
-    pub(crate) insns: Box<[Insn]>,
+    pub(crate) insns: Arc<[Insn]>,
     /// RIP at its start.
     pub(crate) rip: u64,
     /// Its length in bytes.
@@ -23,7 +25,7 @@ pub(crate) struct Unit {
 impl Unit {
     pub(crate) fn new(block: &Block, rip: u64, mode: Mode) -> Self {
         Self {
-            insns: block.insns.clone(),
+            insns: Arc::clone(&block.insns),
             rip,
             bytes: block.bytes,
             crosses_page: block.crosses_page,
@@ -38,7 +40,7 @@ impl Unit {
     }
 
     /// What the interpreter needs to know to carry out one of the instructions.
-    pub(crate) const fn place(&self) -> Place<'_> {
+    pub(crate) fn place(&self) -> Place<'_> {
         Place {
             insns: &self.insns,
             rip: self.rip,

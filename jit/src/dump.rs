@@ -1,6 +1,7 @@
 //! What becomes of guest code on its way through the compiler, as text.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use rax_cpu::Cpu;
 use rax_cpu::decode::Decoder;
@@ -11,6 +12,7 @@ use rax_cpu::report;
 use rax_cpu::testing::{BareError, Bits, bare};
 use rax_mmu::PAGE_SIZE;
 
+use crate::backend::Backend;
 use crate::block::Unit;
 use crate::engine;
 use crate::passes::{self, Need, Needs, Selection, Successors, probes, producer_of};
@@ -74,7 +76,7 @@ pub fn dump(request: Request<'_>) -> Result<String, BareError> {
         counts.insns += insns.len();
         match ir::lift(&insns) {
             Some(block) => {
-                let unit = unit(&insns, address, cpu.mode());
+                let unit = unit(&block.insns, address, cpu.mode());
                 let host = host_code(&unit, &block);
                 one_block(&mut text, block, request.passes, &mut counts);
                 counts.host_bytes += show_host(&mut text, host);
@@ -101,7 +103,7 @@ pub fn host(request: Request<'_>) -> Result<Host, String> {
     prepare(&mut cpu);
     let insns = Decoder::new(&cpu.model).decode_bytes(cpu.mode(), request.code);
     let block = ir::lift(&insns).ok_or("not lifted")?;
-    host_code(&unit(&insns, request.address, cpu.mode()), &block)
+    host_code(&unit(&block.insns, request.address, cpu.mode()), &block)
 }
 
 /// Switches all units on.
@@ -193,11 +195,11 @@ pub struct Host {
 const HOST_ADDRESS: u64 = 0x1_0000_0000;
 
 /// What the compiler is given for a block.
-fn unit(insns: &[Insn], rip: u64, mode: Mode) -> Unit {
+fn unit(insns: &Arc<[Insn]>, rip: u64, mode: Mode) -> Unit {
     let bytes = insns.last().map_or(0, |last| last.next);
     let last = rip.wrapping_add(u64::from(bytes)).wrapping_sub(1);
     Unit {
-        insns: insns.into(),
+        insns: Arc::clone(insns),
         rip,
         bytes,
         crosses_page: last / PAGE_SIZE != rip / PAGE_SIZE,
@@ -221,6 +223,53 @@ fn host_code(unit: &Unit, block: &Block) -> Result<Host, String> {
         carried_out: emitted.carried_out,
         address,
     })
+}
+
+/// The compiler by itself, to be measured.
+pub struct Compiler {
+    cpu: Box<Cpu>,
+    decoder: Decoder,
+    backend: Box<dyn Backend + Send>,
+    ops: Vec<(Op, u32)>,
+}
+
+impl Compiler {
+    /// A compiler of code of this size, in flat segments.
+    ///
+    /// # Errors
+    /// When this host has none; why.
+    pub fn new(bits: Bits) -> Result<Self, String> {
+        let mut cpu = bare(bits, 0x1000).map_err(|error| format!("{error:?}"))?;
+        prepare(&mut cpu);
+        let mut backend = engine::back_end().map_err(|why| why.to_string())?;
+        backend.routines(HOST_ADDRESS);
+        Ok(Self {
+            decoder: Decoder::new(&cpu.model),
+            backend,
+            cpu,
+            ops: Vec::new(),
+        })
+    }
+
+    /// The block that these bytes begin with.
+    pub fn decode(&mut self, code: &[u8]) -> Arc<[Insn]> {
+        self.decoder
+            .decode_bytes(self.cpu.mode(), &code[..code.len().min(LONGEST_BLOCK)])
+            .into()
+    }
+
+    /// Bytes of host code for a block at `address`; none if rax does not implement it.
+    pub fn compile(&mut self, insns: &Arc<[Insn]>, address: u64) -> Option<usize> {
+        let block = ir::lift_into(Arc::clone(insns), std::mem::take(&mut self.ops))?;
+        let unit = unit(insns, address, self.cpu.mode());
+        let emitted = self
+            .backend
+            .compile(&unit, &block, HOST_ADDRESS + 0x1000, 0);
+        let length = emitted.code.len();
+        self.backend.reclaim(emitted);
+        self.ops = block.ops;
+        Some(length)
+    }
 }
 
 #[cfg(test)]

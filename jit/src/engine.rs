@@ -87,6 +87,8 @@ pub struct Jit {
     backend: Box<dyn Backend + Send>,
     cache: CodeCache,
     options: Options,
+    /// The operations of the block compiled last, whose place the next takes.
+    ops: Vec<(ir::Op, u32)>,
     /// How often each block ran interpreted, by its number.
     heat: Vec<u16>,
     /// Compiled code has asked that the next block be interpreted.
@@ -119,6 +121,7 @@ impl Jit {
             backend,
             cache,
             options,
+            ops: Vec::new(),
             heat: Vec::new(),
             interpret_once: false,
             era: 0,
@@ -162,18 +165,19 @@ impl Jit {
 
     /// The code of a block at RIP, compiled if it is warm.
     fn code(&mut self, cpu: &Cpu, block: BlockId) -> Option<CodeId> {
-        if let Some(id) = self.cache.find(block, cpu.state.rip) {
-            return Some(id);
-        }
-        if !is_compiled(cpu.mode()) {
-            return None;
-        }
         if self.heat.len() <= block.index() {
             self.heat.resize(block.index() + 1, 0);
         }
         let heat = &mut self.heat[block.index()];
         if *heat < self.options.threshold {
+            // What is cold was never compiled.
             *heat += 1;
+            return None;
+        }
+        if let Some(id) = self.cache.find(block, cpu.state.rip) {
+            return Some(id);
+        }
+        if !is_compiled(cpu.mode()) {
             return None;
         }
         self.compile(cpu, block)
@@ -182,8 +186,8 @@ impl Jit {
     fn compile(&mut self, cpu: &Cpu, id: BlockId) -> Option<CodeId> {
         let start = Instant::now();
         let block = self.interpreter.block(id);
-        let lifted = ir::lift(&block.insns)?;
-        let backend = &*self.backend;
+        let lifted = ir::lift_into(Arc::clone(&block.insns), std::mem::take(&mut self.ops))?;
+        let backend = &mut *self.backend;
         for _ in 0..2 {
             let unit = Unit::new(self.interpreter.block(id), cpu.state.rip, cpu.mode());
             let compiled = self.cache.insert(id, unit, |unit, base, first_exit| {
@@ -194,6 +198,8 @@ impl Jit {
                 self.statistics.instructions += lifted.insns.len() as u64;
                 self.statistics.carried_out += u64::from(emitted.carried_out);
                 self.statistics.bytes += emitted.code.len() as u64;
+                self.backend.reclaim(emitted);
+                self.ops = lifted.ops;
                 self.statistics.time += start.elapsed();
                 return Some(code);
             }
@@ -233,7 +239,7 @@ impl Jit {
         None
     }
 
-    /// The code to run at CS:RIP: None if the next block was dealt with otherwise.
+    /// The code to run at CS:RIP: None if what comes next was dealt with otherwise.
     /// `came_by` is the exit that led here; it is joined to the code.
     fn next(&mut self, cpu: &mut Cpu, came_by: Option<LinkId>) -> Option<CodeId> {
         let Ok(block) = self.interpreter.find(cpu) else {
@@ -250,11 +256,7 @@ impl Jit {
             self.code(cpu, block)
         };
         let Some(code) = code else {
-            self.statistics.interpreted += 1;
-            let before = cpu.state.instructions;
-            self.interpreter.run_block(cpu, block);
-            self.statistics.interpreted_instructions += cpu.state.instructions - before;
-            return None;
+            return self.interpret(cpu, block);
         };
         if let Some(link) = came_by
             && is_whole
@@ -265,6 +267,28 @@ impl Jit {
             self.cache.join(link, code, epoch, &*self.backend);
         }
         Some(code)
+    }
+
+    /// Interprets a block, and what is known to follow it as long as that is cold; the code
+    /// that comes next then, if it is known.
+    fn interpret(&mut self, cpu: &mut Cpu, mut block: BlockId) -> Option<CodeId> {
+        let before = cpu.state.instructions;
+        let code = loop {
+            self.statistics.interpreted += 1;
+            let Some(next) = self.interpreter.run_block(cpu, block) else {
+                break None;
+            };
+            if cpu.wants_attention() || self.interpreter.has_dropped() {
+                break None;
+            }
+            let code = self.code(cpu, next);
+            if code.is_some() {
+                break code;
+            }
+            block = next;
+        };
+        self.statistics.interpreted_instructions += cpu.state.instructions - before;
+        code
     }
 
     /// Joined exits compare the lower half of code epochs; when the upper one moves, they

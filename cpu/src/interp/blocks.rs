@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 
 use rax_mmu::{AccessKind, LinearAddress, PAGE_SIZE, PhysicalAddress, PhysicalMemory};
 
@@ -43,7 +44,7 @@ pub(crate) struct Link {
 #[derive(Debug)]
 pub struct Block {
     /// The instructions; never empty.
-    pub insns: Box<[Insn]>,
+    pub insns: Arc<[Insn]>,
     /// Their length in bytes.
     pub bytes: u16,
     /// It is one instruction that spans two pages.
@@ -72,7 +73,7 @@ impl Block {
 }
 
 /// How many blocks are kept before all are forgotten.
-const MOST_BLOCKS: usize = if cfg!(test) { 1 << 9 } else { 1 << 17 };
+const MOST_BLOCKS: usize = if cfg!(test) { 1 << 9 } else { 1 << 19 };
 const JUMP_CACHE: usize = 1 << 12;
 /// How many dropped blocks are listed before the list says: all.
 const MOST_DROPPED: usize = 1 << 12;

@@ -5,6 +5,7 @@ mod x87;
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use super::op::{Bit, Block, Name, Op, Place};
 use crate::flags::Condition;
@@ -15,9 +16,11 @@ use crate::verbs::{
 };
 
 /// Writes a block down.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Builder {
     block: Block,
+    /// Instructions begun.
+    begun: u32,
 }
 
 /// A name whose width is known to the compiler.
@@ -39,10 +42,21 @@ impl<W> Clone for Typed<W> {
 impl<W> Copy for Typed<W> {}
 
 impl Builder {
+    /// A builder of a block of these instructions, in the place of another block's
+    /// operations.
+    #[must_use]
+    pub fn new(insns: Arc<[Insn]>, mut ops: Vec<(Op, u32)>) -> Self {
+        ops.clear();
+        Self {
+            block: Block { insns, ops },
+            begun: 0,
+        }
+    }
+
     /// Starts the next instruction.
-    pub fn begin(&mut self, insn: &Insn) {
-        let number = self.block.insns.len() as u32;
-        self.block.insns.push(*insn);
+    pub fn begin(&mut self) {
+        let number = self.begun;
+        self.begun += 1;
         self.push(Op::Begin(number), 0);
     }
 

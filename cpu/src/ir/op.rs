@@ -3,6 +3,8 @@
 //! Values are named by the position of the operation that makes them. Widths are
 //! 8, 16, 32 or 64 bits, of vectors 64, 128 or 256; a value is zero above its width.
 
+use std::sync::Arc;
+
 use super::vector::VectorStep;
 use super::x87::X87Step;
 use crate::flags::Condition;
@@ -119,10 +121,10 @@ pub enum Op {
 }
 
 /// A block of code, written down.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Block {
     /// The instructions it was made from.
-    pub insns: Vec<Insn>,
+    pub insns: Arc<[Insn]>,
     /// The operations, each with its width in bits (zero if it has none).
     pub ops: Vec<(Op, u32)>,
 }

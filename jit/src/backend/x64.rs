@@ -22,9 +22,13 @@ mod simd;
 mod values;
 mod x87;
 
+use std::ops::Range;
+
 use rax_cpu::insn::Insn;
-use rax_cpu::ir::{self, Name, Op};
+use rax_cpu::ir::{self, Name, Op, VectorStep};
 use rax_cpu::state::Gpr;
+
+use smallvec::{SmallVec, smallvec};
 
 use super::{Backend, EXHAUSTED, Emitted, INTERPRET, NO_EXIT};
 use crate::block::Unit;
@@ -45,6 +49,19 @@ pub(crate) struct X64 {
     helpers: Helpers,
     routines: Routines,
     features: Features,
+    work: Work,
+}
+
+/// What is filled anew for each unit, and need not be allocated each time.
+#[derive(Debug, Default)]
+struct Work {
+    plan: Plan,
+    emitted: Emitted,
+    locs: Vec<Loc>,
+    slow: Vec<Fixup>,
+    misses: Vec<Miss>,
+    cold: Vec<Cold>,
+    vectors: simd::Vectors,
 }
 
 /// What the host has beyond the baseline.
@@ -69,6 +86,7 @@ impl X64 {
                 bmi1: std::arch::is_x86_feature_detected!("bmi1"),
                 vectors: simd::Features::found(),
             },
+            work: Work::default(),
         }
     }
 }
@@ -84,17 +102,27 @@ impl Backend for X64 {
         self.routines.enter
     }
 
-    fn compile(&self, unit: &Unit, block: &ir::Block, base: u64, first_exit: u64) -> Emitted {
-        let mut plan = Plan::new(block, self.features.vectors.avx2);
+    fn compile(&mut self, unit: &Unit, block: &ir::Block, base: u64, first_exit: u64) -> Emitted {
+        let mut work = std::mem::take(&mut self.work);
+        work.plan.begin(block, self.features.vectors.avx2);
         loop {
-            plan.settle(block);
-            let mut emit = Emit::new(self, unit, block, &plan, base, first_exit);
-            match emit.unit() {
-                Ok(()) => return emit.finish(),
-                Err(Stuck::Instruction(number)) => plan.leave_to_interpreter(number),
-                Err(Stuck::Flags(position)) => plan.keep_flags(position),
+            work.plan.settle(block);
+            let mut emit = Emit::new(self, unit, block, work, base, first_exit);
+            let result = emit.unit();
+            work = emit.finish();
+            match result {
+                Ok(()) => break,
+                Err(Stuck::Instruction(number)) => work.plan.leave_to_interpreter(number),
+                Err(Stuck::Flags(position)) => work.plan.keep_flags(position),
             }
         }
+        let emitted = std::mem::take(&mut work.emitted);
+        self.work = work;
+        emitted
+    }
+
+    fn reclaim(&mut self, emitted: Emitted) {
+        self.work.emitted = emitted;
     }
 
     fn jump(&self, site: u64, target: u64) -> [u8; 4] {
@@ -118,8 +146,8 @@ enum Stuck {
 /// Code off the straight way.
 #[derive(Debug)]
 struct Cold {
-    /// What jumps here.
-    from: Vec<Fixup>,
+    /// What jumps here, but for what the detour itself tells of.
+    from: [Option<Fixup>; 2],
     what: Detour,
 }
 
@@ -136,8 +164,10 @@ enum Detour {
         noted: Noted,
         /// The flags before the instruction.
         pending: Pending,
-        /// Probes whose entries may be filled instead.
-        misses: Vec<Miss>,
+        /// Which of [`Emit::slow`] jump here.
+        slow: Range<usize>,
+        /// Which of [`Emit::misses`] have their entries filled instead, if they can be.
+        misses: Range<usize>,
     },
     /// Loads the guest's vectors at the unit's start, and comes back; or leaves.
     LoadVectors { back: usize },
@@ -163,15 +193,18 @@ struct Emit<'a> {
     backend: &'a X64,
     unit: &'a Unit,
     block: &'a ir::Block,
-    plan: &'a Plan,
+    plan: Plan,
     first_exit: u64,
     /// Where each value is.
     locs: Vec<Loc>,
+    /// Where the instruction that updated the flags last begins: of what is before it and
+    /// before the instruction under way, nobody asks where it is.
+    updated_from: usize,
     /// Temporaries that hold nothing.
-    free: Vec<Reg>,
+    free: SmallVec<[Reg; 8]>,
     /// Guest registers that are temporaries of the instruction under way, kept in the
     /// state meanwhile, and how many ways out there were before.
-    borrowed: Vec<(Gpr, Reg)>,
+    borrowed: SmallVec<[(Gpr, Reg); 4]>,
     ways_before: usize,
     /// Scratch cells in use, a bit each.
     scratches: u8,
@@ -182,10 +215,12 @@ struct Emit<'a> {
     shifted: u32,
     /// The value that was made in the guest register it is for.
     made: Option<Name>,
-    /// Jumps to this instruction's slow way.
+    /// Jumps to slow ways, and how many are those of earlier instructions.
     slow: Vec<Fixup>,
-    /// Its probes that may miss.
+    slow_before: usize,
+    /// Probes that may miss, likewise.
     misses: Vec<Miss>,
+    misses_before: usize,
     cold: Vec<Cold>,
     /// Which value or update the host's flags belong to.
     host_flags: HostFlags,
@@ -207,37 +242,48 @@ impl<'a> Emit<'a> {
         backend: &'a X64,
         unit: &'a Unit,
         block: &'a ir::Block,
-        plan: &'a Plan,
+        mut work: Work,
         base: u64,
         first_exit: u64,
     ) -> Self {
+        let count = block.ops.len();
+        work.locs.clear();
+        work.locs.resize(count, Loc::Nowhere);
+        work.slow.clear();
+        work.misses.clear();
+        work.cold.clear();
+        work.vectors.begin(count);
+        work.emitted.begin();
         Self {
-            asm: Asm::new(base),
+            asm: Asm::new(base, std::mem::take(&mut work.emitted.code)),
             backend,
             unit,
             block,
-            plan,
+            plan: work.plan,
             first_exit,
-            locs: vec![Loc::Nowhere; block.ops.len()],
-            free: vec![abi::T1, abi::T0],
-            borrowed: Vec::new(),
+            locs: work.locs,
+            updated_from: usize::MAX,
+            free: smallvec![abi::T1, abi::T0],
+            borrowed: SmallVec::new(),
             ways_before: 0,
             scratches: 0,
             position: 0,
             index: 0,
             shifted: 0,
             made: None,
-            slow: Vec::new(),
-            misses: Vec::new(),
-            cold: Vec::new(),
+            slow: work.slow,
+            slow_before: 0,
+            misses: work.misses,
+            misses_before: 0,
+            cold: work.cold,
             host_flags: HostFlags::Unknown,
             pending: Pending::UNKNOWN,
             carry_waits: false,
             flags_end: false,
             ending: Ending::FallThrough,
             noted: Noted::default(),
-            emitted: Emitted::default(),
-            vectors: simd::Vectors::new(block.ops.len()),
+            emitted: work.emitted,
+            vectors: work.vectors,
         }
     }
 
@@ -256,7 +302,7 @@ impl<'a> Emit<'a> {
         self.asm.alu_imm(Alu::Sub, 64, BUDGET, count);
         let exhausted = self.asm.branch_ahead(cc::S);
         self.cold.push(Cold {
-            from: vec![exhausted],
+            from: [Some(exhausted), None],
             what: Detour::Exhausted,
         });
         if self.plan.has_vectors() {
@@ -280,7 +326,7 @@ impl<'a> Emit<'a> {
 
     /// How many ways out the instruction under way has so far.
     fn ways_out(&self) -> usize {
-        self.slow.len() + self.misses.len()
+        self.slow.len() - self.slow_before + self.misses.len() - self.misses_before
     }
 
     fn instruction(&mut self, index: usize) -> Result<(), Stuck> {
@@ -314,9 +360,10 @@ impl<'a> Emit<'a> {
             self.free.len() == 2,
             "values that outlive their instruction are registers or constants"
         );
-        if !self.slow.is_empty() || !self.misses.is_empty() {
-            let from = std::mem::take(&mut self.slow);
-            let misses = std::mem::take(&mut self.misses);
+        if self.ways_out() != 0 {
+            let slow = self.slow_before..self.slow.len();
+            let misses = self.misses_before..self.misses.len();
+            (self.slow_before, self.misses_before) = (slow.end, misses.end);
             let saves_carry = self.plan.range(index).any(|at| {
                 matches!(self.block.ops[at].0, Op::Flags(_)) && self.plan.saves_carry(at)
             });
@@ -327,7 +374,7 @@ impl<'a> Emit<'a> {
                 self.pending.overs = [Over::Unknown; 2];
             }
             self.cold.push(Cold {
-                from,
+                from: [None; 2],
                 what: Detour::CarryOut {
                     index: self.index,
                     back: self.asm.here(),
@@ -336,11 +383,26 @@ impl<'a> Emit<'a> {
                     saves_carry,
                     noted,
                     pending,
+                    slow,
                     misses,
                 },
             });
         }
+        if self.updates_flags(index) {
+            self.updated_from = range.start;
+        }
         Ok(())
+    }
+
+    /// Whether conditions that follow an instruction look at what it did.
+    fn updates_flags(&self, index: usize) -> bool {
+        self.block.ops[self.plan.range(index)]
+            .iter()
+            .any(|(op, _)| match op {
+                Op::Flags(_) | Op::Vector(VectorStep::FloatOrder { .. }) => true,
+                Op::X87(step) => step.sets_flags(),
+                _ => false,
+            })
     }
 
     /// Leaves an instruction to the interpreter.
@@ -352,6 +414,7 @@ impl<'a> Emit<'a> {
         self.call_interpreter(self.index, false);
         self.enter_x87_again(self.index);
         self.forget_registers();
+        self.updated_from = usize::MAX;
         self.vectors.are_loaded = false;
         self.host_flags = HostFlags::Unknown;
         self.pending = Pending::SETTLED;
@@ -436,16 +499,18 @@ impl<'a> Emit<'a> {
 
     fn emit_cold(&mut self) {
         // Nothing is added while it is emitted.
-        for cold in std::mem::take(&mut self.cold) {
-            let mut what = cold.what;
-            if let Detour::CarryOut { misses, .. } = &mut what {
-                let misses = std::mem::take(misses);
-                self.fill_again(misses);
+        let mut colds = std::mem::take(&mut self.cold);
+        for cold in colds.drain(..) {
+            if let Detour::CarryOut { slow, misses, .. } = &cold.what {
+                self.fill_again(misses.clone());
+                for at in slow.clone() {
+                    self.asm.bind(self.slow[at]);
+                }
             }
-            for fixup in cold.from {
+            for fixup in cold.from.into_iter().flatten() {
                 self.asm.bind(fixup);
             }
-            match what {
+            match cold.what {
                 Detour::CarryOut {
                     index,
                     back,
@@ -454,7 +519,7 @@ impl<'a> Emit<'a> {
                     saves_carry,
                     noted,
                     pending,
-                    misses: _,
+                    ..
                 } => {
                     self.write_noted(noted);
                     pending.store(&mut self.asm);
@@ -512,6 +577,7 @@ impl<'a> Emit<'a> {
                 }
             }
         }
+        self.cold = colds;
     }
 
     fn leave(&mut self, exit: u64) {
@@ -519,10 +585,18 @@ impl<'a> Emit<'a> {
         self.asm.jump(self.backend.routines.exit);
     }
 
-    fn finish(self) -> Emitted {
-        Emitted {
-            code: self.asm.code,
-            ..self.emitted
+    fn finish(self) -> Work {
+        Work {
+            plan: self.plan,
+            emitted: Emitted {
+                code: self.asm.code,
+                ..self.emitted
+            },
+            locs: self.locs,
+            slow: self.slow,
+            misses: self.misses,
+            cold: self.cold,
+            vectors: self.vectors,
         }
     }
 }

@@ -57,10 +57,17 @@ pub(super) const PINNED: [(Gpr, Reg); 11] = [
 
 /// The host register that holds a guest's.
 pub(super) fn pinned(register: Gpr) -> Option<Reg> {
-    PINNED
-        .iter()
-        .find(|(guest, _)| *guest == register)
-        .map(|(_, host)| *host)
+    /// By the number of the guest's.
+    const HOSTS: [Option<Reg>; 32] = {
+        let mut hosts = [None; 32];
+        let mut n = 0;
+        while n < PINNED.len() {
+            hosts[PINNED[n].0.index()] = Some(PINNED[n].1);
+            n += 1;
+        }
+        hosts
+    };
+    HOSTS[register.index()]
 }
 
 const STATE: i32 = offset_of!(Cpu, state) as i32 - BIAS;
@@ -660,7 +667,7 @@ fn computed(asm: &mut Asm, routines: &mut Routines) {
 
 /// Emits the routines.
 pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
-    let mut asm = Asm::new(base);
+    let mut asm = Asm::new(base, Vec::new());
     let mut routines = Routines::default();
     let (load_vectors, store_vectors) = vector_routines(&mut asm);
     routines.load_vectors = load_vectors;

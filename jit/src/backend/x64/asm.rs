@@ -123,89 +123,26 @@ pub(super) mod cc {
 #[must_use]
 pub(super) struct Fixup(usize);
 
-/// Bytes that are to run at an address.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Asm {
-    pub(super) code: Vec<u8>,
-    /// Where the first byte will be.
-    pub(super) base: u64,
+/// A few bytes on their way: the longest part of an instruction has twelve.
+#[derive(Clone, Copy, Debug, Default)]
+struct Piece {
+    bytes: u128,
+    length: u32,
 }
 
-impl Asm {
-    pub(super) const fn new(base: u64) -> Self {
-        Self {
-            code: Vec::new(),
-            base,
-        }
-    }
-
-    /// Offset of the next byte.
-    pub(super) fn here(&self) -> usize {
-        self.code.len()
-    }
-
-    pub(super) fn byte(&mut self, byte: u8) {
-        self.code.push(byte);
+impl Piece {
+    #[inline(always)]
+    fn byte(&mut self, byte: u8) {
+        self.bytes |= u128::from(byte) << (8 * self.length);
+        self.length += 1;
     }
 
     fn dword(&mut self, value: i32) {
-        self.code.extend(value.to_le_bytes());
+        self.bytes |= u128::from(value as u32) << (8 * self.length);
+        self.length += 4;
     }
 
-    /// Prefixes, opcode, ModRM, SIB and displacement. `prefix` of zero is none; byte
-    /// registers want REX for SPL and up.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "they are the fields of one instruction"
-    )]
-    pub(super) fn encode(
-        &mut self,
-        prefix: u8,
-        bits: u32,
-        opcode: &[u8],
-        reg: Reg,
-        rm: Rm,
-        is_byte: [bool; 2],
-    ) {
-        if bits == 16 {
-            self.byte(0x66);
-        }
-        if prefix != 0 {
-            self.byte(prefix);
-        }
-        let (x, b) = match rm {
-            Rm::Reg(rm) => (0, rm),
-            Rm::Mem(mem) => (mem.index.map_or(0, |(index, _)| index), mem.base),
-        };
-        let mut rex =
-            u8::from(bits == 64) << 3 | (reg >> 3 & 1) << 2 | (x >> 3 & 1) << 1 | (b >> 3 & 1);
-        let wants = |register: Reg| (4..8).contains(&register);
-        let is_bare =
-            (is_byte[0] && wants(reg)) || matches!(rm, Rm::Reg(rm) if is_byte[1] && wants(rm));
-        if is_bare {
-            rex |= 0x40;
-        }
-        let any_high = is_high(reg) || matches!(rm, Rm::Reg(rm) if is_high(rm));
-        if rex != 0 {
-            debug_assert!(!any_high, "AH and its like cannot stand beside REX");
-            self.byte(0x40 | rex);
-        }
-        self.code.extend(opcode);
-        let low = |register: Reg| {
-            if is_high(register) {
-                4 | register & 3
-            } else {
-                register & 7
-            }
-        };
-        let reg = low(reg) << 3;
-        match rm {
-            Rm::Reg(rm) => self.byte(0xc0 | reg | low(rm)),
-            Rm::Mem(mem) => self.memory(reg, mem),
-        }
-    }
-
-    pub(super) fn memory(&mut self, reg: u8, mem: Mem) {
+    fn memory(&mut self, reg: u8, mem: Mem) {
         let base = mem.base & 7;
         let short = i8::try_from(mem.disp);
         let form = match (mem.disp, short) {
@@ -231,7 +168,106 @@ impl Asm {
             _ => {}
         }
     }
+}
 
+/// Bytes that are to run at an address.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asm {
+    pub(super) code: Vec<u8>,
+    /// Where the first byte will be.
+    pub(super) base: u64,
+}
+
+impl Asm {
+    /// To be laid down in `code`, which is empty.
+    pub(super) const fn new(base: u64, code: Vec<u8>) -> Self {
+        Self { code, base }
+    }
+
+    /// Offset of the next byte.
+    pub(super) fn here(&self) -> usize {
+        self.code.len()
+    }
+
+    pub(super) fn byte(&mut self, byte: u8) {
+        self.code.push(byte);
+    }
+
+    fn dword(&mut self, value: i32) {
+        self.code.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// Appends what was collected, all of it at once.
+    #[inline]
+    fn append(&mut self, piece: Piece) {
+        let end = self.code.len() + piece.length as usize;
+        self.code.extend_from_slice(&piece.bytes.to_le_bytes());
+        self.code.truncate(end);
+    }
+
+    /// Prefixes, opcode, ModRM, SIB and displacement. `prefix` of zero is none; byte
+    /// registers want REX for SPL and up.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the fields of one instruction"
+    )]
+    pub(super) fn encode(
+        &mut self,
+        prefix: u8,
+        bits: u32,
+        opcode: &[u8],
+        reg: Reg,
+        rm: Rm,
+        is_byte: [bool; 2],
+    ) {
+        let mut piece = Piece::default();
+        if bits == 16 {
+            piece.byte(0x66);
+        }
+        if prefix != 0 {
+            piece.byte(prefix);
+        }
+        let (x, b) = match rm {
+            Rm::Reg(rm) => (0, rm),
+            Rm::Mem(mem) => (mem.index.map_or(0, |(index, _)| index), mem.base),
+        };
+        let mut rex =
+            u8::from(bits == 64) << 3 | (reg >> 3 & 1) << 2 | (x >> 3 & 1) << 1 | (b >> 3 & 1);
+        let wants = |register: Reg| (4..8).contains(&register);
+        let is_bare =
+            (is_byte[0] && wants(reg)) || matches!(rm, Rm::Reg(rm) if is_byte[1] && wants(rm));
+        if is_bare {
+            rex |= 0x40;
+        }
+        let any_high = is_high(reg) || matches!(rm, Rm::Reg(rm) if is_high(rm));
+        if rex != 0 {
+            debug_assert!(!any_high, "AH and its like cannot stand beside REX");
+            piece.byte(0x40 | rex);
+        }
+        for &byte in opcode {
+            piece.byte(byte);
+        }
+        let low = |register: Reg| {
+            if is_high(register) {
+                4 | register & 3
+            } else {
+                register & 7
+            }
+        };
+        let reg = low(reg) << 3;
+        match rm {
+            Rm::Reg(rm) => piece.byte(0xc0 | reg | low(rm)),
+            Rm::Mem(mem) => piece.memory(reg, mem),
+        }
+        self.append(piece);
+    }
+
+    /// ModRM, SIB and displacement.
+    pub(super) fn memory(&mut self, reg: u8, mem: Mem) {
+        let mut piece = Piece::default();
+        piece.memory(reg, mem);
+        self.append(piece);
+    }
     /// An instruction of the one-byte map whose low bit says byte or not.
     fn sized(&mut self, bits: u32, opcode: u8, reg: Reg, rm: Rm) {
         let is_byte = bits == 8;
@@ -290,7 +326,7 @@ impl Asm {
     fn immediate(&mut self, bits: u32, value: i32) {
         match bits {
             8 => self.byte(value as u8),
-            16 => self.code.extend((value as u16).to_le_bytes()),
+            16 => self.code.extend_from_slice(&(value as u16).to_le_bytes()),
             _ => self.dword(value),
         }
     }
@@ -335,7 +371,7 @@ impl Asm {
         } else {
             self.byte(0x48 | reg >> 3);
             self.byte(0xb8 | reg & 7);
-            self.code.extend(value.to_le_bytes());
+            self.code.extend_from_slice(&value.to_le_bytes());
         }
     }
 

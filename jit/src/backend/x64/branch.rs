@@ -160,7 +160,7 @@ impl Emit<'_> {
             .iter_mut()
             .find(|cold| matches!(cold.what, Detour::Exit { number: of } if of == number))
         {
-            cold.from.push(stale);
+            cold.from[1] = Some(stale);
         }
     }
 
@@ -174,7 +174,7 @@ impl Emit<'_> {
             target,
         });
         self.cold.push(Cold {
-            from: vec![jump],
+            from: [Some(jump), None],
             what: Detour::Exit { number },
         });
         number
@@ -185,7 +185,7 @@ impl Emit<'_> {
         let miss = find_jump(&mut self.asm);
         self.asm.jump_indirect(FOUND);
         self.cold.push(Cold {
-            from: vec![miss],
+            from: [Some(miss), None],
             what: Detour::Computed,
         });
     }
@@ -195,7 +195,7 @@ impl Emit<'_> {
         self.asm.alu_from(Alu::Cmp, 64, RSP, STACK_LIMIT);
         let full = self.asm.branch_ahead(cc::B);
         self.cold.push(Cold {
-            from: vec![full],
+            from: [Some(full), None],
             what: Detour::DropFrames {
                 back: self.asm.here(),
             },
@@ -206,7 +206,7 @@ impl Emit<'_> {
             let miss = find_jump(&mut self.asm);
             self.asm.call_indirect(FOUND);
             self.cold.push(Cold {
-                from: vec![miss],
+                from: [Some(miss), None],
                 what: Detour::Computed,
             });
         }

@@ -157,7 +157,7 @@ impl Emit<'_> {
         let far = self.asm.branch_ahead(cc::NE);
         self.host_flags = HostFlags::Unknown;
         self.cold.push(Cold {
-            from: vec![far],
+            from: [Some(far), None],
             what: Detour::Settle {
                 routine: self.backend.routines.settle,
                 back: self.asm.here(),

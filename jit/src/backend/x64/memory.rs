@@ -3,12 +3,16 @@
 //! A probe leaves the offset within the page in T0 and the host's page in T1, or goes
 //! the instruction's slow way. See `docs/mmu.md`, section 3.
 
+use std::ops::Range;
+
 use rax_cpu::insn::AddressKind;
 use rax_cpu::ir::{Name, Op};
 use rax_cpu::mode::Mode;
 use rax_cpu::segment::SegmentRegister;
 use rax_cpu::state::Gpr;
 use rax_mmu::{Tlb, View};
+
+use smallvec::{SmallVec, smallvec};
 
 use super::abi::{self, FILL_LIMIT, T0, T1, home, pinned, segment_base};
 use super::asm::{Alu, Fixup, Mem, RBP, Reg, Rm, Turn, at, cc, is_high, sum};
@@ -17,7 +21,7 @@ use super::values::{Loc, Source};
 use super::{Emit, Stuck};
 
 /// A probe that missed: T0 holds the address xor the tag.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Miss {
     from: Fixup,
     /// Offset in the code of the probe, for which T0 must hold the address.
@@ -32,10 +36,11 @@ pub(super) struct Miss {
 impl Emit<'_> {
     /// Emits the cold code of probes that missed: has their entries filled, and goes back.
     /// What could not be filled falls out of its end.
-    pub(super) fn fill_again(&mut self, misses: Vec<Miss>) {
-        let mut failed = Vec::new();
-        let last = misses.len();
-        for (n, miss) in misses.into_iter().enumerate() {
+    pub(super) fn fill_again(&mut self, misses: Range<usize>) {
+        let mut failed = SmallVec::<[Fixup; 4]>::new();
+        let last = misses.end;
+        for n in misses {
+            let miss = self.misses[n];
             self.asm.bind(miss.from);
             self.asm.alu_from(Alu::Xor, 64, T0, miss.tag);
             let limit = (4096 - miss.bytes as i32) << FILL_LIMIT;
@@ -248,16 +253,18 @@ impl Emit<'_> {
             return self.made_in(register);
         }
         self.asm.zero_extend(bits, T0, from);
-        self.free.retain(|&register| register != T0);
+        self.free.retain(|register| *register != T0);
         self.set(Loc::Temp(T0))
     }
 
     /// Makes way in a guest register while some temporaries are in use.
     fn clobber_with(&mut self, register: Gpr, used: &[Reg]) -> Result<(), Stuck> {
         let free = std::mem::take(&mut self.free);
-        self.free = free.iter().copied().filter(|r| !used.contains(r)).collect();
+        self.free
+            .extend(free.iter().copied().filter(|r| !used.contains(r)));
         let result = self.clobber(register);
-        self.free.extend(free.iter().filter(|r| used.contains(r)));
+        self.free
+            .extend(free.iter().copied().filter(|r| used.contains(r)));
         self.free.sort_unstable();
         result
     }
@@ -298,7 +305,7 @@ impl Emit<'_> {
                 self.asm.store(bits, at(T0, 0), T1);
             }
         }
-        self.free = vec![T1, T0];
+        self.free = smallvec![T1, T0];
         Ok(())
     }
 
@@ -393,7 +400,7 @@ impl Emit<'_> {
             return self.made_in(register);
         }
         self.asm.zero_extend(bits, T0, from);
-        self.free.retain(|&register| register != T0);
+        self.free.retain(|register| *register != T0);
         self.set(Loc::Temp(T0))
     }
 

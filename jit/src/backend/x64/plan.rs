@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use bitflags::bitflags;
 use rax_cpu::compiled::{FlagKind, SimpleKind};
 use rax_cpu::flags::Condition;
 use rax_cpu::ir::{Block, Name, Op, VectorStep, X87Step};
@@ -14,8 +15,39 @@ use super::idiom::{WithCarry, are_halves};
 /// An update of the flags, its operands named.
 pub(super) type FlagsOp = Flags<Name, Name>;
 
-/// The plan for one unit.
-#[derive(Clone, Debug)]
+bitflags! {
+    /// What is decided of an operation.
+    #[derive(Clone, Copy, Debug, Default)]
+    struct Fate: u8 {
+        /// An update that must reach the cells whatever is seen from here.
+        const KEPT = 1;
+        /// An update that somebody may look at in the cells.
+        const NEEDED = 1 << 1;
+        /// An update before which the flags that it keeps must be in the state.
+        const KEEPS_OLD = 1 << 2;
+        /// A comparison or test, whose result nobody asks for.
+        const COMPARES = 1 << 3;
+        /// An update, or its result, that a condition takes from the host's flags.
+        const WANTED = 1 << 4;
+        /// Of a condition: the host's CF was put aside for it. Of an update: it is to be.
+        const SAVES_CARRY = 1 << 5;
+    }
+}
+
+/// What is known of an operation.
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    fate: Fate,
+    /// How many operations have its value for an operand, up to 255.
+    uses: u8,
+    /// Where its value is last used; zero for nowhere.
+    last_use: u32,
+    /// Of a condition: the update it looks at, if it is in the unit, and 1.
+    source: u32,
+}
+
+/// The plan for one unit. It is made anew for the next one in the same place.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
     /// The operations of each instruction, without the [`Op::Begin`].
     ranges: Vec<Range<usize>>,
@@ -23,70 +55,87 @@ pub(super) struct Plan {
     carried_out: u64,
     /// Instructions with operations on vectors, a bit each.
     vectors: u64,
-    /// By position: an update that must reach the cells whatever is seen from here.
-    kept: Vec<bool>,
-    /// By position: an update that somebody may look at in the cells.
-    needed: Vec<bool>,
-    /// By position: an update before which the flags that it keeps must be in the state.
-    keeps_old: Vec<bool>,
-    /// By position: a comparison or test, whose result nobody asks for.
-    compares: Vec<bool>,
-    /// By position: an update, or its result, that a condition takes from the host's flags.
-    wanted: Vec<bool>,
-    /// By position of a condition: the host's CF was put aside for it. By position of an
-    /// update: it is to be.
-    saves_carry: Vec<bool>,
-    /// By position of a condition: the update it looks at, if it is in the unit.
-    source: Vec<Option<usize>>,
-    /// By position: where a value is last used; zero for nowhere.
-    last_use: Vec<usize>,
+    /// By position.
+    entries: Vec<Entry>,
 }
 
 impl Plan {
-    /// With `has_vectors`, the host can carry out operations on vectors.
-    pub(super) fn new(block: &Block, has_vectors: bool) -> Self {
-        let count = block.ops.len();
-        let mut ranges: Vec<Range<usize>> = Vec::with_capacity(block.insns.len());
-        let mut carried_out = 0;
-        let mut vectors = 0;
+    /// Begins anew. With `has_vectors`, the host can carry out operations on vectors.
+    pub(super) fn begin(&mut self, block: &Block, has_vectors: bool) {
+        self.carried_out = 0;
+        self.vectors = 0;
+        self.ranges.clear();
+        self.entries.clear();
+        self.entries.resize(block.ops.len(), Entry::default());
+        let mut updates = 0;
         for (position, &(op, _)) in block.ops.iter().enumerate() {
+            if matches!(op, Op::Begin(_)) {
+                self.ranges.push(position + 1..position + 1);
+                updates = 0;
+                continue;
+            }
+            let bit = 1 << (self.ranges.len() - 1);
             match op {
-                Op::Begin(_) => ranges.push(position + 1..position + 1),
-                _ => {
-                    let bit = 1 << (ranges.len() - 1);
-                    let is_vector = matches!(op, Op::Vector(_));
-                    if is_vector {
-                        vectors |= bit;
+                Op::Vector(step) => {
+                    self.vectors |= bit;
+                    if !has_vectors {
+                        self.carried_out |= bit;
                     }
-                    if matches!(op, Op::Call(_)) || is_vector && !has_vectors {
-                        carried_out |= bit;
-                    }
-                    if let Some(range) = ranges.last_mut() {
-                        range.end = position + 1;
+                    for (name, _) in step.operands(block.ops[position].1) {
+                        self.use_once(name);
                     }
                 }
+                Op::Call(_) => self.carried_out |= bit,
+                Op::Flags(_) => updates += 1,
+                op => each_operand(op, &mut |name| self.use_once(name)),
+            }
+            if updates > 1 {
+                // PTEST updates the flags in two steps, which the cells cannot keep.
+                self.carried_out |= self.vectors & bit;
+            }
+            if let Some(range) = self.ranges.last_mut() {
+                range.end = position + 1;
             }
         }
-        for (n, range) in ranges.iter().enumerate() {
-            // PTEST updates the flags in two steps, which the cells cannot keep.
-            let updates = block.ops[range.clone()].iter();
-            if updates.filter(|(op, _)| matches!(op, Op::Flags(_))).count() > 1 {
-                carried_out |= vectors & 1 << n;
+        for position in 0..block.ops.len() {
+            if let (Op::Flags(flags), _) = block.ops[position]
+                && self.compares_only(block, &flags)
+            {
+                self.entries[position].fate.insert(Fate::COMPARES);
             }
         }
-        Self {
-            ranges,
-            carried_out,
-            vectors,
-            kept: vec![false; count],
-            needed: vec![false; count],
-            keeps_old: vec![false; count],
-            compares: compares(block),
-            wanted: vec![false; count],
-            saves_carry: vec![false; count],
-            source: vec![None; count],
-            last_use: vec![0; count],
+    }
+
+    fn use_once(&mut self, name: Name) {
+        let uses = &mut self.entries[name.0 as usize].uses;
+        *uses = uses.saturating_add(1);
+    }
+
+    /// Whether an update compares or tests, by an operation that has no other use.
+    fn compares_only(&self, block: &Block, flags: &FlagsOp) -> bool {
+        let unused = |name: Name| self.entries[name.0 as usize].uses == 0;
+        match *flags {
+            Flags::Sub { difference, .. } => unused(difference) && is_plain(block, flags),
+            Flags::Logic { result } => {
+                let made = block.ops[result.0 as usize].0;
+                unused(result) && matches!(made, Op::Binary(BinaryOp::And, ..))
+            }
+            _ => false,
         }
+    }
+
+    fn has(&self, position: usize, fate: Fate) -> bool {
+        self.entries[position].fate.contains(fate)
+    }
+
+    fn mark(&mut self, position: usize, fate: Fate) {
+        self.entries[position].fate.insert(fate);
+    }
+
+    /// A value is used at a position.
+    fn use_at(&mut self, name: Name, position: usize) {
+        let last_use = &mut self.entries[name.0 as usize].last_use;
+        *last_use = (*last_use).max(position as u32);
     }
 
     pub(super) fn instructions(&self) -> usize {
@@ -117,18 +166,18 @@ impl Plan {
 
     pub(super) fn keep_flags(&mut self, position: usize) {
         debug_assert!(
-            !self.kept[position],
+            !self.has(position, Fate::KEPT),
             "a plan is changed but once for each cause"
         );
-        self.kept[position] = true;
+        self.mark(position, Fate::KEPT);
     }
 
     pub(super) fn needs(&self, position: usize) -> bool {
-        self.needed[position]
+        self.has(position, Fate::NEEDED)
     }
 
     pub(super) fn keeps_old(&self, position: usize) -> bool {
-        self.keeps_old[position]
+        self.has(position, Fate::KEEPS_OLD)
     }
 
     /// What is kept of an update so that its flags can be made later.
@@ -140,11 +189,11 @@ impl Plan {
         bits: u32,
     ) -> Recipe {
         match *flags {
-            Flags::Sub { a, b, .. } if self.compares[position] => Recipe::Operands(
+            Flags::Sub { a, b, .. } if self.has(position, Fate::COMPARES) => Recipe::Operands(
                 FlagKind::of_simple(SimpleKind::Compare, bits),
                 [Some(a), Some(b), None],
             ),
-            Flags::Logic { result } if self.compares[position] => {
+            Flags::Logic { result } if self.has(position, Fate::COMPARES) => {
                 let names = match block.ops[result.0 as usize].0 {
                     Op::Binary(_, a, b) => [Some(a), Some(b), None],
                     _ => [None; 3],
@@ -170,34 +219,34 @@ impl Plan {
     }
 
     pub(super) fn wants(&self, position: usize) -> bool {
-        self.wanted[position]
+        self.has(position, Fate::WANTED)
     }
 
     pub(super) fn saves_carry(&self, position: usize) -> bool {
-        self.saves_carry[position]
+        self.has(position, Fate::SAVES_CARRY)
     }
 
     pub(super) fn source(&self, position: usize) -> Option<usize> {
-        self.source[position]
+        let source = self.entries[position].source;
+        source.checked_sub(1).map(|update| update as usize)
     }
 
     pub(super) fn last_use(&self, name: Name) -> usize {
-        self.last_use[name.0 as usize]
+        self.entries[name.0 as usize].last_use as usize
     }
 
     /// Whether an instruction updates flags that somebody may look at in the cells.
     pub(super) fn writes_flags(&self, index: usize) -> bool {
-        self.range(index).any(|position| self.needed[position])
+        self.range(index).any(|position| self.needs(position))
     }
 
     /// Follows what was decided: liveness of flags, then of values.
     pub(super) fn settle(&mut self, block: &Block) {
-        self.needed.fill(false);
-        self.keeps_old.fill(false);
-        self.wanted.fill(false);
-        self.saves_carry.fill(false);
-        self.source.fill(None);
-        self.last_use.fill(0);
+        for entry in &mut self.entries {
+            entry.fate &= Fate::KEPT | Fate::COMPARES;
+            entry.last_use = 0;
+            entry.source = 0;
+        }
         self.conditions(block);
         self.flags(block);
         self.values(block);
@@ -223,10 +272,6 @@ impl Plan {
                         last = None;
                         lasts = true;
                     }
-                    Op::Condition(_) if order.is_some() => {
-                        self.source[position] = order;
-                        self.wanted[position] = lasts;
-                    }
                     Op::Flags(flags) => {
                         order = None;
                         last = Some((position, Some(flags), bits));
@@ -238,27 +283,30 @@ impl Plan {
                         lasts = true;
                     }
                     Op::Condition(condition) => {
-                        let Some((update, flags, bits)) = last else {
-                            continue;
-                        };
-                        self.source[position] = Some(update);
-                        let agrees =
-                            flags.is_none_or(|flags| host_agrees(block, &flags, bits, condition));
-                        if lasts && agrees {
-                            self.wanted[update] = true;
-                            if let Some(result) = flags.as_ref().and_then(result) {
-                                self.wanted[result.0 as usize] = true;
+                        if let Some(update) = order {
+                            self.entries[position].source = update as u32 + 1;
+                            if lasts {
+                                self.mark(position, Fate::WANTED);
                             }
-                            self.wanted[position] = true;
-                        } else if agrees
-                            && condition == Condition::B
-                            && flags.is_some_and(|flags| result(&flags).is_some())
-                        {
-                            if let Some(result) = flags.as_ref().and_then(result) {
-                                self.wanted[result.0 as usize] = true;
+                        } else if let Some((update, flags, bits)) = last {
+                            self.entries[position].source = update as u32 + 1;
+                            let agrees = flags
+                                .is_none_or(|flags| host_agrees(block, &flags, bits, condition));
+                            let result = flags.as_ref().and_then(result);
+                            let fate = if !agrees {
+                                continue;
+                            } else if lasts {
+                                Fate::WANTED
+                            } else if condition == Condition::B && result.is_some() {
+                                Fate::SAVES_CARRY
+                            } else {
+                                continue;
+                            };
+                            if let Some(result) = result {
+                                self.mark(result.0 as usize, Fate::WANTED);
                             }
-                            self.saves_carry[update] = true;
-                            self.saves_carry[position] = true;
+                            self.mark(update, fate);
+                            self.mark(position, fate);
                         }
                     }
                     _ if disturbs_flags(op) => lasts = false,
@@ -278,27 +326,40 @@ impl Plan {
                 continue;
             }
             for position in self.range(index).rev() {
+                let is_kept = self.has(position, Fate::KEPT);
                 match block.ops[position].0 {
                     Op::X87(step) if step.sets_flags() => {
-                        self.needed[position] = !live.is_empty() || self.kept[position];
+                        if is_kept || !live.is_empty() {
+                            self.mark(position, Fate::NEEDED);
+                        }
                         live = Rflags::empty();
                     }
                     Op::Flags(flags) => {
-                        if self.kept[position] {
+                        if is_kept {
                             live = Rflags::STATUS;
                         }
                         let count = flags.count().and_then(|count| constant_count(block, count));
-                        let seen = live & flags.may_write(count);
-                        self.needed[position] = self.kept[position] || !seen.is_empty();
+                        let is_needed = is_kept || live.intersects(flags.may_write(count));
                         live -= flags.must_write(count);
-                        self.keeps_old[position] = self.needed[position] && !live.is_empty();
+                        if is_needed {
+                            self.mark(position, Fate::NEEDED);
+                            if !live.is_empty() {
+                                self.mark(position, Fate::KEEPS_OLD);
+                            }
+                        }
                     }
                     // It may be left before it has done anything.
                     Op::Vector(VectorStep::FloatOrder { .. }) => {
-                        self.needed[position] = !live.is_empty() || self.kept[position];
+                        if is_kept || !live.is_empty() {
+                            self.mark(position, Fate::NEEDED);
+                        }
                         live = Rflags::STATUS;
                     }
-                    Op::Condition(_) if !self.wanted[position] && !self.saves_carry[position] => {
+                    Op::Condition(_)
+                        if !self.entries[position]
+                            .fate
+                            .intersects(Fate::WANTED | Fate::SAVES_CARRY) =>
+                    {
                         live = Rflags::STATUS;
                     }
                     op if can_leave(op) => live = Rflags::STATUS,
@@ -315,76 +376,59 @@ impl Plan {
             }
             for position in self.range(index).rev() {
                 let (op, bits) = block.ops[position];
-                let last_use = &mut self.last_use;
                 if let Op::Flags(flags) = op {
-                    if self.needed[position] {
-                        let names = if let Some(result) = over_result(&flags)
-                            && FlagKind::over(&flags, bits).is_some()
-                            && flags.count().is_none_or(|count| {
-                                constant_count(block, count).is_some_and(|count| count != 0)
-                            }) {
-                            [Some(result), None, None]
-                        } else {
-                            match self.recipe(block, position, &flags, bits) {
-                                Recipe::Operands(_, names) => names,
-                                Recipe::Carry(_, result) => [Some(result), None, None],
-                            }
-                        };
+                    if self.needs(position) {
+                        let names = self.kept_names(block, position, &flags, bits);
                         for name in names.into_iter().flatten() {
-                            let slot = &mut self.last_use[name.0 as usize];
-                            *slot = (*slot).max(position);
+                            self.use_at(name, position);
                         }
                     }
                     continue;
                 }
                 if let Op::Vector(step) = op {
                     for (name, _) in step.operands(bits) {
-                        let slot = &mut last_use[name.0 as usize];
-                        *slot = (*slot).max(position);
+                        self.use_at(name, position);
                     }
                     continue;
                 }
-                let is_used = has_effect(op) || self.wanted[position] || last_use[position] != 0;
+                let is_used = has_effect(op)
+                    || self.entries[position].last_use != 0
+                    || self.has(position, Fate::WANTED);
                 if is_used {
-                    let mut use_at = |name: Name| {
-                        let slot = &mut last_use[name.0 as usize];
-                        *slot = (*slot).max(position);
-                    };
-                    each_operand(op, &mut use_at);
+                    each_operand(op, &mut |name| self.use_at(name, position));
                     // It is made where its last operation stands.
                     if let Some(sum) = WithCarry::made(block, Name(position as u32)) {
-                        sum.operands().into_iter().for_each(use_at);
+                        for name in sum.operands() {
+                            self.use_at(name, position);
+                        }
                     }
                 }
             }
         }
     }
-}
 
-/// By position: an update that compares or tests, by an operation that has no other use.
-fn compares(block: &Block) -> Vec<bool> {
-    let mut uses = vec![0_u32; block.ops.len()];
-    for &(op, bits) in &block.ops {
-        match op {
-            Op::Vector(step) => {
-                for (name, _) in step.operands(bits) {
-                    uses[name.0 as usize] += 1;
-                }
+    /// What is kept of an update that is needed.
+    fn kept_names(
+        &self,
+        block: &Block,
+        position: usize,
+        flags: &FlagsOp,
+        bits: u32,
+    ) -> [Option<Name>; 3] {
+        if let Some(result) = over_result(flags)
+            && FlagKind::over(flags, bits).is_some()
+            && flags
+                .count()
+                .is_none_or(|count| constant_count(block, count).is_some_and(|count| count != 0))
+        {
+            [Some(result), None, None]
+        } else {
+            match self.recipe(block, position, flags, bits) {
+                Recipe::Operands(_, names) => names,
+                Recipe::Carry(_, result) => [Some(result), None, None],
             }
-            op => each_operand(op, &mut |name| uses[name.0 as usize] += 1),
         }
     }
-    let is_one = |&(op, _): &(Op, u32)| match op {
-        Op::Flags(flags @ Flags::Sub { difference, .. }) => {
-            uses[difference.0 as usize] == 0 && is_plain(block, &flags)
-        }
-        Op::Flags(Flags::Logic { result }) => {
-            let made = block.ops[result.0 as usize].0;
-            uses[result.0 as usize] == 0 && matches!(made, Op::Binary(BinaryOp::And, ..))
-        }
-        _ => false,
-    };
-    block.ops.iter().map(is_one).collect()
 }
 
 /// What is kept of an update.

@@ -17,6 +17,7 @@ mod step;
 mod table;
 
 use rax_cpu::ir::{Name, Op, VectorStep};
+use smallvec::{SmallVec, smallvec};
 
 use super::abi::{self, T0, T1, VECTORS, vector_home};
 use super::asm::{Alu, Reg, Rm, cc};
@@ -94,10 +95,10 @@ enum Target {
 }
 
 /// What is known of vectors while a unit is emitted.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Vectors {
     places: Vec<Place>,
-    free: Vec<Reg>,
+    free: SmallVec<[Reg; 2]>,
     /// Vectors of which a lane is still to be used.
     lasting: Vec<Name>,
     /// The value that was made in the register it is for.
@@ -107,14 +108,14 @@ pub(super) struct Vectors {
 }
 
 impl Vectors {
-    pub(super) fn new(count: usize) -> Self {
-        Self {
-            places: vec![Place::Nowhere; count],
-            free: TEMPS.to_vec(),
-            lasting: Vec::new(),
-            made: None,
-            are_loaded: false,
-        }
+    /// Begins a unit of so many operations.
+    pub(super) fn begin(&mut self, count: usize) {
+        self.places.clear();
+        self.places.resize(count, Place::Nowhere);
+        self.free = SmallVec::from_buf(TEMPS);
+        self.lasting.clear();
+        self.made = None;
+        self.are_loaded = false;
     }
 
     /// Whether the temporaries hold nothing.
@@ -130,7 +131,7 @@ impl Emit<'_> {
         let absent = self.asm.branch_ahead(cc::E);
         self.vectors.are_loaded = true;
         self.cold.push(Cold {
-            from: vec![absent],
+            from: [Some(absent), None],
             what: Detour::LoadVectors {
                 back: self.asm.here(),
             },
@@ -147,7 +148,7 @@ impl Emit<'_> {
         self.host_flags = HostFlags::Unknown;
         self.vectors.are_loaded = true;
         self.cold.push(Cold {
-            from: vec![refused],
+            from: [Some(refused), None],
             what: Detour::Refused {
                 index: self.index,
                 pending: self.pending,
@@ -199,7 +200,7 @@ impl Emit<'_> {
     }
 
     fn give_back_address(&mut self) {
-        self.free = vec![T1, T0];
+        self.free = smallvec![T1, T0];
     }
 
     /// A temporary.

@@ -109,7 +109,7 @@ impl Emit<'_> {
         }
         for (guest, host) in std::mem::take(&mut self.borrowed) {
             self.asm.load(64, host, home(guest));
-            self.free.retain(|&register| register != host);
+            self.free.retain(|register| *register != host);
         }
         Ok(())
     }
@@ -278,11 +278,17 @@ impl Emit<'_> {
         self.set(Loc::Gpr(register, is_high))
     }
 
+    /// The first value of which somebody may still ask where it is.
+    fn watched_from(&self) -> usize {
+        let own = self.plan.range(self.index as usize).start;
+        own.min(self.updated_from)
+    }
+
     /// Before a guest register changes: values that are what it holds, and are asked for
     /// later, move out of the way.
     pub(super) fn clobber(&mut self, register: Gpr) -> Result<(), Stuck> {
         self.keep_operands_in(register);
-        for at in 0..self.position {
+        for at in self.watched_from()..self.position {
             if !matches!(self.locs[at], Loc::Gpr(of, _) if of == register) {
                 continue;
             }
@@ -300,7 +306,7 @@ impl Emit<'_> {
 
     /// After a guest register changed: what was its value is gone.
     pub(super) fn forget(&mut self, register: Gpr) {
-        for at in 0..=self.position {
+        for at in self.watched_from()..=self.position {
             if matches!(self.locs[at], Loc::Gpr(of, _) if of == register) {
                 self.locs[at] = Loc::Nowhere;
             }
@@ -309,7 +315,8 @@ impl Emit<'_> {
 
     /// After the interpreter has done something: no register is known.
     pub(super) fn forget_registers(&mut self) {
-        for loc in &mut self.locs {
+        let from = self.updated_from.min(self.locs.len());
+        for loc in &mut self.locs[from..] {
             if matches!(loc, Loc::Gpr(..)) {
                 *loc = Loc::Nowhere;
             }

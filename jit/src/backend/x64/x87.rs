@@ -97,7 +97,7 @@ impl Emit<'_> {
         self.asm.alu_imm(Alu::Cmp, 32, abi::X87_PLACE, 0);
         let elsewhere = self.asm.branch_ahead(cc::E);
         self.cold.push(Cold {
-            from: vec![elsewhere],
+            from: [Some(elsewhere), None],
             what: Detour::EnterX87 {
                 back: self.asm.here(),
             },

@@ -31,7 +31,7 @@ fn register(bits: u32, reg: Reg) -> Register {
 
 /// The only instruction that was emitted.
 fn decoded(emit: impl FnOnce(&mut Asm)) -> Instruction {
-    let mut asm = Asm::new(BASE);
+    let mut asm = Asm::new(BASE, Vec::new());
     emit(&mut asm);
     let mut decoder = Decoder::with_ip(64, &asm.code, BASE, DecoderOptions::NONE);
     let found = decoder.decode();
@@ -263,7 +263,7 @@ proptest! {
         let call = decoded(|asm| asm.call(target));
         prop_assert_eq!((call.mnemonic(), call.near_branch_target()), (Mnemonic::Call, target));
         let ahead = |emit: &dyn Fn(&mut Asm) -> Fixup| {
-            let mut asm = Asm::new(BASE);
+            let mut asm = Asm::new(BASE, Vec::new());
             let fixup = emit(&mut asm);
             asm.code.extend(vec![0x90; gap]);
             asm.bind(fixup);
