@@ -51,6 +51,7 @@ use crate::segment::SegmentRegister;
 use crate::state::Gpr;
 use crate::verbs::{Operand, Parameter, Slot};
 
+pub use string::BulkString;
 pub use table::{Table, groups};
 
 /// Carries an instruction out, then the rest of its block.

@@ -73,7 +73,7 @@ pub(super) fn repeat(
         return once(cpu, insn, 1).map(|_| ());
     }
     let mut left = cpu.state.gpr(Gpr::Rcx) & mask(u32::from(insn.address_bits));
-    if insn.address_bits == 32 && !is_fast(insn) {
+    if insn.address_bits == 32 && BulkString::of(insn).is_none() {
         // Even if there is nothing to do, or the first iteration faults; Intel's
         // processors do it so.
         set_index(cpu, insn, Gpr::Rcx, left);
@@ -101,20 +101,33 @@ pub(super) fn repeat(
     }
 }
 
-/// MOVS and STOS, which processors do in bulk.
-const fn is_fast(insn: &Insn) -> bool {
-    use iced_x86::Code as C;
-    matches!(
-        insn.code,
-        C::Movsb_m8_m8
-            | C::Movsw_m16_m16
-            | C::Movsd_m32_m32
-            | C::Movsq_m64_m64
-            | C::Stosb_m8_AL
-            | C::Stosw_m16_AX
-            | C::Stosd_m32_EAX
-            | C::Stosq_m64_RAX
-    )
+/// MOVS or STOS, which processors do in bulk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BulkString {
+    /// It is MOVS.
+    pub copies: bool,
+    /// Bytes of an element, as a power of two.
+    pub shift: u8,
+}
+
+impl BulkString {
+    /// What an instruction is of that.
+    #[must_use]
+    pub const fn of(insn: &Insn) -> Option<Self> {
+        use iced_x86::Code as C;
+        let (copies, shift) = match insn.code {
+            C::Movsb_m8_m8 => (true, 0),
+            C::Movsw_m16_m16 => (true, 1),
+            C::Movsd_m32_m32 => (true, 2),
+            C::Movsq_m64_m64 => (true, 3),
+            C::Stosb_m8_AL => (false, 0),
+            C::Stosw_m16_AX => (false, 1),
+            C::Stosd_m32_EAX => (false, 2),
+            C::Stosq_m64_RAX => (false, 3),
+            _ => return None,
+        };
+        Some(Self { copies, shift })
+    }
 }
 
 /// What repeated MOVS and STOS do when there is nothing to do, MOVS also when the first

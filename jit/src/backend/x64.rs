@@ -19,6 +19,7 @@ mod memory;
 mod pending;
 mod plan;
 mod simd;
+mod strings;
 mod values;
 mod x87;
 
@@ -93,7 +94,7 @@ impl X64 {
 
 impl Backend for X64 {
     fn routines(&mut self, base: u64) -> Vec<u8> {
-        let (code, routines) = abi::routines(base, &self.helpers);
+        let (code, routines) = abi::routines(base, &self.helpers, self.features.bmi2);
         self.routines = routines;
         code
     }
@@ -311,7 +312,9 @@ impl<'a> Emit<'a> {
         for index in 0..self.plan.instructions() {
             self.index = index as u32;
             if self.plan.is_carried_out(index) {
-                self.carry_out();
+                if !self.short_repeat()? {
+                    self.carry_out();
+                }
             } else {
                 self.instruction(index)?;
             }
@@ -361,37 +364,42 @@ impl<'a> Emit<'a> {
             "values that outlive their instruction are registers or constants"
         );
         if self.ways_out() != 0 {
-            let slow = self.slow_before..self.slow.len();
-            let misses = self.misses_before..self.misses.len();
-            (self.slow_before, self.misses_before) = (slow.end, misses.end);
             let saves_carry = self.plan.range(index).any(|at| {
                 matches!(self.block.ops[at].0, Op::Flags(_)) && self.plan.saves_carry(at)
             });
-            let with_flags = saves_carry || self.host_flags.is_known();
             if self.plan.writes_flags(index) {
                 // On the slow way they are in the state.
                 self.pending.base = Base::Unknown;
                 self.pending.overs = [Over::Unknown; 2];
             }
-            self.cold.push(Cold {
-                from: [None; 2],
-                what: Detour::CarryOut {
-                    index: self.index,
-                    back: self.asm.here(),
-                    with_flags,
-                    with_vectors: self.vectors.are_loaded,
-                    saves_carry,
-                    noted,
-                    pending,
-                    slow,
-                    misses,
-                },
-            });
+            self.slow_way(noted, pending, saves_carry);
         }
         if self.updates_flags(index) {
             self.updated_from = range.start;
         }
         Ok(())
+    }
+
+    /// Has the ways out of the instruction under way lead to the interpreter, who carries
+    /// it out from the state before it, and comes back here.
+    fn slow_way(&mut self, noted: Noted, pending: Pending, saves_carry: bool) {
+        let slow = self.slow_before..self.slow.len();
+        let misses = self.misses_before..self.misses.len();
+        (self.slow_before, self.misses_before) = (slow.end, misses.end);
+        self.cold.push(Cold {
+            from: [None; 2],
+            what: Detour::CarryOut {
+                index: self.index,
+                back: self.asm.here(),
+                with_flags: saves_carry || self.host_flags.is_known(),
+                with_vectors: self.vectors.are_loaded,
+                saves_carry,
+                noted,
+                pending,
+                slow,
+                misses,
+            },
+        });
     }
 
     /// Whether conditions that follow an instruction look at what it did.

@@ -70,7 +70,7 @@ pub(super) fn pinned(register: Gpr) -> Option<Reg> {
     HOSTS[register.index()]
 }
 
-const STATE: i32 = offset_of!(Cpu, state) as i32 - BIAS;
+pub(super) const STATE: i32 = offset_of!(Cpu, state) as i32 - BIAS;
 
 /// Where the state keeps a register.
 pub(super) const fn home(register: Gpr) -> Mem {
@@ -239,6 +239,8 @@ pub(super) struct Routines {
     /// Called; fills the cell of the stack for a load or a store likewise, or the TLB before
     /// it. The offset of the entry is not wanted.
     pub(super) fill_stack: [[u64; 2]; 4],
+    /// Short repeated string instructions.
+    pub(super) repeat: super::strings::Routines,
     /// Called; loads the guest's vectors and MXCSR. ZF is set if they must stay where
     /// they are. Disturbs T1.
     pub(super) load_vectors: u64,
@@ -666,7 +668,7 @@ fn computed(asm: &mut Asm, routines: &mut Routines) {
 }
 
 /// Emits the routines.
-pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
+pub(super) fn routines(base: u64, helpers: &Helpers, has_bmi2: bool) -> (Vec<u8>, Routines) {
     let mut asm = Asm::new(base, Vec::new());
     let mut routines = Routines::default();
     let (load_vectors, store_vectors) = vector_routines(&mut asm);
@@ -743,6 +745,7 @@ pub(super) fn routines(base: u64, helpers: &Helpers) -> (Vec<u8>, Routines) {
         [load_vectors, store_vectors],
         &mut routines,
     );
+    routines.repeat = super::strings::routines(&mut asm, has_bmi2);
     (asm.code, routines)
 }
 

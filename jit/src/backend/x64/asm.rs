@@ -562,6 +562,24 @@ impl Asm {
         self.byte(0x9d);
     }
 
+    /// `rep movs` or `rep stos`, of elements of `1 << shift` bytes.
+    pub(super) fn repeat_string(&mut self, copies: bool, shift: u8) {
+        if shift == 1 {
+            self.byte(0x66);
+        }
+        self.byte(0xf3);
+        if shift == 3 {
+            self.byte(0x48);
+        }
+        let opcode = if copies { 0xa4 } else { 0xaa };
+        self.byte(opcode | u8::from(shift != 0));
+    }
+
+    /// `xchg a, b`, all 64 bits.
+    pub(super) fn exchange(&mut self, a: Reg, b: Reg) {
+        self.sized(64, 0x86, a, Rm::Reg(b));
+    }
+
     pub(super) fn ret(&mut self) {
         self.byte(0xc3);
     }
