@@ -197,6 +197,7 @@ fn unit(insns: &[Insn], rip: u64, mode: Mode) -> Unit {
     let bytes = insns.last().map_or(0, |last| last.next);
     let last = rip.wrapping_add(u64::from(bytes)).wrapping_sub(1);
     Unit {
+        code_base: 0,
         insns: insns.into(),
         rip,
         bytes,

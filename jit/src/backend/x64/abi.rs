@@ -107,6 +107,26 @@ pub(super) const STACK_LIMIT: Mem = cell(offset_of!(Cells, stack_limit));
 /// Room for frames of calls in bytes. They lie on the thread's own stack.
 const FRAMES: i32 = 32 << 10;
 
+/// What the keys of code have above RIP.
+pub(super) const CODE_BASE: Mem = cell(offset_of!(Cells, code_base));
+/// A bit for each segment register that a load leaves plain.
+pub(super) const PLAIN_SEGMENTS: Mem = cell(offset_of!(Cells, plain_segments));
+
+/// Where the end of a segment is kept, for loads or stores.
+pub(super) const fn segment_end(segment: SegmentRegister, write: bool) -> Mem {
+    let end = 16 * segment as usize + if write { 8 } else { 0 };
+    cell(offset_of!(Cells, segment_ends) + end)
+}
+
+/// Where the state keeps a segment's limit.
+pub(super) const fn segment_limit(segment: SegmentRegister) -> Mem {
+    let segment = segment as usize * size_of::<Segment>() + offset_of!(Segment, limit);
+    at(
+        RBP,
+        STATE + (offset_of!(CpuState, segments) + segment) as i32,
+    )
+}
+
 const HOST_STACK: Mem = cell(offset_of!(Cells, host_stack));
 const JUMPS: Mem = cell(offset_of!(Cells, jumps));
 const EXIT: Mem = cell(offset_of!(Cells, exit));
@@ -218,7 +238,7 @@ pub(super) struct Routines {
     /// Called; makes the flags in the state valid, and the host's flags the guest's.
     /// Disturbs no register but T0 and T1.
     pub(super) settle: u64,
-    /// Goes to the address in T0, or leaves with RIP there.
+    /// Goes to the address whose key is in T0, or leaves with RIP there.
     pub(super) go: u64,
     /// The same, where that is all that can be done.
     pub(super) leave_for: u64,
@@ -246,8 +266,8 @@ const SLOT_BITS: u8 = 4;
 const PAGE_BITS: u32 = 12;
 
 /// The slot of the jump cache where [`find_jump`] looks for an address.
-pub(super) const fn jump_slot(rip: u64) -> usize {
-    ((rip as u32) ^ (rip as u32) >> PAGE_BITS) as usize & (JUMP_SLOTS - 1)
+pub(super) const fn jump_slot(key: u64) -> usize {
+    ((key as u32) ^ (key as u32) >> PAGE_BITS) as usize & (JUMP_SLOTS - 1)
 }
 
 /// Makes the host's flags those of an operation that the cells tell of, by carrying it
@@ -588,10 +608,11 @@ fn dispatch(asm: &mut Asm, routines: &Routines) {
     forget_frames(asm);
     reload(asm);
     asm.load(64, T0, RIP);
+    asm.alu_from(Alu::Or, 64, T0, CODE_BASE);
     asm.jump(routines.go);
 }
 
-/// Finds the address in T0 in the jump cache: T1 holds that of its slot then. Goes where
+/// Finds the key in T0 in the jump cache: T1 holds that of its slot then. Goes where
 /// the fixup says if it is not there.
 pub(super) fn find_jump(asm: &mut Asm) -> Fixup {
     asm.load(32, T1, T0);
@@ -636,7 +657,7 @@ fn enter(asm: &mut Asm, underflow: u64) {
 ///
 /// A call of the guest's is one of the host's, so that the host predicts the return. What
 /// is on the host's stack is trusted by nobody: where a return lands, T0 is compared with
-/// the address that the guest returns to. So frames may be dropped at any time, and must
+/// the key of the address that the guest returns to. So frames may be dropped at any time, and must
 /// be whenever the mode or the address space changes.
 fn computed(asm: &mut Asm, routines: &mut Routines) {
     let underflow = asm.base + asm.here() as u64;
@@ -648,6 +669,7 @@ fn computed(asm: &mut Asm, routines: &mut Routines) {
     asm.jump_indirect(FOUND);
     asm.bind(miss);
     routines.leave_for = asm.base + asm.here() as u64;
+    asm.alu_from(Alu::Xor, 64, T0, CODE_BASE);
     asm.store(64, RIP, T0);
     asm.constant(T0, UNKNOWN);
     asm.jump(routines.exit);
