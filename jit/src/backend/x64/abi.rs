@@ -246,7 +246,8 @@ pub(super) struct Routines {
     pub(super) drop_frames: u64,
     /// Called; fills the TLB for a load from, or a store to, the address in T0, by view.
     /// T1 holds the offset of the entry, and from [`FILL_LIMIT`] up the greatest offset in
-    /// a page that does not cross. ZF is set if the interpreter must carry the access out.
+    /// a page that does not cross. CF is set if a store may go on: T0 and T1 are what the
+    /// probe would leave. Else ZF is set if the interpreter must carry the access out.
     /// Disturbs T1 and the temporaries for vectors.
     pub(super) fill: [[u64; 2]; 4],
     /// Called; fills the cell of the stack for a load or a store likewise, or the TLB before
@@ -449,6 +450,44 @@ fn fill(asm: &mut Asm, helpers: &Helpers, vectors: [u64; 2]) -> [[u64; 2]; 4] {
     routines
 }
 
+/// A store to a page with translated code: if it hits none, T0 is its offset and T1 the
+/// host's page, as after a probe, and CF is set. RCX is the offset of the entry, T1 the
+/// limit; both RAX and RCX are on the stack.
+fn store_beside_code(asm: &mut Asm, view: View) {
+    let entry = |index: Reg, offset: usize| sum(RBP, index, tlb(view) + offset as i32);
+    asm.load(64, RAX, entry(RCX, offset_of!(TlbEntry, marks)));
+    asm.test(64, RAX, RAX);
+    let none = asm.branch_ahead(cc::E);
+    let tag = offset_of!(TlbEntry, read_tag);
+    asm.alu_from(Alu::Xor, 64, T0, entry(RCX, tag));
+    asm.alu(Alu::Cmp, 64, T0, T1);
+    let other = asm.branch_ahead(cc::A);
+    asm.push(RDX);
+    asm.load(32, RDX, T0);
+    asm.shift_imm(Turn::Shr, 32, RDX, 3);
+    asm.load(64, RAX, sum(RAX, RDX, 0));
+    asm.load(32, RDX, RCX);
+    asm.load(32, RCX, T0);
+    asm.alu_imm(Alu::And, 32, RCX, 7);
+    asm.shift_cl(Turn::Shr, 64, RAX);
+    // Of 64 bits as many count as the store has bytes.
+    asm.lea(32, RCX, at(T1, 64 - 4096));
+    asm.shift_cl(Turn::Shl, 64, RAX);
+    asm.load(32, RCX, RDX);
+    asm.pop(RDX);
+    asm.test(64, RAX, RAX);
+    let marked = asm.branch_ahead(cc::NE);
+    asm.load(64, T1, entry(RCX, offset_of!(TlbEntry, host_page)));
+    asm.pop(RCX);
+    asm.pop(RAX);
+    asm.set_carry();
+    asm.ret();
+    asm.bind(marked);
+    asm.bind(other);
+    asm.alu_from(Alu::Xor, 64, T0, entry(RCX, tag));
+    asm.bind(none);
+}
+
 /// Lets an entry and its victim change places if the victim is what is wanted.
 fn fill_from_victim(asm: &mut Asm, view: View, is_store: bool, by_helper: u64) {
     let table = tlb(view);
@@ -476,6 +515,9 @@ fn fill_from_victim(asm: &mut Asm, view: View, is_store: bool, by_helper: u64) {
     asm.test(64, RSP, RSP);
     asm.ret();
     asm.bind(other);
+    if is_store {
+        store_beside_code(asm, view);
+    }
     asm.pop(RCX);
     asm.pop(RAX);
     if is_store {

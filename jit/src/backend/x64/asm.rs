@@ -526,6 +526,11 @@ impl Asm {
         self.byte(0x9d);
     }
 
+    /// `stc`.
+    pub(super) fn set_carry(&mut self) {
+        self.byte(0xf9);
+    }
+
     pub(super) fn ret(&mut self) {
         self.byte(0xc3);
     }

@@ -21,6 +21,8 @@ pub(super) struct Miss {
     from: Fixup,
     /// Offset in the code of the probe, for which T0 must hold the address.
     again: usize,
+    /// Offset of the code behind the probe.
+    after: usize,
     /// Where the tag is. If it is an entry of the TLB, T1 is its offset; else it is the
     /// cell of the stack.
     tag: Mem,
@@ -47,6 +49,10 @@ impl Emit<'_> {
                 self.backend.routines.fill_stack[view]
             };
             self.asm.call(if miss.write { store } else { load });
+            if miss.write {
+                let beside = self.asm.branch_ahead(cc::B);
+                self.asm.bind_to(beside, miss.after);
+            }
             let back = self.asm.branch_ahead(cc::NE);
             self.asm.bind_to(back, miss.again);
             if n + 1 < last {
@@ -202,11 +208,14 @@ impl Emit<'_> {
         self.asm.alu_from(Alu::Xor, 64, T0, tag);
         self.asm.alu_imm(Alu::Cmp, 64, T0, 4096 - bytes as i32);
         let miss = self.asm.branch_ahead(cc::A);
+        self.host_flags = HostFlags::Unknown;
+        self.asm.load(64, T1, sum(RBP, T1, table + 24));
         if self.vectors.has_temps() && self.view() != View::Careful {
             let (from, tag) = (miss, tag);
             self.misses.push(Miss {
                 from,
                 again,
+                after: self.asm.here(),
                 tag,
                 bytes,
                 write,
@@ -215,8 +224,6 @@ impl Emit<'_> {
             // Rust would not leave them as they are; and a careful view is never filled.
             self.slow.push(miss);
         }
-        self.host_flags = HostFlags::Unknown;
-        self.asm.load(64, T1, sum(RBP, T1, table + 24));
         Self::pair(T0, T1)
     }
 
@@ -246,15 +253,16 @@ impl Emit<'_> {
         self.asm.alu_from(Alu::Xor, 64, T0, tag);
         self.asm.alu_from(Alu::Cmp, 64, T0, limit);
         let from = self.asm.branch_ahead(cc::AE);
+        self.host_flags = HostFlags::Unknown;
+        self.asm.load(64, T1, host_page);
         self.misses.push(Miss {
             from,
             again,
+            after: self.asm.here(),
             tag,
             bytes,
             write,
         });
-        self.host_flags = HostFlags::Unknown;
-        self.asm.load(64, T1, host_page);
         Self::pair(T0, T1)
     }
 
