@@ -5,6 +5,7 @@
 //! Before it calls [`Cpu::carry_out`], and before it hands the processor back, all is
 //! in [`crate::CpuState`] again, but for the flags, which [`Cpu::settle_flags`] fetches.
 
+mod segments;
 mod x87;
 
 use std::mem::offset_of;
@@ -29,6 +30,9 @@ pub use x87::{HostX87, X87Place};
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(32))]
 pub struct Cells {
+    /// How many bytes of each segment may be read, and written, from its start; zero also
+    /// if that is not all that matters: see [`Cpu::note_segments`].
+    pub segment_ends: [[u64; 2]; 6],
     /// Whether the guest's vector registers and MXCSR are in the host's: not in the state.
     pub vectors: u32,
     /// The host's MXCSR meanwhile.
@@ -37,8 +41,13 @@ pub struct Cells {
     pub jump_caches: u64,
     /// How often compiled code went on elsewhere after an instruction was carried out.
     pub dispatched: u64,
+    /// The base of CS in the upper half, where code is found by RIP and that.
+    pub code_base: u64,
+    /// Segment registers of which a load in this mode changes selector and base alone, a
+    /// bit each.
+    pub plain_segments: u64,
     /// So that what follows lies right before the state.
-    pub unused: [u64; 3],
+    pub unused: u64,
     /// The host's stack pointer when compiled code was entered.
     pub host_stack: u64,
     /// Which exit compiled code took.
@@ -64,9 +73,9 @@ pub struct Cells {
     pub budget: i64,
 }
 
-const _: () = assert!(size_of::<Cells>() == 160);
+const _: () = assert!(size_of::<Cells>() == 256);
 const _: () = assert!(offset_of!(Cpu, cells) == 0);
-const _: () = assert!(offset_of!(Cpu, state) == 160);
+const _: () = assert!(offset_of!(Cpu, state) == 256);
 const _: () = assert!(offset_of!(CpuState, gpr) == 0);
 
 /// What added to the budget gives the count of retired instructions, and what block
@@ -499,6 +508,7 @@ impl Cpu {
         self.limit = self.until;
         self.cells.budget = self.limit.wrapping_sub(self.state.instructions) as i64;
         self.cells.epoch = self.code_epoch() as u32;
+        self.note_segments();
     }
 
     /// After compiled code was left: the count is right again.
@@ -584,6 +594,7 @@ impl Cpu {
             self.slice_end = last_start(self.until);
             self.limit = self.until;
             self.cells.epoch = self.code_epoch() as u32;
+            self.note_segments();
         }
         self.cells.budget = self.limit.wrapping_sub(self.state.instructions) as i64;
         if may_run { Next::Dispatch } else { Next::Leave }

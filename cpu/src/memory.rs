@@ -217,6 +217,10 @@ impl Cpu {
         address: LinearAddress,
         value: T,
     ) -> Result<(), Exit> {
+        if let Some(host) = self.mmu.probe_beside_code::<T>(self.view, address) {
+            self.mmu.ram_store(host, value);
+            return Ok(());
+        }
         self.note_position(insn);
         self.check_alignment(address, T::SIZE)?;
         let mut bytes = [0; WIDEST];
@@ -235,6 +239,9 @@ impl Cpu {
         segment: SegmentRegister,
         address: LinearAddress,
     ) -> Result<(T, Option<HostAddress>), Exit> {
+        if let Some(host) = self.mmu.probe_beside_code::<T>(self.view, address) {
+            return Ok((self.mmu.ram_load(host), Some(host)));
+        }
         self.note_position(insn);
         self.check_alignment(address, T::SIZE)?;
         let access = self.program_access(AccessKind::Write);

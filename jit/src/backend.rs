@@ -72,23 +72,23 @@ pub(crate) trait Backend {
     /// The bytes that make the jump at `site` go to `target`.
     fn jump(&self, site: u64, target: u64) -> [u8; 4];
     /// The slot of the jump cache that compiled code looks at.
-    fn jump_slot(&self, rip: u64) -> usize;
+    fn jump_slot(&self, key: u64) -> usize;
 }
 
 /// Slots of a jump cache.
 pub(crate) const JUMP_SLOTS: usize = 1 << 14;
 
-/// A slot of the jump cache: where an indirect jump to `rip` leads.
+/// A slot of the jump cache: where an indirect jump leads.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct JumpSlot {
-    /// The linear address; no jump leads to one that is not canonical.
-    pub(crate) rip: u64,
+    /// RIP, and the base of CS in the upper half where that matters.
+    pub(crate) key: u64,
     /// Address of its code.
     pub(crate) code: u64,
 }
 
-/// An address that is not canonical.
-pub(crate) const NO_RIP: u64 = 1 << 63;
+/// A key that no code has: not canonical, and a base of CS for which nothing is compiled.
+pub(crate) const NO_KEY: u64 = 1 << 63;
 
 const _: () = assert!(size_of::<JumpSlot>() == 16);

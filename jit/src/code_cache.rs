@@ -91,15 +91,15 @@ impl CodeCache {
         })
     }
 
-    /// The code of a block at an address.
-    pub(crate) fn find(&mut self, block: BlockId, rip: u64) -> Option<CodeId> {
+    /// The code of a block at the address of this name.
+    pub(crate) fn find(&mut self, block: BlockId, key: u64) -> Option<CodeId> {
         let first = (*self.first.get(block.index())?)?;
         let mut before = None;
         let mut at = Some(first);
         while let Some(id) = at {
             let code = self.code(id)?;
             let next = code.next;
-            if code.unit.rip == rip {
+            if code.unit.key() == key {
                 if let Some(before) = before {
                     self.code_mut(before)?.next = next;
                     self.code_mut(id)?.next = Some(first);
@@ -262,18 +262,18 @@ impl CodeCache {
         for index in code.links.clone() {
             self.part(LinkId::new(id.region() as u32, index as u32));
         }
-        let Unit { mode, rip, .. } = *code.unit;
-        self.jumps.remove(mode, backend.jump_slot(rip), rip);
+        let (mode, key) = (code.unit.mode, code.unit.key());
+        self.jumps.remove(mode, backend.jump_slot(key), key);
         Some(code)
     }
 
     /// Enters code into the jump cache that was chosen last for its mode.
     pub(crate) fn enter_jump(&mut self, id: CodeId, backend: &dyn Backend) {
         if let Some(code) = self.code(id) {
-            let Unit { mode, rip, .. } = *code.unit;
+            let (mode, key) = (code.unit.mode, code.unit.key());
             let code = code.entry;
-            let slot = backend.jump_slot(rip);
-            self.jumps.enter(mode, slot, JumpSlot { rip, code });
+            let slot = backend.jump_slot(key);
+            self.jumps.enter(mode, slot, JumpSlot { key, code });
         }
     }
 

@@ -200,6 +200,7 @@ fn unit(insns: &Arc<[Insn]>, rip: u64, mode: Mode) -> Unit {
     let last = rip.wrapping_add(u64::from(bytes)).wrapping_sub(1);
     Unit {
         insns: Arc::clone(insns),
+        code_base: 0,
         rip,
         bytes,
         crosses_page: last / PAGE_SIZE != rip / PAGE_SIZE,

@@ -99,12 +99,12 @@ pub struct Jit {
     report: Report,
 }
 
-/// Modes in which every instruction is looked at, or that are too rare to be compiled.
+/// Modes in which every instruction is looked at.
 const NOT_COMPILED: Mode = Mode::SINGLE.union(Mode::ALIGNMENT_CHECK);
 
 /// Whether blocks of a mode are compiled.
 pub(crate) const fn is_compiled(mode: Mode) -> bool {
-    !mode.intersects(NOT_COMPILED) && mode.intersects(Mode::FLAT.union(Mode::CODE64))
+    !mode.intersects(NOT_COMPILED)
 }
 
 impl Jit {
@@ -165,6 +165,9 @@ impl Jit {
 
     /// The code of a block at RIP, compiled if it is warm.
     fn code(&mut self, cpu: &Cpu, block: BlockId) -> Option<CodeId> {
+        if !cpu.may_run_compiled() {
+            return None;
+        }
         if self.heat.len() <= block.index() {
             self.heat.resize(block.index() + 1, 0);
         }
@@ -174,7 +177,7 @@ impl Jit {
             *heat += 1;
             return None;
         }
-        if let Some(id) = self.cache.find(block, cpu.state.rip) {
+        if let Some(id) = self.cache.find(block, cpu.code_key()) {
             return Some(id);
         }
         if !is_compiled(cpu.mode()) {
@@ -189,7 +192,7 @@ impl Jit {
         let lifted = ir::lift_into(Arc::clone(&block.insns), std::mem::take(&mut self.ops))?;
         let backend = &mut *self.backend;
         for _ in 0..2 {
-            let unit = Unit::new(self.interpreter.block(id), cpu.state.rip, cpu.mode());
+            let unit = Unit::new(self.interpreter.block(id), cpu);
             let compiled = self.cache.insert(id, unit, |unit, base, first_exit| {
                 backend.compile(unit, &lifted, base, first_exit)
             });

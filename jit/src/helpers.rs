@@ -42,7 +42,7 @@ fn dispatch(cpu: &mut Cpu) -> u64 {
     // SAFETY: the engine put the address of its list there before it entered compiled code,
     // the list has an entry for each mode, and nobody changes it while compiled code runs.
     let cache = unsafe { *cache };
-    if cache.epoch != cpu.code_epoch() {
+    if cache.epoch != cpu.code_epoch() || !cpu.may_run_compiled() {
         return LEAVE;
     }
     cpu.cells.jumps = cache.address;

@@ -6,7 +6,7 @@
 
 use rax_cpu::mode::Mode;
 
-use crate::backend::{JUMP_SLOTS, JumpSlot, NO_RIP};
+use crate::backend::{JUMP_SLOTS, JumpSlot, NO_KEY};
 
 /// The table in use for a mode.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,7 +40,7 @@ struct Table {
 impl Table {
     fn new() -> Self {
         let empty = JumpSlot {
-            rip: NO_RIP,
+            key: NO_KEY,
             code: 0,
         };
         Self {
@@ -54,7 +54,7 @@ impl Table {
 
     fn clear(&mut self) {
         for slot in self.filled.drain(..) {
-            self.slots[usize::from(slot)].rip = NO_RIP;
+            self.slots[usize::from(slot)].key = NO_KEY;
         }
     }
 }
@@ -150,7 +150,7 @@ impl JumpCaches {
         let Some(table) = self.tables.get_mut(number) else {
             return;
         };
-        if table.slots[slot].rip == NO_RIP {
+        if table.slots[slot].key == NO_KEY {
             if table.filled.len() >= JUMP_SLOTS {
                 // Slots that were removed and filled again are listed twice.
                 table.clear();
@@ -161,11 +161,11 @@ impl JumpCaches {
     }
 
     /// Removes the code of an address from all tables of a mode.
-    pub(crate) fn remove(&mut self, mode: Mode, slot: usize, rip: u64) {
+    pub(crate) fn remove(&mut self, mode: Mode, slot: usize, key: u64) {
         for table in self.tables.iter_mut().filter(|table| table.mode == mode) {
             let slot = &mut table.slots[slot];
-            if slot.rip == rip {
-                slot.rip = NO_RIP;
+            if slot.key == key {
+                slot.key = NO_KEY;
             }
         }
     }
@@ -186,17 +186,17 @@ mod tests {
 
     fn slot(caches: &JumpCaches, mode: Mode, slot: usize) -> u64 {
         let number = usize::from(caches.numbers[usize::from(mode.bits())]);
-        caches.tables[number].slots[slot].rip
+        caches.tables[number].slots[slot].key
     }
 
     #[test]
     fn an_address_space_finds_its_table_again() {
         let mut caches = JumpCaches::new();
-        let code = |rip| JumpSlot { rip, code: 1 };
+        let code = |key| JumpSlot { key, code: 1 };
         let first = caches.choose(USER, 5);
         caches.enter(USER, 7, code(0x1007));
         assert_ne!(caches.choose(USER, 6), first);
-        assert_eq!(slot(&caches, USER, 7), NO_RIP);
+        assert_eq!(slot(&caches, USER, 7), NO_KEY);
         assert_eq!(caches.choose(USER, 5), first);
         assert_eq!(slot(&caches, USER, 7), 0x1007);
         for epoch in 10..10 + ADDRESS_SPACES as u64 {
@@ -204,7 +204,7 @@ mod tests {
         }
         assert_eq!(caches.tables.len(), ADDRESS_SPACES);
         caches.choose(USER, 5);
-        assert_eq!(slot(&caches, USER, 7), NO_RIP, "it was given away");
+        assert_eq!(slot(&caches, USER, 7), NO_KEY, "it was given away");
     }
 
     #[test]
@@ -216,7 +216,7 @@ mod tests {
                 USER,
                 7,
                 JumpSlot {
-                    rip: 0x1007,
+                    key: 0x1007,
                     code: 1,
                 },
             );
@@ -226,7 +226,7 @@ mod tests {
         caches.remove(USER, 7, 0x1007);
         for epoch in [5, 6] {
             caches.choose(USER, epoch);
-            assert_eq!(slot(&caches, USER, 7), NO_RIP);
+            assert_eq!(slot(&caches, USER, 7), NO_KEY);
         }
     }
 
@@ -236,7 +236,7 @@ mod tests {
         for bits in 0..Mode::all().bits() {
             let mode = Mode::from_bits_retain(bits);
             caches.choose(mode, 3);
-            caches.enter(mode, 1, JumpSlot { rip: 1, code: 1 });
+            caches.enter(mode, 1, JumpSlot { key: 1, code: 1 });
         }
         assert_eq!(caches.tables.len(), TABLES);
         let in_use = caches.current.iter().filter(|of| of.epoch != 0).count();

@@ -1,10 +1,13 @@
-//! Which bytes of RAM hold translated code, to 16-byte granules.
+//! Which bytes of RAM hold translated code.
 //!
 //! Whoever translates guest code marks the bytes it read. A page with a mark
 //! gets no write tag in any TLB, so each store to it takes the slow path and
-//! arrives here; so do stores by DMA. A store that overlaps a marked granule
-//! is put on a list, from which the translators learn what to throw away. A
-//! store beside the code only costs the slow path: DOS programs mix both.
+//! arrives here; so do stores by DMA. A store that overlaps a marked byte
+//! is put on a list, from which the translators learn what to throw away.
+//!
+//! DOS programs mix code and data, so a store beside the code has a shorter way:
+//! the TLB's entry leads to the page's marks, and compiled code looks at them by
+//! itself ([`crate::Tlb::MARKS_BYTES`]).
 //!
 //! Every processor has its translator, and reads the list at its own pace, with
 //! a [`CodeCursor`]. The first that learns of a store clears the page's marks
@@ -23,16 +26,20 @@ use crate::address::{PAGE_SIZE, PhysicalAddress};
 use crate::dirty_pages::{bitmap, place};
 use crate::physical::PhysicalMemory;
 
-const GRANULE_BITS: u32 = 4;
+/// Words of marks for a page, a bit for each byte, and one more: whoever reads eight bytes
+/// from any byte on stays within them.
+const WORDS: usize = PAGE_SIZE as usize / 64 + 1;
 
-/// The granules of one page.
-type Granules = [AtomicU64; 4];
+/// The marks of one page.
+type Marks = [AtomicU64; WORDS];
+
+const _: () = assert!(size_of::<Marks>() as u64 >= crate::Tlb::MARKS_BYTES);
 
 /// How many pages share a [`Chunk`].
 const CHUNK_PAGES: usize = 512;
 
-/// The granules of 2 MiB, made when the first code is found there.
-type Chunk = OnceLock<Box<[Granules; CHUNK_PAGES]>>;
+/// The marks of 2 MiB, made where code is found. They stay where they are from then on.
+type Chunk = OnceLock<Box<[OnceLock<Box<Marks>>; CHUNK_PAGES]>>;
 
 /// How many events are kept for those who come late; who comes later still
 /// forgets everything.
@@ -125,7 +132,7 @@ impl CodeMarks {
         }
     }
 
-    /// The chunk that holds a page's granules, and the page's place in it.
+    /// The chunk that holds a page's marks, and the page's place in it.
     #[inline]
     fn chunk(&self, page: u64) -> Option<(&Chunk, usize)> {
         let number = (page / PAGE_SIZE) as usize;
@@ -133,11 +140,18 @@ impl CodeMarks {
         Some((chunk, number % CHUNK_PAGES))
     }
 
-    /// The granules of a page, if any near it were ever marked.
+    /// The marks of a page, if it ever had one.
     #[inline]
-    fn granules(&self, page: u64) -> Option<&Granules> {
+    fn marks(&self, page: u64) -> Option<&Marks> {
         let (chunk, index) = self.chunk(page)?;
-        chunk.get()?.get(index)
+        Some(chunk.get()?.get(index)?.get()?)
+    }
+
+    /// Where the marks of the page around an offset are, for compiled code; zero if it
+    /// never had one.
+    pub(crate) fn marks_address(&self, offset: u64) -> u64 {
+        self.marks(offset & crate::PAGE_MASK)
+            .map_or(0, |marks| marks.as_ptr().expose_provenance() as u64)
     }
 
     #[inline(always)]
@@ -155,11 +169,11 @@ impl CodeMarks {
             let Some((chunk, index)) = self.chunk(page) else {
                 return;
             };
-            let chunk = chunk.get_or_init(empty_chunk);
-            for (marks, new) in chunk[index].iter().zip(granule_mask(first, last)) {
-                marks.fetch_or(new, Ordering::Relaxed);
+            let marks = chunk.get_or_init(empty_chunk)[index].get_or_init(empty_page);
+            for (word, new) in words(first, last) {
+                marks[word].fetch_or(new, Ordering::Relaxed);
             }
-            // Whoever sees the page's bit sees its granules.
+            // Whoever sees the page's bit sees its marks.
             let (word, bit) = place(page);
             if let Some(word) = self.pages.get(word) {
                 is_new |= word.fetch_or(bit, Ordering::Release) & bit == 0;
@@ -168,7 +182,8 @@ impl CodeMarks {
         is_new
     }
 
-    fn overlaps(&self, offset: u64, bytes: u64) -> bool {
+    /// Whether a store overlaps marked bytes.
+    pub(crate) fn overlaps(&self, offset: u64, bytes: u64) -> bool {
         let mut found = false;
         for_each_page(offset, bytes, |page, first, last| {
             found = found || self.is_code_page(page) && self.page_overlaps(page, first, last);
@@ -177,11 +192,9 @@ impl CodeMarks {
     }
 
     fn page_overlaps(&self, page: u64, first: u64, last: u64) -> bool {
-        self.granules(page).is_some_and(|marks| {
-            let wanted = granule_mask(first, last);
-            let hit =
-                |(marks, wanted): (&AtomicU64, u64)| marks.load(Ordering::Relaxed) & wanted != 0;
-            marks.iter().zip(wanted).any(hit)
+        self.marks(page).is_some_and(|marks| {
+            words(first, last)
+                .any(|(word, wanted)| marks[word].load(Ordering::Relaxed) & wanted != 0)
         })
     }
 
@@ -190,7 +203,7 @@ impl CodeMarks {
         if let Some(word) = self.pages.get(word) {
             word.fetch_and(!bit, Ordering::Release);
         }
-        clear(self.granules(offset & crate::PAGE_MASK));
+        clear(self.marks(offset & crate::PAGE_MASK));
     }
 
     fn clear_all(&self) {
@@ -200,7 +213,7 @@ impl CodeMarks {
                 for word in words {
                     word.store(0, Ordering::Release);
                 }
-                clear(chunk.iter());
+                clear(chunk.iter().filter_map(|page| Some(&**page.get()?)));
             }
         }
         let mut events = lock(&self.events);
@@ -390,12 +403,17 @@ impl<'a> CodePages<'a> {
     }
 }
 
-/// No granule of a whole chunk.
-fn empty_chunk() -> Box<[Granules; CHUNK_PAGES]> {
-    Box::new([const { [const { AtomicU64::new(0) }; 4] }; CHUNK_PAGES])
+/// No mark of a whole chunk.
+fn empty_chunk() -> Box<[OnceLock<Box<Marks>>; CHUNK_PAGES]> {
+    Box::new([const { OnceLock::new() }; CHUNK_PAGES])
 }
 
-fn clear<'a>(pages: impl IntoIterator<Item = &'a Granules>) {
+/// No mark of a page.
+fn empty_page() -> Box<Marks> {
+    Box::new([const { AtomicU64::new(0) }; WORDS])
+}
+
+fn clear<'a>(pages: impl IntoIterator<Item = &'a Marks>) {
     for word in pages.into_iter().flatten() {
         word.store(0, Ordering::Relaxed);
     }
@@ -414,17 +432,15 @@ fn for_each_page(offset: u64, bytes: u64, mut act: impl FnMut(u64, u64, u64)) {
     }
 }
 
-/// The granules from offset `first` to offset `last`, both included.
-fn granule_mask(first: u64, last: u64) -> [u64; 4] {
-    let (first, last) = (first >> GRANULE_BITS, last >> GRANULE_BITS);
-    std::array::from_fn(|word| {
-        let base = word as u64 * 64;
-        if last < base || first >= base + 64 {
-            return 0;
-        }
-        let low = first.saturating_sub(base);
-        let high = (last - base).min(63);
-        (u64::MAX << low) & (u64::MAX >> (63 - high))
+/// The words of marks from offset `first` to offset `last` of a page, both included, and
+/// their bits.
+#[inline]
+fn words(first: u64, last: u64) -> impl Iterator<Item = (usize, u64)> {
+    (first / 64..=last / 64).map(move |word| {
+        let low = first.saturating_sub(word * 64);
+        let high = (last - word * 64).min(63);
+        let bits = (u64::MAX << low) & (u64::MAX >> (63 - high));
+        (word as usize % WORDS, bits)
     })
 }
 

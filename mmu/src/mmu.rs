@@ -160,6 +160,19 @@ impl Mmu {
         self.tlb.probe_write(view, address, T::SIZE)
     }
 
+    /// Where a word can be written in a page with code, if it hits none, by the first-level
+    /// TLB.
+    #[must_use]
+    pub fn probe_beside_code<T: Word>(
+        &self,
+        view: View,
+        address: LinearAddress,
+    ) -> Option<HostAddress> {
+        let entry = self.tlb.entry(view, address);
+        let host = self.tlb.probe_read(view, address, T::SIZE)?;
+        (entry.marks != 0 && !self.memory.hits_code(host, T::SIZE)).then_some(host)
+    }
+
     /// Loads from where a probe said.
     #[inline(always)]
     #[must_use]
@@ -420,7 +433,8 @@ impl Mmu {
             Backing::Rom { host } => (host, false),
             Backing::Mmio => return,
         };
-        let writable = is_ram && self.is_writable(controls, access, rights, host);
+        let may_write = is_ram && self.is_writable(controls, access, rights, host);
+        let is_code = may_write && self.memory.is_code(host);
         let page = linear & PAGE_MASK;
         let host_page = host.0.wrapping_sub(linear & PAGE_OFFSET);
         let large = rights.contains(Rights::LARGE);
@@ -429,14 +443,19 @@ impl Mmu {
             Fill {
                 page,
                 host_page,
-                writable,
+                writable: may_write && !is_code,
+                marks: if is_code {
+                    self.memory.code_marks(host)
+                } else {
+                    0
+                },
                 large,
             },
         );
         self.counters.l1_fills += 1;
     }
 
-    /// True if stores to a page of RAM have no side effect any more.
+    /// True if stores to a page of RAM have no side effect any more but on code.
     #[inline]
     fn is_writable(
         &self,
@@ -445,9 +464,6 @@ impl Mmu {
         rights: Rights,
         host: HostAddress,
     ) -> bool {
-        if self.memory.is_code(host) {
-            return false;
-        }
         if access.is_write() {
             self.memory.mark_dirty(host);
             return true;

@@ -552,6 +552,18 @@ impl PhysicalMemory {
             .is_code_page(host.0.wrapping_sub(self.ram.base().0))
     }
 
+    /// Where the marks of the page around `host` are; see [`CodeMarks::marks_address`].
+    pub(crate) fn code_marks(&self, host: HostAddress) -> u64 {
+        self.code
+            .marks_address(host.0.wrapping_sub(self.ram.base().0))
+    }
+
+    /// Whether a store of so many bytes would hit translated code.
+    pub(crate) fn hits_code(&self, host: HostAddress, bytes: u64) -> bool {
+        self.code
+            .overlaps(host.0.wrapping_sub(self.ram.base().0), bytes)
+    }
+
     /// Makes the page around `host` dirty.
     #[inline]
     pub(crate) fn mark_dirty(&self, host: HostAddress) {

@@ -3,7 +3,11 @@
 //! One direct-mapped table of 1024 entries for each [`View`]. An access hits if
 //! `(address ^ tag) <= 4096 - size`, unsigned: on the right page the xor leaves
 //! the offset, so the one compare tests tag, validity and page crossing. The
-//! host address is then `address + delta`.
+//! host address is then that offset in `host_page`.
+//!
+//! Stores to a page with translated code have no tag. If nothing else is against them, the
+//! entry says where the page's marks are: a bit for each byte, and a store that hits none
+//! that is set is like any other.
 //!
 //! What a fill drives out of an entry goes to the entry of the same number in a table
 //! of victims, so two pages that share an entry need no page walk in turns. Nobody but
@@ -54,8 +58,9 @@ pub struct TlbEntry {
     pub read_tag: u64,
     /// The linear page if it may be written with no side effect.
     pub write_tag: u64,
-    /// Host page minus linear page, modulo 2^64.
-    pub delta: u64,
+    /// Where the marks of translated code are, if they are all that is against stores;
+    /// else zero.
+    pub marks: u64,
     /// The host address of the page.
     pub host_page: u64,
 }
@@ -108,6 +113,8 @@ pub(crate) struct Fill {
     pub(crate) host_page: u64,
     /// Stores have no side effect.
     pub(crate) writable: bool,
+    /// Where the page's marks are, if stores have none but on code.
+    pub(crate) marks: u64,
     /// Part of a page larger than 4 KiB.
     pub(crate) large: bool,
 }
@@ -116,7 +123,7 @@ pub(crate) struct Fill {
 const _: () = assert!(size_of::<TlbEntry>() == 1 << TLB_ENTRY_BITS);
 const _: () = assert!(offset_of!(TlbEntry, read_tag) == 0);
 const _: () = assert!(offset_of!(TlbEntry, write_tag) == 8);
-const _: () = assert!(offset_of!(TlbEntry, delta) == 16);
+const _: () = assert!(offset_of!(TlbEntry, marks) == 16);
 const _: () = assert!(offset_of!(TlbEntry, host_page) == 24);
 const _: () = assert!(offset_of!(Tlb, views) == 0);
 const _: () = assert!(Tlb::view_offset(View::SupervisorAc) == 2 * 32768);
@@ -158,6 +165,9 @@ impl Tlb {
     /// An address shifted right by [`Tlb::INDEX_SHIFT`] and masked with this is the offset
     /// of its entry in a view's table.
     pub const INDEX_MASK: u32 = (TLB_ENTRIES as u32 - 1) << TLB_ENTRY_BITS;
+    /// How many bytes of marks can be read from where an entry says: a bit for each byte of
+    /// the page, and eight bytes more.
+    pub const MARKS_BYTES: u64 = PAGE_SIZE / 8 + 8;
     /// How far an address is shifted to find its entry.
     pub const INDEX_SHIFT: u32 = PAGE_BITS - TLB_ENTRY_BITS;
 
@@ -187,7 +197,7 @@ impl Tlb {
     pub fn probe_read(&self, view: View, address: LinearAddress, size: u64) -> Option<HostAddress> {
         let entry = self.entry(view, address);
         hits(address.0, entry.read_tag, size)
-            .then(|| HostAddress(address.0.wrapping_add(entry.delta)))
+            .then(|| HostAddress(entry.host_page.wrapping_add(address.0 ^ entry.read_tag)))
     }
 
     /// The host address of a write of `size` bytes (1 to 4096), if it hits.
@@ -201,7 +211,7 @@ impl Tlb {
     ) -> Option<HostAddress> {
         let entry = self.entry(view, address);
         hits(address.0, entry.write_tag, size)
-            .then(|| HostAddress(address.0.wrapping_add(entry.delta)))
+            .then(|| HostAddress(entry.host_page.wrapping_add(address.0 ^ entry.write_tag)))
     }
 
     /// The entry that `address` selects.
@@ -219,6 +229,7 @@ impl Tlb {
             page,
             host_page,
             writable,
+            marks,
             large,
         } = fill;
         let index = index(page);
@@ -246,7 +257,7 @@ impl Tlb {
             entry.write_tag = invalid_tag(index);
         }
         entry.read_tag = page;
-        entry.delta = host_page.wrapping_sub(page);
+        entry.marks = marks;
         entry.host_page = host_page;
         let (word, bit) = (index / 64, 1 << (index % 64));
         self.filled[view as usize][word] |= bit;
@@ -287,7 +298,10 @@ impl Tlb {
     /// Drops all write tags.
     pub(crate) fn flush_writes(&mut self) {
         self.forbid_stack_stores();
-        self.for_each_filled(|index, entry| entry.write_tag = invalid_tag(index));
+        self.for_each_filled(|index, entry| {
+            entry.write_tag = invalid_tag(index);
+            entry.marks = 0;
+        });
     }
 
     /// Drops the write tags of whatever maps the host page.
@@ -296,6 +310,7 @@ impl Tlb {
         self.for_each_filled(|index, entry| {
             if entry.host_page == host_page {
                 entry.write_tag = invalid_tag(index);
+                entry.marks = 0;
             }
         });
     }
@@ -335,7 +350,7 @@ impl Tlb {
         TlbEntry {
             read_tag: tag,
             write_tag: tag,
-            delta: 0,
+            marks: 0,
             host_page: u64::MAX,
         }
     }
@@ -356,6 +371,7 @@ mod tests {
             page,
             host_page,
             writable: true,
+            marks: 0,
             large: false,
         }
     }

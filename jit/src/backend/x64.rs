@@ -18,6 +18,7 @@ mod idiom;
 mod memory;
 mod pending;
 mod plan;
+mod segments;
 mod simd;
 mod strings;
 mod values;
@@ -41,6 +42,7 @@ use flags::HostFlags;
 use memory::Miss;
 use pending::{Base, Over, Pending};
 use plan::Plan;
+use segments::Reach;
 use values::Loc;
 use x87::Noted;
 
@@ -178,8 +180,10 @@ enum Detour {
     EnterX87 { back: usize },
     /// Puts the budget back and leaves at the unit's start.
     Exhausted,
-    /// Leaves; T0 holds RIP.
+    /// Leaves; T0 holds the key of where to go.
     Computed,
+    /// Leaves at the unit's start, which is to be interpreted.
+    Interpret,
     /// Forgets the frames of calls, for which there is no more room, and comes back.
     DropFrames { back: usize },
     /// Makes the state's flags valid, or CF alone, and comes back.
@@ -236,6 +240,7 @@ struct Emit<'a> {
     noted: Noted,
     emitted: Emitted,
     vectors: simd::Vectors,
+    reach: Reach,
 }
 
 impl<'a> Emit<'a> {
@@ -285,6 +290,7 @@ impl<'a> Emit<'a> {
             noted: Noted::default(),
             emitted: work.emitted,
             vectors: work.vectors,
+            reach: Reach::default(),
         }
     }
 
@@ -299,6 +305,7 @@ impl<'a> Emit<'a> {
     /// Emits everything.
     fn unit(&mut self) -> Result<(), Stuck> {
         let count = self.unit.insns.len() as i32;
+        self.check_code_limit();
         self.enter_x87();
         self.asm.alu_imm(Alu::Sub, 64, BUDGET, count);
         let exhausted = self.asm.branch_ahead(cc::S);
@@ -322,6 +329,7 @@ impl<'a> Emit<'a> {
         self.write_noted(self.noted);
         self.store_flags();
         self.end()?;
+        self.note_reach();
         self.emitted.cold = self.asm.here();
         self.emit_cold();
         Ok(())
@@ -562,6 +570,11 @@ impl<'a> Emit<'a> {
                     self.asm.constant(abi::T0, self.unit.rip);
                     self.asm.store(64, abi::RIP, abi::T0);
                     self.leave(EXHAUSTED);
+                }
+                Detour::Interpret => {
+                    self.asm.constant(abi::T0, self.unit.rip);
+                    self.asm.store(64, abi::RIP, abi::T0);
+                    self.leave(INTERPRET);
                 }
                 Detour::Computed => self.asm.jump(self.backend.routines.leave_for),
                 Detour::DropFrames { back } => {

@@ -111,7 +111,10 @@ fn run(case: &Case, engine: impl FnOnce(&Cpu) -> Box<dyn Engine>) -> (Box<Cpu>, 
     let mut engine = engine(&cpu);
     assert_eq!(engine.run(&mut cpu, 100_000), Stop::Halted, "{case:x?}");
     let mut ram = vec![0; RAM as usize];
-    cpu.mmu.memory().ram_read(PhysicalAddress(0), &mut ram).unwrap();
+    cpu.mmu
+        .memory()
+        .ram_read(PhysicalAddress(0), &mut ram)
+        .unwrap();
     (cpu, ram)
 }
 

@@ -505,13 +505,16 @@ fn a_write_to_code_is_reported_and_one_beside_it_is_not() {
     mmu.mark_code(PhysicalAddress(0x1_5123), 10);
     assert!(!code.mark(PhysicalAddress(0x1_5140), 1));
     assert!(code.is_code_page(page));
-    for (offset, hits) in [(0x11f, false), (0x120, true), (0x12f, true), (0x130, false)] {
+    for (offset, hits) in [(0x122, false), (0x123, true), (0x12c, true), (0x12d, false)] {
         write(&mut mmu, offset);
         assert!(
             mmu.probe_write::<u8>(SUPERVISOR, LinearAddress(0x5000))
                 .is_none()
         );
         assert_eq!(mmu.has_code_changes(), hits, "{offset:x}");
+        let address = LinearAddress(0x5000 + offset);
+        let beside = mmu.probe_beside_code::<u8>(SUPERVISOR, address);
+        assert_eq!(beside.is_some(), !hits, "{offset:x}");
         let changes = |change: fn(PhysicalAddress, u64) -> CodeChange| {
             let change = change(PhysicalAddress(0x1_5000 + offset), 1);
             CodeChanges::Some(hits.then_some(change).into_iter().collect())
@@ -522,6 +525,17 @@ fn a_write_to_code_is_reported_and_one_beside_it_is_not() {
         assert_eq!(code.has_changes(cursor), hits);
         assert_eq!(code.take_changes(&mut cursor), changes(CodeChange::Gone));
     }
+    let word = |mmu: &Mmu, offset| {
+        let address = LinearAddress(0x5000 + offset);
+        mmu.probe_beside_code::<u32>(SUPERVISOR, address).is_some()
+    };
+    assert!(word(&mmu, 0x11f) && !word(&mmu, 0x120) && word(&mmu, 0x12d));
+    assert!(
+        word(&mmu, 0xffc) && !word(&mmu, 0xffd),
+        "not across the page's end"
+    );
+    mmu.tlb.flush_writes();
+    assert!(!word(&mmu, 0x11f), "someone wants to know of each store");
     code.clear_page(page);
     write(&mut mmu, 0x123);
     assert!(

@@ -200,7 +200,7 @@ fn dma_into_code_is_reported_at_every_address() {
     let code = memory.code_pages();
     let mut cursor = code.cursor();
     assert!(code.mark(at(0x8ffc), 4));
-    assert!(code.overlaps(at(0x1ff0), 1) && !code.overlaps(at(0x1fef), 1));
+    assert!(code.overlaps(at(0x1ffc), 1) && !code.overlaps(at(0x1ffb), 1));
     memory.ram_write(at(0xfff), &[0; 0x1000]).unwrap();
     let written = |start| CodeChange::Written(at(start), 0xfff);
     let writes = CodeChanges::Some(vec![written(0x1000), written(0x8000)]);

@@ -114,6 +114,26 @@ pub(super) const STACK_LIMIT: Mem = cell(offset_of!(Cells, stack_limit));
 /// Room for frames of calls in bytes. They lie on the thread's own stack.
 const FRAMES: i32 = 32 << 10;
 
+/// What the keys of code have above RIP.
+pub(super) const CODE_BASE: Mem = cell(offset_of!(Cells, code_base));
+/// A bit for each segment register that a load leaves plain.
+pub(super) const PLAIN_SEGMENTS: Mem = cell(offset_of!(Cells, plain_segments));
+
+/// Where the end of a segment is kept, for loads or stores.
+pub(super) const fn segment_end(segment: SegmentRegister, write: bool) -> Mem {
+    let end = 16 * segment as usize + if write { 8 } else { 0 };
+    cell(offset_of!(Cells, segment_ends) + end)
+}
+
+/// Where the state keeps a segment's limit.
+pub(super) const fn segment_limit(segment: SegmentRegister) -> Mem {
+    let segment = segment as usize * size_of::<Segment>() + offset_of!(Segment, limit);
+    at(
+        RBP,
+        STATE + (offset_of!(CpuState, segments) + segment) as i32,
+    )
+}
+
 const HOST_STACK: Mem = cell(offset_of!(Cells, host_stack));
 const JUMPS: Mem = cell(offset_of!(Cells, jumps));
 const EXIT: Mem = cell(offset_of!(Cells, exit));
@@ -225,7 +245,7 @@ pub(super) struct Routines {
     /// Called; makes the flags in the state valid, and the host's flags the guest's.
     /// Disturbs no register but T0 and T1.
     pub(super) settle: u64,
-    /// Goes to the address in T0, or leaves with RIP there.
+    /// Goes to the address whose key is in T0, or leaves with RIP there.
     pub(super) go: u64,
     /// The same, where that is all that can be done.
     pub(super) leave_for: u64,
@@ -233,7 +253,8 @@ pub(super) struct Routines {
     pub(super) drop_frames: u64,
     /// Called; fills the TLB for a load from, or a store to, the address in T0, by view.
     /// T1 holds the offset of the entry, and from [`FILL_LIMIT`] up the greatest offset in
-    /// a page that does not cross. ZF is set if the interpreter must carry the access out.
+    /// a page that does not cross. CF is set if a store may go on: T0 and T1 are what the
+    /// probe would leave. Else ZF is set if the interpreter must carry the access out.
     /// Disturbs T1 and the temporaries for vectors.
     pub(super) fill: [[u64; 2]; 4],
     /// Called; fills the cell of the stack for a load or a store likewise, or the TLB before
@@ -255,8 +276,8 @@ const SLOT_BITS: u8 = 4;
 const PAGE_BITS: u32 = 12;
 
 /// The slot of the jump cache where [`find_jump`] looks for an address.
-pub(super) const fn jump_slot(rip: u64) -> usize {
-    ((rip as u32) ^ (rip as u32) >> PAGE_BITS) as usize & (JUMP_SLOTS - 1)
+pub(super) const fn jump_slot(key: u64) -> usize {
+    ((key as u32) ^ (key as u32) >> PAGE_BITS) as usize & (JUMP_SLOTS - 1)
 }
 
 /// Makes the host's flags those of an operation that the cells tell of, by carrying it
@@ -438,6 +459,44 @@ fn fill(asm: &mut Asm, helpers: &Helpers, vectors: [u64; 2]) -> [[u64; 2]; 4] {
     routines
 }
 
+/// A store to a page with translated code: if it hits none, T0 is its offset and T1 the
+/// host's page, as after a probe, and CF is set. RCX is the offset of the entry, T1 the
+/// limit; both RAX and RCX are on the stack.
+fn store_beside_code(asm: &mut Asm, view: View) {
+    let entry = |index: Reg, offset: usize| sum(RBP, index, tlb(view) + offset as i32);
+    asm.load(64, RAX, entry(RCX, offset_of!(TlbEntry, marks)));
+    asm.test(64, RAX, RAX);
+    let none = asm.branch_ahead(cc::E);
+    let tag = offset_of!(TlbEntry, read_tag);
+    asm.alu_from(Alu::Xor, 64, T0, entry(RCX, tag));
+    asm.alu(Alu::Cmp, 64, T0, T1);
+    let other = asm.branch_ahead(cc::A);
+    asm.push(RDX);
+    asm.load(32, RDX, T0);
+    asm.shift_imm(Turn::Shr, 32, RDX, 3);
+    asm.load(64, RAX, sum(RAX, RDX, 0));
+    asm.load(32, RDX, RCX);
+    asm.load(32, RCX, T0);
+    asm.alu_imm(Alu::And, 32, RCX, 7);
+    asm.shift_cl(Turn::Shr, 64, RAX);
+    // Of 64 bits as many count as the store has bytes.
+    asm.lea(32, RCX, at(T1, 64 - 4096));
+    asm.shift_cl(Turn::Shl, 64, RAX);
+    asm.load(32, RCX, RDX);
+    asm.pop(RDX);
+    asm.test(64, RAX, RAX);
+    let marked = asm.branch_ahead(cc::NE);
+    asm.load(64, T1, entry(RCX, offset_of!(TlbEntry, host_page)));
+    asm.pop(RCX);
+    asm.pop(RAX);
+    asm.set_carry();
+    asm.ret();
+    asm.bind(marked);
+    asm.bind(other);
+    asm.alu_from(Alu::Xor, 64, T0, entry(RCX, tag));
+    asm.bind(none);
+}
+
 /// Lets an entry and its victim change places if the victim is what is wanted.
 fn fill_from_victim(asm: &mut Asm, view: View, is_store: bool, by_helper: u64) {
     let table = tlb(view);
@@ -465,6 +524,9 @@ fn fill_from_victim(asm: &mut Asm, view: View, is_store: bool, by_helper: u64) {
     asm.test(64, RSP, RSP);
     asm.ret();
     asm.bind(other);
+    if is_store {
+        store_beside_code(asm, view);
+    }
     asm.pop(RCX);
     asm.pop(RAX);
     if is_store {
@@ -597,10 +659,11 @@ fn dispatch(asm: &mut Asm, routines: &Routines) {
     forget_frames(asm);
     reload(asm);
     asm.load(64, T0, RIP);
+    asm.alu_from(Alu::Or, 64, T0, CODE_BASE);
     asm.jump(routines.go);
 }
 
-/// Finds the address in T0 in the jump cache: T1 holds that of its slot then. Goes where
+/// Finds the key in T0 in the jump cache: T1 holds that of its slot then. Goes where
 /// the fixup says if it is not there.
 pub(super) fn find_jump(asm: &mut Asm) -> Fixup {
     asm.load(32, T1, T0);
@@ -645,7 +708,7 @@ fn enter(asm: &mut Asm, underflow: u64) {
 ///
 /// A call of the guest's is one of the host's, so that the host predicts the return. What
 /// is on the host's stack is trusted by nobody: where a return lands, T0 is compared with
-/// the address that the guest returns to. So frames may be dropped at any time, and must
+/// the key of the address that the guest returns to. So frames may be dropped at any time, and must
 /// be whenever the mode or the address space changes.
 fn computed(asm: &mut Asm, routines: &mut Routines) {
     let underflow = asm.base + asm.here() as u64;
@@ -657,6 +720,7 @@ fn computed(asm: &mut Asm, routines: &mut Routines) {
     asm.jump_indirect(FOUND);
     asm.bind(miss);
     routines.leave_for = asm.base + asm.here() as u64;
+    asm.alu_from(Alu::Xor, 64, T0, CODE_BASE);
     asm.store(64, RIP, T0);
     asm.constant(T0, UNKNOWN);
     asm.jump(routines.exit);

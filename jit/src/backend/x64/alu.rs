@@ -349,6 +349,7 @@ impl Emit<'_> {
                 let bits = match value {
                     u64::MAX => 64,
                     0xffff_ffff => 32,
+                    0xffff => 16,
                     _ => return self.stuck(),
                 };
                 // LEA's value is cut to the operand's width, then written.

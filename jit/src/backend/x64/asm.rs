@@ -580,6 +580,11 @@ impl Asm {
         self.sized(64, 0x86, a, Rm::Reg(b));
     }
 
+    /// `stc`.
+    pub(super) fn set_carry(&mut self) {
+        self.byte(0xf9);
+    }
+
     pub(super) fn ret(&mut self) {
         self.byte(0xc3);
     }

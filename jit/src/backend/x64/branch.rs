@@ -3,7 +3,7 @@
 use rax_cpu::ir::{Bit, Name, Op};
 use rax_mmu::PAGE_SIZE;
 
-use super::abi::{EPOCH, FOUND, STACK_LIMIT, T0, T1, find_jump};
+use super::abi::{CODE_BASE, EPOCH, FOUND, STACK_LIMIT, T0, T1, find_jump};
 use super::asm::{Alu, Asm, Fixup, RSP, Turn, cc};
 use super::values::Loc;
 use super::{Cold, Detour, Emit, Stuck};
@@ -20,7 +20,7 @@ pub(super) enum Ending {
     Branch(u8, u64),
     /// Goes there always.
     Direct(u64),
-    /// Goes to the address in T0.
+    /// Goes to the address whose key is in T0.
     Computed,
     /// Calls the target, or the address in T0.
     Call(Option<u64>),
@@ -38,7 +38,7 @@ impl Emit<'_> {
     pub(super) fn check_target(&mut self, target: Name) -> Result<(), Stuck> {
         use rax_cpu::mode::Mode;
         if !self.unit.mode.contains(Mode::CODE64) {
-            return Ok(());
+            return self.check_offset(target);
         }
         if let Loc::Constant(target) = self.loc(target) {
             let extended = ((target << 16) as i64 >> 16) as u64;
@@ -65,6 +65,22 @@ impl Emit<'_> {
         Ok(())
     }
 
+    /// Outside 64-bit mode, targets lie within CS.
+    fn check_offset(&mut self, target: Name) -> Result<(), Stuck> {
+        if let Loc::Constant(target) = self.loc(target) {
+            return self.reach(target);
+        }
+        let bits = match self.block.ops[target.0 as usize].0 {
+            Op::ZeroExtend(from) => self.bits(from),
+            _ => 64,
+        };
+        if self.unit.is_segmented() {
+            let register = self.register(target)?;
+            self.check_code_offset(register, bits);
+        }
+        Ok(())
+    }
+
     pub(super) fn jump(&mut self, target: Name) -> Result<(), Stuck> {
         let is_call = self.has_op(|op| matches!(op, Op::NextIp));
         if let Loc::Constant(target) = self.loc(target) {
@@ -80,6 +96,9 @@ impl Emit<'_> {
                 return self.stuck();
             }
             self.load_into(T0, target)?;
+        }
+        if self.unit.is_segmented() {
+            self.asm.alu_from(Alu::Or, 64, T0, CODE_BASE);
         }
         self.ending = if is_call {
             Ending::Call(None)
@@ -100,6 +119,7 @@ impl Emit<'_> {
 
     pub(super) fn branch(&mut self, condition: Bit, bits: u32) -> Result<(), Stuck> {
         let target = self.direct_target(bits);
+        self.reach(target)?;
         self.ending = match self.test_bit(condition)? {
             Err(true) => Ending::Direct(target),
             Err(false) => Ending::FallThrough,
@@ -135,7 +155,8 @@ impl Emit<'_> {
 
     /// Whether an exit stays within the page, so that its translation cannot change.
     fn is_within(&self, target: u64) -> bool {
-        !self.unit.crosses_page && target / PAGE_SIZE == self.unit.rip / PAGE_SIZE
+        let page = |rip| self.unit.linear(rip) / PAGE_SIZE;
+        !self.unit.crosses_page && page(target) == page(self.unit.rip)
     }
 
     /// Goes to a known address.
@@ -212,10 +233,11 @@ impl Emit<'_> {
         }
         // Whoever returns has the address in T0; it may be another.
         let next = self.unit.end();
-        if let Ok(next) = i32::try_from(next as i64) {
-            self.asm.alu_imm(Alu::Cmp, 64, T0, next);
+        let key = self.unit.key_of(next);
+        if let Ok(key) = i32::try_from(key as i64) {
+            self.asm.alu_imm(Alu::Cmp, 64, T0, key);
         } else {
-            self.asm.constant(T1, next);
+            self.asm.constant(T1, key);
             self.asm.alu(Alu::Cmp, 64, T0, T1);
         }
         self.asm.branch(cc::NE, self.backend.routines.go);

@@ -7,7 +7,6 @@ use std::ops::Range;
 
 use rax_cpu::insn::AddressKind;
 use rax_cpu::ir::{Name, Op};
-use rax_cpu::mode::Mode;
 use rax_cpu::segment::SegmentRegister;
 use rax_cpu::state::Gpr;
 use rax_mmu::{Tlb, View};
@@ -26,6 +25,8 @@ pub(super) struct Miss {
     from: Fixup,
     /// Offset in the code of the probe, for which T0 must hold the address.
     again: usize,
+    /// Offset of the code behind the probe.
+    after: usize,
     /// Where the tag is. If it is an entry of the TLB, T1 is its offset; else it is the
     /// cell of the stack.
     tag: Mem,
@@ -53,6 +54,10 @@ impl Emit<'_> {
                 self.backend.routines.fill_stack[view]
             };
             self.asm.call(if miss.write { store } else { load });
+            if miss.write {
+                let beside = self.asm.branch_ahead(cc::B);
+                self.asm.bind_to(beside, miss.after);
+            }
             let back = self.asm.branch_ahead(cc::NE);
             self.asm.bind_to(back, miss.again);
             if n + 1 < last {
@@ -71,6 +76,9 @@ impl Emit<'_> {
     /// The raw effective address of the memory operand, and `extra`, in a register that
     /// holds nothing; of `bits` bits, with zeros above.
     pub(super) fn effective(&mut self, to: Reg, extra: u64, bits: u32) -> Result<(), Stuck> {
+        if bits == 16 {
+            return self.effective_16(to, extra);
+        }
         let insn = self.insn();
         let mut displacement = (insn.displacement as u64).wrapping_add(extra);
         let mut base = insn.base;
@@ -139,13 +147,31 @@ impl Emit<'_> {
         Ok(())
     }
 
+    /// The same of 16 bits. Its registers are all in the host's.
+    fn effective_16(&mut self, to: Reg, extra: u64) -> Result<(), Stuck> {
+        let insn = self.insn();
+        let plain = (insn.displacement as u64).wrapping_add(extra) & 0xffff == 0;
+        match (insn.base, insn.index, pinned(insn.base)) {
+            (Gpr::Zero, Gpr::Zero, _) => {
+                let value = (insn.displacement as u64).wrapping_add(extra) & 0xffff;
+                self.asm.constant(to, value);
+            }
+            (_, Gpr::Zero, Some(base)) if plain => self.asm.zero_extend(16, to, base),
+            _ => {
+                self.effective(to, extra, 32)?;
+                self.asm.zero_extend(16, to, to);
+            }
+        }
+        Ok(())
+    }
+
     fn load_gpr(&mut self, to: Reg, register: Gpr) {
         let from = self.gpr_rm(register, false);
         self.asm.load(64, to, from);
     }
 
-    /// The linear address of the memory operand in T0.
-    pub(super) fn linear(&mut self, address: Name) -> Result<(), Stuck> {
+    /// The linear address of so many bytes of the memory operand in T0. Disturbs T1.
+    pub(super) fn linear(&mut self, address: Name, bytes: u32, write: bool) -> Result<(), Stuck> {
         let Loc::Address(extra) = self.loc(address) else {
             return self.stuck();
         };
@@ -158,7 +184,10 @@ impl Emit<'_> {
                 self.asm
                     .alu_from(Alu::Add, 64, T0, segment_base(insn.segment));
             }
-            AddressKind::Segmented => return self.stuck(),
+            AddressKind::Segmented => {
+                self.effective(T0, extra, u32::from(insn.address_bits))?;
+                self.in_segment(insn.segment, bytes, write);
+            }
         }
         Ok(())
     }
@@ -184,11 +213,14 @@ impl Emit<'_> {
         self.asm.alu_from(Alu::Xor, 64, T0, tag);
         self.asm.alu_imm(Alu::Cmp, 64, T0, 4096 - bytes as i32);
         let miss = self.asm.branch_ahead(cc::A);
+        self.host_flags = HostFlags::Unknown;
+        self.asm.load(64, T1, sum(RBP, T1, table + 24));
         if self.vectors.has_temps() && self.view() != View::Careful {
             let (from, tag) = (miss, tag);
             self.misses.push(Miss {
                 from,
                 again,
+                after: self.asm.here(),
                 tag,
                 bytes,
                 write,
@@ -197,8 +229,6 @@ impl Emit<'_> {
             // Rust would not leave them as they are; and a careful view is never filled.
             self.slow.push(miss);
         }
-        self.host_flags = HostFlags::Unknown;
-        self.asm.load(64, T1, sum(RBP, T1, table + 24));
         Self::pair(T0, T1)
     }
 
@@ -228,15 +258,16 @@ impl Emit<'_> {
         self.asm.alu_from(Alu::Xor, 64, T0, tag);
         self.asm.alu_from(Alu::Cmp, 64, T0, limit);
         let from = self.asm.branch_ahead(cc::AE);
+        self.host_flags = HostFlags::Unknown;
+        self.asm.load(64, T1, host_page);
         self.misses.push(Miss {
             from,
             again,
+            after: self.asm.here(),
             tag,
             bytes,
             write,
         });
-        self.host_flags = HostFlags::Unknown;
-        self.asm.load(64, T1, host_page);
         Self::pair(T0, T1)
     }
 
@@ -271,14 +302,14 @@ impl Emit<'_> {
 
     pub(super) fn load(&mut self, address: Name, bits: u32) -> Result<(), Stuck> {
         self.clear_temps()?;
-        self.linear(address)?;
+        self.linear(address, bits / 8, false)?;
         let from = self.probe(bits / 8, false);
         self.take(from, bits)
     }
 
     pub(super) fn store(&mut self, address: Name, value: Name, bits: u32) -> Result<(), Stuck> {
         self.clear_temps()?;
-        self.linear(address)?;
+        self.linear(address, bits / 8, true)?;
         let to = self.probe(bits / 8, true);
         self.put(to, value, bits)
     }
@@ -312,7 +343,7 @@ impl Emit<'_> {
     /// Finds the operand writable: its host address stays in T0 until the commit.
     pub(super) fn locate(&mut self, address: Name, bits: u32) -> Result<(), Stuck> {
         self.clear_temps()?;
-        self.linear(address)?;
+        self.linear(address, bits / 8, true)?;
         let place = self.probe(bits / 8, true);
         self.asm.lea(64, T0, place);
         self.asm.zero_extend(bits, T1, at(T0, 0));
@@ -343,44 +374,24 @@ impl Emit<'_> {
         offset: Name,
         bits: u32,
     ) -> Result<(), Stuck> {
-        let is_plain = matches!(
-            segment,
-            SegmentRegister::Ss | SegmentRegister::Ds | SegmentRegister::Es
-        );
-        if !is_plain || !self.unit.mode.contains(Mode::CODE64) {
-            return self.stuck();
-        }
         self.clear_temps()?;
         self.load_into(T0, offset)?;
+        self.in_segment(segment, bits / 8, false);
         let from = self.probe(bits / 8, false);
         self.take(from, bits)
     }
 
-    /// Whether the stack pointer is used whole: 64 bits, or 32 of a flat segment.
-    fn stack_width(&self) -> Result<u32, Stuck> {
-        match self.insn().stack_bits {
-            64 => Ok(64),
-            32 if self.unit.mode.contains(Mode::FLAT) => Ok(32),
-            _ => self.stuck(),
-        }
-    }
-
     pub(super) fn push(&mut self, value: Name, bits: u32) -> Result<(), Stuck> {
-        let width = self.stack_width()?;
-        let pointer = self.stack_pointer()?;
-        let bytes = bits as i32 / 8;
+        let bytes = bits / 8;
         self.clear_temps()?;
-        self.asm.lea(width, T0, at(pointer, -bytes));
-        let to = self.probe(bits / 8, true);
+        self.stack_address(-(bytes as i32), bytes, true)?;
+        let to = self.probe(bytes, true);
         self.put(to, value, bits)?;
         // What PUSH RSP stores is read above.
-        self.clobber(Gpr::Rsp)?;
-        self.asm.lea(width, pointer, at(pointer, -bytes));
-        self.forget(Gpr::Rsp);
-        Ok(())
+        self.adjust_stack(-(bytes as i32))
     }
 
-    fn stack_pointer(&self) -> Result<Reg, Stuck> {
+    pub(super) fn stack_pointer(&self) -> Result<Reg, Stuck> {
         match pinned(Gpr::Rsp) {
             Some(register) => Ok(register),
             None => self.stuck(),
@@ -388,15 +399,14 @@ impl Emit<'_> {
     }
 
     pub(super) fn stack_top(&mut self, bits: u32) -> Result<(), Stuck> {
-        let width = self.stack_width()?;
-        let pointer = self.stack_pointer()?;
         self.clear_temps()?;
-        self.asm.load(width, T0, pointer);
+        self.stack_address(0, bits / 8, false)?;
         let from = self.probe(bits / 8, false);
         // POP RSP moves the stack pointer in between.
-        if let Some((register, host)) = self.popped(bits) {
+        if let Some((register, host)) = self.popped() {
             self.clobber_with(register, &[T0, T1])?;
-            self.asm.zero_extend(bits, host, from);
+            // Of 16 bits, what is above stays.
+            self.asm.load(bits, host, from);
             return self.made_in(register);
         }
         self.asm.zero_extend(bits, T0, from);
@@ -406,12 +416,12 @@ impl Emit<'_> {
 
     /// The register that what is read from the stack is for, if only the stack pointer
     /// moves in between.
-    fn popped(&self, bits: u32) -> Option<(Gpr, Reg)> {
+    fn popped(&self) -> Option<(Gpr, Reg)> {
         let name = Name(self.position as u32);
         let ops = &self.block.ops;
         match (ops.get(self.position + 1)?.0, ops.get(self.position + 2)?.0) {
             (Op::MoveStack(_), Op::WriteGpr(register, false, value))
-                if value == name && register != Gpr::Rsp && bits >= 32 =>
+                if value == name && register != Gpr::Rsp =>
             {
                 pinned(register).map(|host| (register, host))
             }
@@ -420,25 +430,23 @@ impl Emit<'_> {
     }
 
     pub(super) fn move_stack(&mut self, bytes: u64) -> Result<(), Stuck> {
-        let width = self.stack_width()?;
-        let pointer = self.stack_pointer()?;
-        let Ok(bytes) = i32::try_from(bytes as i64) else {
-            return self.stuck();
-        };
-        self.clobber(Gpr::Rsp)?;
-        self.asm.lea(width, pointer, at(pointer, bytes));
-        self.forget(Gpr::Rsp);
-        Ok(())
+        match i32::try_from(bytes as i64) {
+            Ok(bytes) => self.adjust_stack(bytes),
+            Err(_) => self.stuck(),
+        }
     }
 
     pub(super) fn set_stack(&mut self, value: Name) -> Result<(), Stuck> {
-        let width = self.stack_width()?;
+        let width = self.stack_width();
         let pointer = self.stack_pointer()?;
-        if width != 64 {
-            return self.stuck();
-        }
         self.clobber(Gpr::Rsp)?;
-        self.load_into(pointer, value)?;
+        match (width, self.source(value)?) {
+            // What is above stays.
+            (16, Source::Rm(rm)) => self.asm.load(16, pointer, rm),
+            (32, Source::Rm(rm)) => self.asm.load(32, pointer, rm),
+            (64, _) => self.load_into(pointer, value)?,
+            _ => return self.stuck(),
+        }
         self.forget(Gpr::Rsp);
         Ok(())
     }

@@ -158,7 +158,7 @@ impl Emit<'_> {
         write: bool,
     ) -> Result<(), Stuck> {
         self.clear_temps()?;
-        self.linear(address)?;
+        self.linear(address, bits / 8, write)?;
         let operand = self.probe(bits / 8, write);
         self.asm.x87_memory(opcode, operand);
         Ok(())
@@ -170,9 +170,6 @@ impl Emit<'_> {
         self.noted.insn = Some(self.index);
         if insn.has_memory() {
             let bits = u32::from(insn.address_bits);
-            if bits < 32 {
-                return self.stuck();
-            }
             self.noted.segment = Some(insn.segment);
             self.clear_temps()?;
             self.effective(T0, 0, bits)?;

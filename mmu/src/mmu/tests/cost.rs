@@ -83,6 +83,7 @@ fn cost_of_each_path() {
                     page: n << 12,
                     host_page: n << 12,
                     writable: true,
+                    marks: 0,
                     large: false,
                 },
             );

@@ -27,7 +27,7 @@ impl Emit<'_> {
         (is_aligned, write): (bool, bool),
     ) -> Result<Rm, Stuck> {
         self.clear_temps()?;
-        self.linear(address)?;
+        self.linear(address, bytes, write)?;
         if is_aligned {
             self.asm.test_imm(8, T0, bytes as i32 - 1);
             let misaligned = self.asm.branch_ahead(cc::NE);

@@ -1,0 +1,149 @@
+//! Segments that are not flat: bases, limits and types (SDM 3A, 3.4 and 5.3), and stacks
+//! whose pointer is not used whole.
+//!
+//! Bases are read from the state, since a DOS program loads DS and ES all the time; CS is
+//! the unit's own. What may be accessed is one compare with a cell
+//! ([`Cells::segment_ends`](rax_cpu::compiled::Cells)): beyond it the interpreter decides.
+
+use rax_cpu::mode::Mode;
+use rax_cpu::segment::SegmentRegister;
+use rax_cpu::state::Gpr;
+
+use super::abi::{T0, T1, segment_base, segment_end, segment_limit};
+use super::asm::{Alu, Reg, at, cc};
+use super::flags::HostFlags;
+use super::{Cold, Detour, Emit, Stuck};
+
+impl Emit<'_> {
+    /// Whether CS may have any limit: real mode's 64 KiB is taken for granted elsewhere.
+    fn has_code_limit(&self) -> bool {
+        let mode = self.unit.mode;
+        self.unit.is_segmented()
+            && (mode.contains(Mode::CODE32) || !mode.contains(Mode::REAL_STYLE))
+    }
+
+    /// At the unit's start: has it interpreted if CS ends before what it reaches.
+    pub(super) fn check_code_limit(&mut self) {
+        if !self.has_code_limit() {
+            return;
+        }
+        let limit = segment_limit(SegmentRegister::Cs);
+        self.asm.alu_imm(Alu::Cmp, 32, limit, i32::MAX);
+        self.reach.place = Some(self.asm.here() - 4);
+        let beyond = self.asm.branch_ahead(cc::B);
+        self.cold.push(Cold {
+            from: [Some(beyond), None],
+            what: Detour::Interpret,
+        });
+        let last = self.unit.rip + u64::from(self.unit.bytes) - 1;
+        self.reach.highest = last;
+    }
+
+    /// At the unit's end: the limit that the start compares with.
+    pub(super) fn note_reach(&mut self) {
+        if let Some(place) = self.reach.place {
+            let highest = self.reach.highest as u32;
+            self.asm.code[place..place + 4].copy_from_slice(&highest.to_le_bytes());
+        }
+    }
+
+    /// A target that is a constant must lie within CS.
+    pub(super) fn reach(&mut self, target: u64) -> Result<(), Stuck> {
+        if self.has_code_limit() {
+            if target > u64::from(u32::MAX) {
+                return self.stuck();
+            }
+            self.reach.highest = self.reach.highest.max(target);
+        } else if self.unit.is_segmented() && target > 0xffff {
+            return self.stuck();
+        }
+        Ok(())
+    }
+
+    /// One that is computed, of so many bits.
+    pub(super) fn check_code_offset(&mut self, target: Reg, bits: u32) {
+        if self.unit.is_segmented() && (bits > 16 || self.has_code_limit()) {
+            let limit = segment_limit(SegmentRegister::Cs);
+            self.asm.alu_from(Alu::Cmp, 32, target, limit);
+            self.host_flags = HostFlags::Unknown;
+            let beyond = self.asm.branch_ahead(cc::A);
+            self.slow.push(beyond);
+        }
+    }
+
+    /// Turns the offset in T0, cut to its width, into a linear address. Disturbs T1.
+    pub(super) fn in_segment(&mut self, segment: SegmentRegister, bytes: u32, write: bool) {
+        let mode = self.unit.mode;
+        let is_thread = matches!(segment, SegmentRegister::Fs | SegmentRegister::Gs);
+        if mode.contains(Mode::CODE64) {
+            if is_thread {
+                self.asm.alu_from(Alu::Add, 64, T0, segment_base(segment));
+                self.host_flags = HostFlags::Unknown;
+            }
+            return;
+        }
+        let is_code = segment == SegmentRegister::Cs;
+        if mode.contains(Mode::FLAT) && !is_thread && !is_code {
+            return;
+        }
+        let end = segment_end(segment, write);
+        if bytes == 1 {
+            self.asm.alu_from(Alu::Cmp, 64, T0, end);
+        } else {
+            self.asm.lea(64, T1, at(T0, bytes as i32 - 1));
+            self.asm.alu_from(Alu::Cmp, 64, T1, end);
+        }
+        let beyond = self.asm.branch_ahead(cc::AE);
+        self.slow.push(beyond);
+        self.asm.alu_from(Alu::Add, 32, T0, segment_base(segment));
+        self.host_flags = HostFlags::Unknown;
+    }
+
+    /// How much of the stack pointer the stack uses.
+    pub(super) fn stack_width(&self) -> u32 {
+        u32::from(self.insn().stack_bits)
+    }
+
+    /// The linear address of `bytes` bytes at a distance from the stack pointer, in T0.
+    pub(super) fn stack_address(
+        &mut self,
+        distance: i32,
+        bytes: u32,
+        write: bool,
+    ) -> Result<(), Stuck> {
+        let pointer = self.stack_pointer()?;
+        match self.stack_width() {
+            16 => {
+                if distance == 0 {
+                    self.asm.zero_extend(16, T0, pointer);
+                } else {
+                    self.asm.lea(32, T0, at(pointer, distance));
+                    self.asm.zero_extend(16, T0, T0);
+                }
+            }
+            width if distance == 0 => self.asm.load(width, T0, pointer),
+            width => self.asm.lea(width, T0, at(pointer, distance)),
+        }
+        self.in_segment(SegmentRegister::Ss, bytes, write);
+        Ok(())
+    }
+
+    /// Moves the stack pointer. Leaves the host's flags alone.
+    pub(super) fn adjust_stack(&mut self, distance: i32) -> Result<(), Stuck> {
+        let pointer = self.stack_pointer()?;
+        self.clobber(Gpr::Rsp)?;
+        self.asm
+            .lea(self.stack_width(), pointer, at(pointer, distance));
+        self.forget(Gpr::Rsp);
+        Ok(())
+    }
+}
+
+/// How far a unit reaches in its code segment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reach {
+    /// The highest offset of its code and its targets.
+    highest: u64,
+    /// Offset in the code of what the limit is compared with.
+    place: Option<usize>,
+}
