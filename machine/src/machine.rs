@@ -84,6 +84,12 @@ pub struct Machine {
     smbios: Vec<SmbiosString>,
 }
 
+/// A machine may run on any thread: where a window is shown, the first one is taken.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Machine>();
+};
+
 impl Machine {
     /// Builds a PC and switches it on; nothing has run yet.
     ///
