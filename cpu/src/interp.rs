@@ -36,7 +36,7 @@ pub enum Stop {
 }
 
 /// What carries out a processor's instructions.
-pub trait Engine {
+pub trait Engine: Send {
     /// Runs until exactly `until` instructions have retired since power-on, or
     /// something needs the machine.
     fn run(&mut self, cpu: &mut Cpu, until: u64) -> Stop;

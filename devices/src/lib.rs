@@ -100,7 +100,7 @@ pub use host_end::{ByteSink, Console, Disk, MemoryConsole, MemoryDisk};
 pub use hpet::Hpet;
 pub use i8042::I8042;
 pub use i8237::{DmaLine, DmaPair, Moved};
-pub use ide::{CdRom, Disc, Ide, IdeDrive};
+pub use ide::{CdRom, Disc, IdeDrive};
 pub use io_apic::IoApic;
 pub use irq_line::{Cutoff, IrqInputs, IrqLine, IrqLines};
 pub use isa_bridge::IsaBridge;

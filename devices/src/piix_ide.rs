@@ -55,7 +55,7 @@ struct Port {
 impl Port {
     fn new(irq: IrqLine, drives: [Option<IdeDrive>; 2], first_number: u8) -> Self {
         Self {
-            channel: Channel::new(irq, drives, first_number, true),
+            channel: Channel::new(irq, drives, first_number),
             master: BusMaster::new(),
             due: None,
         }

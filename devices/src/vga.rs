@@ -101,6 +101,27 @@ struct SavedV1 {
     vbe: Vbe,
 }
 
+/// A picture that is still to be made: registers as they were, and the memory as it is
+/// then.
+pub struct Scan {
+    vga: Vga,
+    now: Time,
+}
+
+impl Scan {
+    /// The pixels.
+    #[must_use]
+    pub fn frame(&self) -> Frame {
+        self.vga.frame(self.now)
+    }
+
+    /// The characters, in a text mode.
+    #[must_use]
+    pub fn text_screen(&self) -> Option<TextScreen> {
+        self.vga.text_screen()
+    }
+}
+
 /// Where an address of the window leads.
 struct Access {
     /// The address in each plane.
@@ -127,6 +148,24 @@ impl Vga {
             vbe: Vbe::default(),
             changes: 0,
         }
+    }
+
+    /// The picture at a time, for somebody on another thread to make when it is wanted.
+    #[must_use]
+    pub fn scan(&self, now: Time) -> Scan {
+        let vga = Self {
+            memory: self.memory.share(),
+            miscellaneous: self.miscellaneous,
+            feature_control: self.feature_control,
+            sequencer: self.sequencer.clone(),
+            graphics: self.graphics.clone(),
+            attribute: self.attribute.clone(),
+            crtc: self.crtc.clone(),
+            dac: self.dac.clone(),
+            vbe: self.vbe.clone(),
+            changes: self.changes,
+        };
+        Scan { vga, now }
     }
 
     /// A number that changes whenever the picture may have, but for what lies in

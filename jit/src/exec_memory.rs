@@ -27,6 +27,10 @@ pub(crate) struct ExecMemory {
     bytes: usize,
 }
 
+// SAFETY: the pointers are to pages of this value's own, which any thread may write and
+// run, and which go when it does.
+unsafe impl Send for ExecMemory {}
+
 impl ExecMemory {
     /// A range of so many bytes, a multiple of 64 KiB.
     ///

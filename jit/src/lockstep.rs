@@ -28,7 +28,7 @@ use tape::{Levels, Player, Recorder, Tape};
 pub const SLICE: u64 = 20_000;
 
 /// Makes an engine for a processor.
-pub type MakeEngine = Box<dyn Fn(&Cpu) -> Box<dyn Engine>>;
+pub type MakeEngine = Box<dyn Fn(&Cpu) -> Box<dyn Engine> + Send>;
 
 /// Where two engines parted, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -168,6 +168,14 @@ const CONFIG_DATA: ChipId = ChipId(usize::MAX - 4);
 const KEYBOARD: ChipId = ChipId(usize::MAX - 5);
 const VGA: ChipId = ChipId(usize::MAX - 6);
 
+/// Where rax's own BIOS writes when it was asked for a key and there is none. No chip is there.
+pub(crate) const NO_KEY: u16 = 0x8901;
+
+/// Whether a port belongs to the 8259s, which every interrupt handler writes to.
+pub(crate) const fn is_interrupt_controller(port: u16) -> bool {
+    matches!(port, 0x20..=0x21 | 0xa0..=0xa1)
+}
+
 impl Board {
     /// A standard PC, whose video memory is nowhere else mapped.
     ///

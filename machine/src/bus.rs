@@ -10,8 +10,9 @@ use rax_cpu::{LocalApicView, Platform};
 use rax_devices::{ApicBus, ApicCycle, ApicMessage, ApicQueue, Dma, Time};
 use rax_mmu::{MmioSpace, PhysicalAddress, PhysicalMemory};
 
-use crate::board::Board;
+use crate::board::{Board, NO_KEY, is_interrupt_controller};
 use crate::clock::Clock;
+use crate::idle::IdleWatch;
 use crate::memory_map::Shadow;
 use crate::typist::Typist;
 use crate::video_memory::FrameBuffer;
@@ -25,6 +26,8 @@ pub(crate) struct Bus {
     shadow: Shadow,
     /// The video memory, where the processor sees it.
     frame_buffer: Option<FrameBuffer>,
+    /// Whether the guest only waits for a key.
+    pub(crate) idle: IdleWatch,
     /// Keys on their way to the keyboard.
     pub(crate) typist: Typist,
     /// Where random numbers come from. The seed is all that it has of the host, so a
@@ -104,6 +107,7 @@ impl Bus {
             memory: BusMaster { memory, apic_bus },
             shadow,
             frame_buffer,
+            idle: IdleWatch::default(),
             typist: Typist::default(),
             random: ChaCha20Rng::from_seed(seed),
             levels: Arc::default(),
@@ -208,6 +212,16 @@ impl Bus {
         waits
     }
 
+    /// What an access to a port tells of whether the guest only waits for a key.
+    fn note_port(&mut self, port: u16) {
+        if port == NO_KEY {
+            let instructions = self.levels.instructions.load(Ordering::Relaxed);
+            self.attention |= self.idle.ask(instructions);
+        } else if !is_interrupt_controller(port) {
+            self.idle.work();
+        }
+    }
+
     fn after_write(&mut self) {
         self.board.settle();
         self.follow_lines();
@@ -287,6 +301,7 @@ impl MmioSpace for Pins {
     fn mmio_read(&mut self, address: PhysicalAddress, bytes: &mut [u8]) {
         let bus = &mut *self.bus();
         let now = bus.now();
+        bus.idle.work();
         if bus
             .board
             .read_screen(address.0, bytes, now, &mut bus.memory)
@@ -301,6 +316,7 @@ impl MmioSpace for Pins {
     fn mmio_write(&mut self, address: PhysicalAddress, bytes: &[u8]) {
         let bus = &mut *self.bus();
         let now = bus.now();
+        bus.idle.work();
         if bus
             .board
             .write_screen(address.0, bytes, now, &mut bus.memory)
@@ -324,6 +340,7 @@ impl Platform for Pins {
     fn port_read(&mut self, port: u16, bytes: &mut [u8]) {
         let bus = &mut *self.bus();
         let now = bus.now();
+        bus.note_port(port);
         bus.board.port_read(port, bytes, now, &mut bus.memory);
         bus.after_write();
     }
@@ -331,6 +348,7 @@ impl Platform for Pins {
     fn port_write(&mut self, port: u16, bytes: &[u8]) {
         let bus = &mut *self.bus();
         let now = bus.now();
+        bus.note_port(port);
         bus.board.port_write(port, bytes, now, &mut bus.memory);
         bus.after_write();
     }

@@ -13,6 +13,8 @@ mod inbox;
 mod output;
 mod terminal;
 mod vnc;
+#[cfg_attr(not(feature = "window"), path = "host/no_window.rs")]
+mod window;
 
 pub use clock::HostClock;
 pub use console::{InputDoor, SilentConsole, StdioConsole, file_console, file_sink};
@@ -24,3 +26,4 @@ pub use inbox::{Arrivals, Gesture, Inbox, MouseMove, Quit};
 pub use output::{FinishOutput, Output};
 pub use terminal::{RawMode, handle_signals, message, read_stdin, restore_terminal};
 pub use vnc::{VncOptions, VncServer, parse_address};
+pub use window::WindowDisplay;

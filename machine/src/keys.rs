@@ -108,7 +108,14 @@ const NAMES: &[(&str, Code)] = {
         ("kp_multiply", P(0x7c)),
         ("kp_divide", E(0x4a)),
         ("kp_enter", E(0x5a)),
+        ("kp_comma", P(0x6d)),
+        ("kp_equals", P(0x0f)),
         ("less", P(0x61)),
+        ("ro", P(0x51)),
+        ("yen", P(0x6a)),
+        ("henkan", P(0x64)),
+        ("muhenkan", P(0x67)),
+        ("katakanahiragana", P(0x13)),
     ]
 };
 

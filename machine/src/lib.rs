@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod handover;
 pub mod host;
+mod idle;
 pub mod jit_dump;
 pub mod keys;
 pub mod load;

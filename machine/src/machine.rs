@@ -6,6 +6,7 @@ use rax_cpu::segment::{Attributes, DescriptorTable, Segment, SegmentRegister};
 use rax_cpu::state::Gpr;
 use rax_cpu::{Cpu, Engine, Interpreter, Model};
 use rax_devices::fw_cfg::FwCfgError;
+use rax_devices::vga::Scan;
 use rax_devices::{Disc, Floppy, Frame, TextScreen, Time};
 use rax_mmu::{HostRamError, MapError, Mmu, NotRam, PhysicalAddress, PhysicalMemory};
 
@@ -83,6 +84,12 @@ pub struct Machine {
     description: handover::Machine,
     smbios: Vec<SmbiosString>,
 }
+
+/// A machine may run on any thread: where a window is shown, the first one is taken.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Machine>();
+};
 
 impl Machine {
     /// Builds a PC and switches it on; nothing has run yet.
@@ -274,6 +281,14 @@ impl Machine {
     #[must_use]
     pub fn text_screen(&self) -> Option<TextScreen> {
         crate::bus::lock(&self.bus).board.vga()?.text_screen()
+    }
+
+    /// The picture on the screen, for another thread to make, if there is a screen.
+    #[must_use]
+    pub fn scan(&self) -> Option<Scan> {
+        let bus = crate::bus::lock(&self.bus);
+        let now = bus.clock.now(self.cpu.state.instructions);
+        Some(bus.board.vga()?.scan(now))
     }
 
     /// The picture on the screen, if there is one.

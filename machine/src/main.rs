@@ -15,8 +15,8 @@ use rax_machine::cli::{
 };
 use rax_machine::host::{
     FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawMode, Screen, ScreenFeed,
-    SilentConsole, StdioConsole, TerminalDisplay, VncServer, file_console, file_sink,
-    handle_signals, message, read_stdin,
+    SilentConsole, StdioConsole, TerminalDisplay, VncServer, WindowDisplay, file_console,
+    file_sink, handle_signals, message, read_stdin,
 };
 use rax_machine::load::{self, BootRequest, InputFile, LoadError, Module, Role};
 use rax_machine::onlookers::Onlookers;
@@ -169,7 +169,7 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
         fittings,
     })?;
     let (verdict, report) = set_engine(options, &mut machine)?;
-    let displays = displays(options, &mut ends)?;
+    let mut displays = displays(options, &mut ends)?;
     let mut onlookers = onlookers(options, &ends)?;
 
     handle_signals(&ends.inbox)?;
@@ -190,7 +190,10 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
         door: ends.door,
     };
     let start = Instant::now();
-    let end = machine.run(&pace, &mut onlookers);
+    let end = match displays.window.take() {
+        None => machine.run(&pace, &mut onlookers),
+        Some(window) => window.show(|| machine.run(&pace, &mut onlookers))?,
+    };
     let elapsed = start.elapsed();
     // Whatever the guest wrote is out before anything is said.
     drop(ends.outputs);
@@ -219,6 +222,7 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
 /// Those who show the screen, for as long as the run lasts.
 #[derive(Default)]
 struct Displays {
+    window: Option<WindowDisplay>,
     _terminal: Option<TerminalDisplay>,
     _vnc: Option<VncServer>,
 }
@@ -231,6 +235,9 @@ fn displays(options: &RunOptions, ends: &mut HostEnds) -> Result<Displays, Failu
         DisplayOption::None => return Ok(displays),
         DisplayOption::Terminal => {
             displays._terminal = Some(TerminalDisplay::start(&screen, &ends.inbox)?);
+        }
+        DisplayOption::Window => {
+            displays.window = Some(WindowDisplay::open(&screen, &ends.inbox)?);
         }
         DisplayOption::Vnc(vnc) => {
             let server = VncServer::start(vnc, &screen, &ends.inbox)?;
@@ -456,7 +463,7 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
 /// What `rax` ends with; see `rax run --help`.
 fn exit_code(end: End, instructions: u64) -> u8 {
     match end {
-        End::PowerOff | End::Reset | End::Quit(Quit::Key) | End::Scripted => 0,
+        End::PowerOff | End::Reset | End::Quit(Quit::Key | Quit::Window) | End::Scripted => 0,
         // As good as off, and often meant so; but it may be a guest that gave up.
         End::Halted => {
             message("the guest halted with interrupts off; nothing can wake it");

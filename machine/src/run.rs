@@ -134,6 +134,9 @@ impl Machine {
                 }
                 continue;
             }
+            if pacer.rests(self, watcher) {
+                continue;
+            }
             let until = pacer.slice_end(self, watcher.next_look());
             let stop = if watcher.single_steps() {
                 watcher.before(self);
@@ -347,6 +350,25 @@ impl Pacer<'_> {
         if !machine.can_be_woken() {
             return Some(End::Halted);
         }
+        self.wait(machine, watcher);
+        None
+    }
+
+    /// The guest waits for a key and cannot say so: sleeps a little, if it was not interrupted already.
+    fn rests(&mut self, machine: &mut Machine, watcher: &dyn Watcher) -> bool {
+        let may_rest = {
+            let mut bus = lock(&machine.bus);
+            bus.idle.take() && !bus.board.interrupt_pending()
+        };
+        let rests = may_rest && self.pace.clock == ClockSource::Real && !machine.turns.are_taken();
+        if rests {
+            self.wait(machine, watcher);
+        }
+        rests
+    }
+
+    /// Lets time pass up to the next deadline or arrival.
+    fn wait(&mut self, machine: &mut Machine, watcher: &dyn Watcher) {
         let instructions = machine.cpu.state.instructions;
         let deadline = {
             let mut bus = lock(&machine.bus);
@@ -356,9 +378,9 @@ impl Pacer<'_> {
             match (self.pace.clock, deadline) {
                 (ClockSource::Virtual, Some(deadline)) => {
                     bus.clock.skip_to(instructions, deadline);
-                    return None;
+                    return;
                 }
-                (ClockSource::Real, Some(deadline)) if deadline <= now => return None,
+                (ClockSource::Real, Some(deadline)) if deadline <= now => return,
                 _ => deadline,
             }
         };
@@ -374,7 +396,6 @@ impl Pacer<'_> {
         self.pace.inbox.wait_until(until);
         // Sleeping is not running: it must not count as slowness.
         self.last = (instructions, self.host.now_ns());
-        None
     }
 }
 

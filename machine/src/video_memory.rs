@@ -32,6 +32,13 @@ impl VideoMemory for Scanned {
     fn write(&mut self, offset: usize, bytes: &[u8]) {
         self.memory.write_block(self.block, offset as u64, bytes);
     }
+
+    fn share(&self) -> Box<dyn VideoMemory> {
+        Box::new(Self {
+            memory: Arc::clone(&self.memory),
+            block: self.block,
+        })
+    }
 }
 
 /// The memory map's end of the block.

@@ -17,12 +17,15 @@ use crate::dirty_pages::DirtyPages;
 use crate::host_ram::{HostAddress, HostRam, HostRamError};
 
 mod block;
+mod dma;
 mod map;
+mod target;
 #[cfg(test)]
 mod tests;
 mod twin;
 
 pub(crate) use map::{PhysicalMap, Place, Span};
+pub use target::Target;
 pub use twin::Writes;
 
 /// What lies behind a physical address.
@@ -130,23 +133,6 @@ impl RamBlock {
     }
 }
 
-/// What a range of addresses is to lead to; see [`PhysicalMemory::remap`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// To devices, or nowhere.
-    Mmio,
-    /// To the memory at another address, which writes leave alone.
-    ReadOnly(PhysicalAddress),
-    /// To a block, from this offset on.
-    Block(RamBlock, u64),
-    /// To a block, which writes leave alone.
-    ReadOnlyBlock(RamBlock, u64),
-    /// Reads to the memory at another address, writes to a block.
-    Split(PhysicalAddress, RamBlock, u64),
-    /// Reads to the start of the first block, writes to the second one.
-    SplitBlocks(RamBlock, RamBlock, u64),
-}
-
 /// All of a machine's RAM and ROM, and where it is mapped.
 #[derive(Debug)]
 pub struct PhysicalMemory {
@@ -250,94 +236,6 @@ impl PhysicalMemory {
         map::check(source, bytes)?;
         map::check(start, bytes)?;
         self.change(|map| map.alias(source, start, bytes, read_only))
-    }
-
-    /// Sets backing apart that keeps its contents while it is not mapped.
-    ///
-    /// # Errors
-    /// The size is not a number of pages, or the reservation is used up.
-    pub fn allocate_block(&self, bytes: u64) -> Result<RamBlock, MapError> {
-        map::check(PhysicalAddress(0), bytes)?;
-        self.change(|map| {
-            let offset = self.allocate(map, bytes)?;
-            map.keep(offset, bytes);
-            Ok(RamBlock { offset, bytes })
-        })
-    }
-
-    /// Maps a part of `block`, as ROM if `read_only`, over what was there.
-    ///
-    /// # Errors
-    /// The part does not lie in the block, or is no range of pages.
-    pub fn map_block(
-        &self,
-        start: PhysicalAddress,
-        block: RamBlock,
-        part: Range<u64>,
-        read_only: bool,
-    ) -> Result<(), MapError> {
-        let bytes = part.end.saturating_sub(part.start);
-        map::check(start, bytes)?;
-        map::check(PhysicalAddress(part.start), bytes)?;
-        if part.end > block.bytes {
-            return Err(MapError::OutOfRange {
-                start: part.start,
-                bytes,
-            });
-        }
-        let offset = block.offset + part.start;
-        let place = if read_only {
-            Place::Rom(offset)
-        } else {
-            Place::Ram(offset)
-        };
-        self.change(|map| {
-            map.insert(start, bytes, place);
-            Ok(())
-        })
-    }
-
-    /// Changes what several ranges of addresses lead to, at once: for processors
-    /// it is a single change of the map.
-    ///
-    /// # Errors
-    /// A range is no range of pages, or what it is to lead to is not there;
-    /// then nothing has changed.
-    pub fn remap(&self, pieces: &[(PhysicalAddress, u64, Target)]) -> Result<(), MapError> {
-        self.change(|map| {
-            for &(start, bytes, target) in pieces {
-                map::check(start, bytes)?;
-                match target {
-                    Target::Mmio => map.remove(start, bytes),
-                    Target::ReadOnly(source) => {
-                        map::check(source, bytes)?;
-                        map.alias(source, start, bytes, true)?;
-                    }
-                    Target::Block(block, at) => {
-                        map.insert(start, bytes, Place::Ram(part_of(block, at, bytes)?));
-                    }
-                    Target::ReadOnlyBlock(block, at) => {
-                        map.insert(start, bytes, Place::Rom(part_of(block, at, bytes)?));
-                    }
-                    Target::Split(source, block, at) => {
-                        map::check(source, bytes)?;
-                        map.split(source, start, bytes, part_of(block, at, bytes)?)?;
-                    }
-                    Target::SplitBlocks(front, block, at) => {
-                        let read = part_of(front, 0, bytes)?;
-                        let write = part_of(block, at, bytes)?;
-                        map.insert(start, bytes, Place::Split { read, write });
-                    }
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Fills a block with one byte, mapped or not.
-    pub fn fill_block(&self, block: RamBlock, byte: u8) {
-        self.ram.fill(block.offset, block.bytes, byte);
-        self.note_write(block.offset, block.bytes);
     }
 
     /// Leaves a range to the [`MmioSpace`].
@@ -577,138 +475,8 @@ impl PhysicalMemory {
     }
 }
 
-/// Access by devices and loaders: memory only, and past the A20 gate.
+/// From addresses to the backing and back.
 impl PhysicalMemory {
-    /// Reads RAM or ROM.
-    ///
-    /// # Errors
-    /// Something else is in the way; what came before it has been read.
-    pub fn ram_read(&self, address: PhysicalAddress, bytes: &mut [u8]) -> Result<(), NotRam> {
-        let total = bytes.len();
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let done = total - rest.len();
-            let (now, later) = {
-                let (place, size) = self.dma_span(address, done, rest.len())?;
-                let (now, later) = rest.split_at_mut(size);
-                self.ram.read(place.offset().unwrap_or(0), now);
-                (now.len(), later)
-            };
-            debug_assert_ne!(now, 0, "spans are never empty");
-            rest = later;
-        }
-        Ok(())
-    }
-
-    /// Writes RAM.
-    ///
-    /// # Errors
-    /// Something else is in the way; what came before it has been written.
-    pub fn ram_write(&self, address: PhysicalAddress, bytes: &[u8]) -> Result<(), NotRam> {
-        self.dma_write(address, bytes, false)
-    }
-
-    /// Writes RAM and ROM, as a loader of images does.
-    ///
-    /// # Errors
-    /// Something else is in the way; what came before it has been written.
-    pub fn load_image(&self, address: PhysicalAddress, bytes: &[u8]) -> Result<(), NotRam> {
-        self.dma_write(address, bytes, true)
-    }
-
-    /// Makes RAM read as zeros again.
-    ///
-    /// # Errors
-    /// Something else is in the way; what came before it is clear.
-    pub fn clear(&self, address: PhysicalAddress, bytes: u64) -> Result<(), NotRam> {
-        const ZEROS: [u8; 4096] = [0; 4096];
-        let mut done = 0;
-        while done < bytes {
-            let at = PhysicalAddress(address.0.wrapping_add(done));
-            let size = (bytes - done).min(ZEROS.len() as u64);
-            // Pages that were never written read as zeros, and shall not be committed.
-            let mut content = [0; ZEROS.len()];
-            let content = &mut content[..size as usize];
-            self.ram_read(at, content)?;
-            if content.iter().any(|&byte| byte != 0) {
-                self.ram_write(at, &ZEROS[..size as usize])?;
-            }
-            done += size;
-        }
-        Ok(())
-    }
-
-    /// Takes all dirty pages, by physical address, and cleans them.
-    ///
-    /// Processors drop their write tags at [`crate::Mmu::sync_map`].
-    #[must_use]
-    pub fn take_dirty(&self) -> Vec<PhysicalAddress> {
-        let map = self.snapshot();
-        let mut pages = Vec::new();
-        self.dirty.take(|offset| {
-            map.for_each_address(offset, PAGE_SIZE, |start, _| pages.push(start));
-        });
-        pages
-    }
-
-    /// Takes the dirty pages of one range (a frame buffer), and cleans them.
-    #[must_use]
-    pub fn take_dirty_in(&self, start: PhysicalAddress, bytes: u64) -> Vec<PhysicalAddress> {
-        let mut pages = Vec::new();
-        let mut page = start.page();
-        let end = start.0.saturating_add(bytes);
-        while page.0 < end {
-            if self
-                .offset_of(page)
-                .is_some_and(|offset| self.dirty.take_page(offset))
-            {
-                pages.push(page);
-            }
-            page = PhysicalAddress(page.0.saturating_add(PAGE_SIZE));
-        }
-        if !pages.is_empty() {
-            self.dirty.begin_generation();
-        }
-        pages
-    }
-
-    fn dma_write(
-        &self,
-        address: PhysicalAddress,
-        bytes: &[u8],
-        rom_too: bool,
-    ) -> Result<(), NotRam> {
-        let mut done = 0;
-        while done < bytes.len() {
-            let (place, size) = self.dma_span(address, done, bytes.len() - done)?;
-            let now = &bytes[done..done + size];
-            let rom = place.offset().filter(|_| rom_too);
-            let Some(offset) = place.write_offset().or(rom) else {
-                let address = address.wrapping_add(done as u64);
-                return Err(NotRam { address, done });
-            };
-            self.write_at(offset, now);
-            self.journal.note(offset, now);
-            done += size;
-        }
-        Ok(())
-    }
-
-    /// The memory at `address + done`, and how much of `wanted` lies in it.
-    fn dma_span(
-        &self,
-        address: PhysicalAddress,
-        done: usize,
-        wanted: usize,
-    ) -> Result<(Place, usize), NotRam> {
-        let address = address.wrapping_add(done as u64);
-        let span = self.with_map(|map| map.bus_span(address));
-        match span.place {
-            Place::Mmio => Err(NotRam { address, done }),
-            place => Ok((place, span.limit(wanted))),
-        }
-    }
-
     /// Where the backing of `address` lies, if there is any.
     #[inline]
     pub(crate) fn offset_of(&self, address: PhysicalAddress) -> Option<u64> {
@@ -744,13 +512,4 @@ impl PhysicalMemory {
     ) {
         self.snapshot().for_each_address(offset, bytes, act);
     }
-}
-
-/// Where a part of a block lies in the backing.
-fn part_of(block: RamBlock, at: u64, bytes: u64) -> Result<u64, MapError> {
-    map::check(PhysicalAddress(at), bytes)?;
-    if block.bytes < bytes || at > block.bytes - bytes {
-        return Err(MapError::OutOfRange { start: at, bytes });
-    }
-    Ok(block.offset + at)
 }

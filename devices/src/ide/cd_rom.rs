@@ -33,8 +33,6 @@ const MODEL: &str = "RAX CD-ROM";
 pub struct CdRom {
     disc: Option<Disc>,
     serial: String,
-    /// There is a bus master on the channel.
-    has_dma: bool,
     pub(super) task: TaskFile,
     transfer_mode: TransferMode,
     is_tray_open: bool,
@@ -73,11 +71,10 @@ pub(super) struct CdRomState {
 }
 
 impl CdRom {
-    pub(super) fn new(disc: Option<Disc>, serial: String, has_dma: bool) -> Self {
+    pub(super) fn new(disc: Option<Disc>, serial: String) -> Self {
         Self {
             disc,
             serial,
-            has_dma,
             task: TaskFile::new(Signature::Packet),
             transfer_mode: TransferMode::FASTEST,
             is_tray_open: false,
@@ -156,7 +153,7 @@ impl CdRom {
 
     fn set_features(&mut self) {
         match self.task.features.current {
-            0x03 => match self.task.transfer_mode(self.has_dma) {
+            0x03 => match self.task.transfer_mode() {
                 // The DMA mode stays beside a PIO mode.
                 Some(TransferMode::Pio) => {}
                 Some(mode) => self.transfer_mode = mode,
@@ -173,8 +170,7 @@ impl CdRom {
     fn identity(&self) -> Vec<u8> {
         /// Command set words 82 and 85: NOP, DEVICE RESET, packet, power.
         const COMMAND_SET_1: u16 = 1 << 14 | 1 << 9 | 1 << 4 | 1 << 3;
-        let dma_mode = self.has_dma.then_some(self.transfer_mode);
-        let mut identity = Identity::new(&self.serial, MODEL, dma_mode);
+        let mut identity = Identity::new(&self.serial, MODEL, self.transfer_mode);
         let words = &mut identity.0;
         // A removable CD-ROM device that takes packets of 12 bytes, at once and
         // without an interrupt.
@@ -207,7 +203,6 @@ impl CdRom {
         let Self {
             disc: _,
             serial: _,
-            has_dma: _,
             task,
             transfer_mode,
             is_tray_open,

@@ -60,16 +60,11 @@ pub(crate) struct ChannelState {
 impl Channel {
     /// A channel that drives `irq`, with `drives` as device 0 and 1, which are
     /// the machine's drives from `first_number` on.
-    pub(crate) fn new(
-        irq: IrqLine,
-        drives: [Option<IdeDrive>; 2],
-        first_number: u8,
-        has_dma: bool,
-    ) -> Self {
+    pub(crate) fn new(irq: IrqLine, drives: [Option<IdeDrive>; 2], first_number: u8) -> Self {
         let mut numbers = first_number..;
         let drives = drives.map(|drive| {
             let number = numbers.next().unwrap_or(first_number);
-            drive.map(|drive| drive.plug_in(number, has_dma))
+            drive.map(|drive| drive.plug_in(number))
         });
         Self {
             irq,

@@ -74,8 +74,6 @@ impl Settings {
 pub(super) struct AtaDisk {
     disk: Box<dyn Disk>,
     serial: String,
-    /// There is a bus master on the channel.
-    has_dma: bool,
     pub(super) task: TaskFile,
     settings: Settings,
     transfer: Transfer,
@@ -96,11 +94,10 @@ pub(super) struct DiskState {
 }
 
 impl AtaDisk {
-    pub(super) fn new(disk: Box<dyn Disk>, serial: String, has_dma: bool) -> Self {
+    pub(super) fn new(disk: Box<dyn Disk>, serial: String) -> Self {
         Self {
             disk,
             serial,
-            has_dma,
             task: TaskFile::new(Signature::Ata),
             settings: Settings::DEFAULT,
             transfer: Transfer::none(),
@@ -135,7 +132,6 @@ impl AtaDisk {
         let Self {
             disk: _,
             serial: _,
-            has_dma: _,
             task,
             settings,
             transfer,

@@ -56,11 +56,11 @@ impl IdeDrive {
     }
 
     /// Plugs it in as the `number`th drive of the machine.
-    pub(super) fn plug_in(self, number: u8, has_dma: bool) -> Drive {
+    pub(super) fn plug_in(self, number: u8) -> Drive {
         let serial = self.serial.unwrap_or_else(|| format!("RAX{number:017}"));
         match self.kind {
-            Kind::Disk(disk) => Drive::Disk(Box::new(AtaDisk::new(disk, serial, has_dma))),
-            Kind::CdRom(disc) => Drive::CdRom(Box::new(CdRom::new(disc, serial, has_dma))),
+            Kind::Disk(disk) => Drive::Disk(Box::new(AtaDisk::new(disk, serial))),
+            Kind::CdRom(disc) => Drive::CdRom(Box::new(CdRom::new(disc, serial))),
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) struct Identity(pub(super) [u16; 256]);
 
 impl Identity {
     /// One with the texts and transfer modes filled in.
-    pub(super) fn new(serial: &str, model: &str, dma_mode: Option<TransferMode>) -> Self {
+    pub(super) fn new(serial: &str, model: &str, dma_mode: TransferMode) -> Self {
         let mut words = [0u16; 256];
         write_text(&mut words[10..20], serial);
         write_text(&mut words[23..27], FIRMWARE);
@@ -32,17 +32,15 @@ impl Identity {
         words[80] = 0b0111_1110;
         // Hardware reset result: number by jumper, passed.
         words[93] = VALID | 0b1011;
-        if let Some(mode) = dma_mode {
-            words[49] |= 1 << 8;
-            // Word 88 is valid too.
-            words[53] |= 0b100;
-            // Multiword mode 2, 120 ns a cycle.
-            words[65] = 120;
-            words[66] = 120;
-            (words[63], words[88]) = mode.identity_words();
-            // An 80-conductor cable, which modes above 2 need.
-            words[93] |= 1 << 13;
-        }
+        // DMA. Word 88 is valid too.
+        words[49] |= 1 << 8;
+        words[53] |= 0b100;
+        // Multiword mode 2, 120 ns a cycle.
+        words[65] = 120;
+        words[66] = 120;
+        (words[63], words[88]) = dma_mode.identity_words();
+        // An 80-conductor cable, which modes above 2 need.
+        words[93] |= 1 << 13;
         Self(words)
     }
 

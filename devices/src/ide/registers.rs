@@ -228,13 +228,13 @@ impl TaskFile {
 
     /// The transfer mode that SET FEATURES names in the sector count, if it is
     /// one of those that devices here have.
-    pub(super) fn transfer_mode(&self, has_dma: bool) -> Option<TransferMode> {
+    pub(super) fn transfer_mode(&self) -> Option<TransferMode> {
         let byte = self.sector_count.current;
         match byte {
             // The default modes, or flow control 0 to 4.
             0x00 | 0x01 | 0x08..=0x0c => Some(TransferMode::Pio),
-            0x20..=0x22 if has_dma => Some(TransferMode::Multiword(byte & 7)),
-            0x40..=0x45 if has_dma => Some(TransferMode::Ultra(byte & 7)),
+            0x20..=0x22 => Some(TransferMode::Multiword(byte & 7)),
+            0x40..=0x45 => Some(TransferMode::Ultra(byte & 7)),
             _ => None,
         }
     }

@@ -7,13 +7,16 @@
 /// The memory that a graphics adapter scans.
 ///
 /// It is no part of the chip: the board owns it, maps it and saves it.
-pub trait VideoMemory: Send {
+pub trait VideoMemory: Send + Sync {
     /// Its size in bytes; at least 256 KiB, a multiple of 64 KiB.
     fn bytes(&self) -> usize;
     /// Reads from `offset` on. What lies beyond the end reads as zero.
     fn read(&self, offset: usize, bytes: &mut [u8]);
     /// Writes from `offset` on. What lies beyond the end is lost.
     fn write(&mut self, offset: usize, bytes: &[u8]);
+    /// The same memory for somebody on another thread to read, where that can be: what
+    /// is written later may be seen there. Else a copy.
+    fn share(&self) -> Box<dyn VideoMemory>;
 }
 
 /// Video memory that nobody maps.
@@ -44,6 +47,10 @@ impl VideoMemory for PlainVideoMemory {
         let there = self.0.get_mut(offset..).unwrap_or_default();
         let count = there.len().min(bytes.len());
         there[..count].copy_from_slice(&bytes[..count]);
+    }
+
+    fn share(&self) -> Box<dyn VideoMemory> {
+        Box::new(self.clone())
     }
 }
 

@@ -12,6 +12,21 @@ use super::vbe::Screen;
 /// The bytes of the four planes.
 const PLANES_BYTES: usize = 0x4_0000;
 
+/// The bits of each byte as eight bytes, the highest bit first.
+const SPREAD: [u64; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut bit = 0;
+        while bit < 8 {
+            table[byte] |= (byte as u64 >> (7 - bit) & 1) << (8 * bit);
+            bit += 1;
+        }
+        byte += 1;
+    }
+    table
+};
+
 /// A picture. Pixels that last several dots or lines are there once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frame {
@@ -98,32 +113,28 @@ impl Vga {
         }
         let mut planes = vec![0; PLANES_BYTES];
         self.memory.read(0, &mut planes);
-        let colors = self.colors();
+        let is_bytes =
+            self.graphics.is_graphics() && self.graphics.shift_mode() == ShiftMode::Bytes;
         let rgb = self.dac.rgb();
-        let mut dots_of_line = Vec::with_capacity(frame.width + 16);
+        let ink = self.colors().map(|entry| rgb[usize::from(entry)]);
+        frame.pixels.reserve(frame.width * frame.height);
+        let mut dots = Vec::with_capacity(frame.width + 16);
         self.for_each_line(|number, line| {
             if number % step != 0 {
                 return;
             }
-            dots_of_line.clear();
+            dots.clear();
             if !self.graphics.is_graphics() {
-                self.text_line(&planes, line, now, &mut dots_of_line);
-            } else if self.graphics.shift_mode() == ShiftMode::Bytes {
-                self.byte_line(&planes, line, &mut dots_of_line);
+                self.text_line(&planes, line, now, &ink, &mut dots);
+            } else if is_bytes {
+                self.byte_line(&planes, line, &rgb, &mut dots);
             } else {
-                self.planar_line(&planes, line, &mut dots_of_line);
+                self.planar_line(&planes, line, &ink, &mut dots);
             }
-            let is_direct =
-                self.graphics.is_graphics() && self.graphics.shift_mode() == ShiftMode::Bytes;
-            let shown = dots_of_line.iter().skip(line.panning).take(frame.width);
-            frame.pixels.extend(shown.map(|&dot| {
-                let entry = if is_direct {
-                    dot
-                } else {
-                    colors[usize::from(dot & 15)]
-                };
-                rgb[usize::from(entry)]
-            }));
+            let shown = dots.get(line.panning..).unwrap_or_default();
+            frame
+                .pixels
+                .extend_from_slice(&shown[..shown.len().min(frame.width)]);
         });
         frame.pixels.resize(frame.width * frame.height, 0);
         frame
@@ -252,7 +263,14 @@ impl Vga {
         }
     }
 
-    fn text_line(&self, planes: &[u8], line: &Line, now: crate::Time, dots: &mut Vec<u8>) {
+    fn text_line(
+        &self,
+        planes: &[u8],
+        line: &Line,
+        now: crate::Time,
+        colors: &[u32; 16],
+        dots: &mut Vec<u32>,
+    ) {
         let mode = self.attribute.mode();
         let fonts = self.sequencer.fonts();
         let frame_number = self.frame_number(now);
@@ -260,6 +278,7 @@ impl Vga {
         let cursor_here = cursor.lines.is_some_and(|(first, last)| {
             (first..=last).contains(&line.row_line) && frame_number & 8 == 0
         });
+        let width = self.dots();
         for counter in line.counter..line.counter + self.crtc.columns() + 1 {
             let at = self.crtc.plane_address(counter, line.row_line) * 4;
             let (character, attribute) = (planes[at], planes[at + 1]);
@@ -285,41 +304,46 @@ impl Vga {
             if attribute & 0x77 == 0x70 && mode.contains(ModeControl::MONOCHROME) {
                 ink &= 8;
             }
-            let color = |bit: bool| if bit { ink } else { paper };
-            dots.extend((0..8).rev().map(|bit| color(bits >> bit & 1 != 0)));
-            if self.dots() == 9 {
-                let is_line = mode.contains(ModeControl::LINE_GRAPHICS) && character & 0xe0 == 0xc0;
-                dots.push(color(is_line && bits & 1 != 0));
+            let [ink, paper] = [ink, paper].map(|color| colors[usize::from(color & 15)]);
+            let mut cell = [paper; 9];
+            for (bit, dot) in cell[..8].iter_mut().enumerate() {
+                if bits << bit & 0x80 != 0 {
+                    *dot = ink;
+                }
             }
+            let is_line = mode.contains(ModeControl::LINE_GRAPHICS) && character & 0xe0 == 0xc0;
+            if is_line && bits & 1 != 0 {
+                cell[8] = ink;
+            }
+            dots.extend_from_slice(&cell[..width]);
         }
     }
 
-    fn planar_line(&self, planes: &[u8], line: &Line, dots: &mut Vec<u8>) {
+    fn planar_line(&self, planes: &[u8], line: &Line, colors: &[u32; 16], dots: &mut Vec<u32>) {
         let is_interleaved = self.graphics.shift_mode() == ShiftMode::Interleaved;
         for counter in line.counter..line.counter + self.crtc.columns() + 1 {
             let at = self.crtc.plane_address(counter, line.row_line) * 4;
             let [a, b, c, d] = [planes[at], planes[at + 1], planes[at + 2], planes[at + 3]];
-            if is_interleaved {
-                for (low, high) in [(a, c), (b, d)] {
-                    let pair = |byte: u8, shift: u32| byte >> shift & 3;
-                    dots.extend(
-                        [6, 4, 2, 0].map(|shift| pair(low, shift) | pair(high, shift) << 2),
-                    );
-                }
+            let eight = if is_interleaved {
+                let pair = |byte: u8, shift: usize| byte >> shift & 3;
+                std::array::from_fn(|dot| {
+                    let (low, high) = if dot < 4 { (a, c) } else { (b, d) };
+                    let shift = 6 - 2 * (dot % 4);
+                    pair(low, shift) | pair(high, shift) << 2
+                })
             } else {
-                dots.extend((0..8).rev().map(|bit| {
-                    let plane = |byte: u8| byte >> bit & 1;
-                    plane(a) | plane(b) << 1 | plane(c) << 2 | plane(d) << 3
-                }));
-            }
+                let spread = |byte: u8| SPREAD[usize::from(byte)];
+                (spread(a) | spread(b) << 1 | spread(c) << 2 | spread(d) << 3).to_le_bytes()
+            };
+            dots.extend(eight.map(|color| colors[usize::from(color & 15)]));
         }
     }
 
     /// 256 colours: a byte of each plane by turns, past the sixteen colours.
-    fn byte_line(&self, planes: &[u8], line: &Line, dots: &mut Vec<u8>) {
+    fn byte_line(&self, planes: &[u8], line: &Line, rgb: &[u32], dots: &mut Vec<u32>) {
         for counter in line.counter..line.counter + self.crtc.columns() + 1 {
             let at = self.crtc.plane_address(counter, line.row_line) * 4;
-            dots.extend_from_slice(&planes[at..at + 4]);
+            dots.extend(planes[at..at + 4].iter().map(|&dot| rgb[usize::from(dot)]));
         }
     }
 

@@ -382,7 +382,10 @@ fn check(f: &mut Body<'_>, r: Registers, extended: bool) {
     f.set_zero(r, true);
     f.forever(|f| {
         f.cli();
-        f.when(bda16(bda::KEY_HEAD).is(bda16(bda::KEY_TAIL)), Body::stop);
+        f.when(bda16(bda::KEY_HEAD).is(bda16(bda::KEY_TAIL)), |f| {
+            f.out8(NO_KEY_PORT, 0);
+            f.stop();
+        });
         let key = f.var(seen_by(bda16(bda16(bda::KEY_HEAD)), u32::from(extended)));
         f.when(key.is_not(UNSEEN), |f| {
             f.set(r.ax(), key);
@@ -393,6 +396,9 @@ fn check(f: &mut Body<'_>, r: Registers, extended: bool) {
     });
     f.sti();
 }
+
+/// A port that tells rax that the guest was told of no key: who asks on and on waits, and the host may sleep.
+const NO_KEY_PORT: u32 = 0x8901;
 
 /// What [`seen_by`] says of a key that the older functions do not have.
 const UNSEEN: u32 = 0x1_0000;

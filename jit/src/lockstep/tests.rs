@@ -124,7 +124,7 @@ impl Engine for InPieces {
 /// An interpreter that does something to the processor after so many instructions.
 struct Wrong<F>(Interpreter, u64, F);
 
-impl<F: Fn(&mut Cpu)> Engine for Wrong<F> {
+impl<F: Fn(&mut Cpu) + Send> Engine for Wrong<F> {
     fn run(&mut self, cpu: &mut Cpu, until: u64) -> Stop {
         if (cpu.state.instructions..until).contains(&self.1) {
             let stop = self.0.run(cpu, self.1);
@@ -141,7 +141,7 @@ impl<F: Fn(&mut Cpu)> Engine for Wrong<F> {
     }
 }
 
-fn wrong(at: u64, act: impl Fn(&mut Cpu) + Clone + 'static) -> MakeEngine {
+fn wrong(at: u64, act: impl Fn(&mut Cpu) + Clone + Send + 'static) -> MakeEngine {
     Box::new(move |cpu| Box::new(Wrong(Interpreter::new(cpu), at, act.clone())))
 }
 

@@ -233,6 +233,8 @@ const AFTER_HELP: &str = "\
 Without --kernel, --bios and media, the embedded test ROM checks the machine and offers a small monitor.
 With --disk, --cdrom or --floppy alone, rax's own BIOS boots it.
 The guest's serial line is this terminal; Ctrl-A X ends the run, Ctrl-A H lists the keys.
+In a window, a click gives the mouse to the guest, and Ctrl-Alt- begins a command: G takes the mouse back, F fills
+the screen, S saves a picture, D sends Ctrl-Alt-Del. Closing the window ends the run.
 --wait-text, --type and --script end the run with exit code 0 when all steps are done and the last one waited or
 --script was given; with 124 if what they wait for does not come.
 
@@ -246,7 +248,7 @@ Examples:
   rax run --clock virtual --serial file:boot.log --timeout 60 --no-reboot --kernel vmlinuz
 
 Exit codes:
-  0    the guest powered off (or reset, with --no-reboot), or Ctrl-A X
+  0    the guest powered off (or reset, with --no-reboot), or Ctrl-A X, or the window was closed
   1    the host failed us
   2    wrong usage or bad input
   3    triple fault, with --no-reboot

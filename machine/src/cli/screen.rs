@@ -30,6 +30,8 @@ pub enum DisplayOption {
     Terminal,
     /// To VNC clients.
     Vnc(VncOptions),
+    /// In a window of the desktop.
+    Window,
 }
 
 /// What is done to the machine while it runs.
@@ -82,12 +84,13 @@ enum DisplayValue {
     None,
     Terminal,
     Vnc(SocketAddr),
+    Window,
 }
 
 /// Why a display was not understood.
 #[derive(Debug, thiserror::Error)]
 enum DisplayError {
-    #[error("give none, terminal or vnc=ADDRESS")]
+    #[error("give none, terminal, window or vnc=ADDRESS")]
     Unknown,
     #[error("give an address after vnc=, such as 5900 or 127.0.0.1:5900")]
     Address,
@@ -97,6 +100,7 @@ fn display(text: &str) -> Result<DisplayValue, DisplayError> {
     match (text, text.split_once('=')) {
         ("none", _) => return Ok(DisplayValue::None),
         ("terminal", _) => return Ok(DisplayValue::Terminal),
+        ("window", _) => return Ok(DisplayValue::Window),
         ("vnc", _) => parse_address("").ok_or(DisplayError::Address),
         (_, Some(("vnc", address))) => parse_address(address).ok_or(DisplayError::Address),
         _ => return Err(DisplayError::Unknown),
@@ -119,8 +123,8 @@ pub(super) struct ScreenArguments {
     /// The graphics adapter's BIOS: an image, rax's own, or the host's SeaBIOS' [default: builtin]
     #[arg(long, value_name = "FILE|builtin|seabios", value_parser = values::bios, help_heading = "Screen")]
     vga_bios: Option<BiosOption>,
-    /// Show the screen: in this terminal, or to VNC clients at an address of this host
-    #[arg(long, value_name = "none|terminal|vnc=ADDRESS", default_value = "none", value_parser = display, help_heading = "Screen")]
+    /// Show the screen: in this terminal, in a window, or to VNC clients at an address of this host
+    #[arg(long, value_name = "none|terminal|window|vnc=ADDRESS", default_value = "none", value_parser = display, help_heading = "Screen")]
     display: DisplayValue,
     /// A file with the password that VNC clients must give, at most 8 characters
     #[arg(long, value_name = "FILE", help_heading = "Screen")]
@@ -221,5 +225,6 @@ fn display_option(
         }
         DisplayValue::None => Ok(DisplayOption::None),
         DisplayValue::Terminal => Ok(DisplayOption::Terminal),
+        DisplayValue::Window => Ok(DisplayOption::Window),
     }
 }

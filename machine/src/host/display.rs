@@ -1,14 +1,16 @@
 //! What displays show: the way of a picture from the machine to the threads of its displays.
 //!
-//! A [`ScreenFeed`] looks at the machine at most sixty times a second, and makes a picture only when registers or
-//! memory have changed. A [`Screen`] holds the last one; displays wait for the next. What displays have to say goes
-//! through the [`Inbox`](super::Inbox).
+//! A [`ScreenFeed`] looks at the machine at most sixty times a second, and shows a picture only when registers or
+//! memory have changed. A [`Screen`] holds the last one; displays wait for the next. The first display that wants its
+//! pixels makes them, on a thread of its own. What displays have to say goes through the [`Inbox`](super::Inbox).
 
 mod terminal;
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use rax_devices::vga::Scan;
 use rax_devices::{Frame, TextScreen};
 
 use crate::machine::Machine;
@@ -18,13 +20,69 @@ pub use terminal::TerminalDisplay;
 /// The least time between two pictures, in nanoseconds.
 const FRAME_NS: u64 = 16_000_000;
 
-/// What is on the screen.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What is shown while the screen is off.
+const DARK: (usize, usize) = (640, 480);
+
+/// What is on the screen: made when somebody first asks for it, and then kept.
+#[derive(Default)]
 pub struct Picture {
-    /// The pixels; empty in a text mode if nobody wants to see them.
-    pub frame: Arc<Frame>,
+    scan: Option<Scan>,
+    frame: OnceLock<Arc<Frame>>,
+    text: OnceLock<Option<TextScreen>>,
+}
+
+impl Picture {
+    /// What a graphics adapter shows.
+    #[must_use]
+    pub fn of_scan(scan: Scan) -> Self {
+        Self {
+            scan: Some(scan),
+            ..Self::default()
+        }
+    }
+
+    /// These pixels.
+    #[must_use]
+    pub fn of_frame(frame: Frame) -> Self {
+        Self {
+            frame: Arc::new(frame).into(),
+            ..Self::default()
+        }
+    }
+
+    /// The pixels; none if there is no screen.
+    #[must_use]
+    pub fn frame(&self) -> &Arc<Frame> {
+        let make = || Arc::new(self.scan.as_ref().map(Scan::frame).unwrap_or_default());
+        self.frame.get_or_init(make)
+    }
+
+    /// The same, but a dark frame if there are none: never empty.
+    pub(super) fn visible(&self) -> Arc<Frame> {
+        let frame = self.frame();
+        if frame.width > 0 && frame.height > 0 {
+            return Arc::clone(frame);
+        }
+        let (width, height) = DARK;
+        Arc::new(Frame {
+            width,
+            height,
+            pixels: vec![0; width * height],
+        })
+    }
+
     /// The characters, in a text mode.
-    pub text: Option<TextScreen>,
+    #[must_use]
+    pub fn text(&self) -> Option<&TextScreen> {
+        let make = || self.scan.as_ref().and_then(Scan::text_screen);
+        self.text.get_or_init(make).as_ref()
+    }
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Picture").finish_non_exhaustive()
+    }
 }
 
 /// The last picture, and a way to wait for the next. Clones share it.
@@ -45,10 +103,8 @@ pub(super) struct Shown {
     pub(super) number: u64,
     /// The run is over.
     pub(super) is_over: bool,
-    /// How many look, and how many of them want pixels of text modes too.
-    /// If nobody looks, no picture is made.
+    /// How many look. If nobody does, nothing is shown.
     watchers: usize,
-    pixel_watchers: usize,
 }
 
 impl Screen {
@@ -104,21 +160,15 @@ impl Screen {
         })
     }
 
-    /// Says that a display begins to look, until what is returned is dropped.
-    pub(super) fn watch(&self, wants_pixels: bool) -> Watching {
-        let mut shown = self.lock();
-        shown.watchers += 1;
-        shown.pixel_watchers += usize::from(wants_pixels);
-        Watching {
-            screen: self.clone(),
-            wants_pixels,
-        }
+    /// What is shown now.
+    pub(super) fn latest(&self) -> Arc<Picture> {
+        Arc::clone(&self.lock().picture)
     }
 
-    /// How many look, and how many of them want pixels.
-    fn watchers(&self) -> (usize, usize) {
-        let shown = self.lock();
-        (shown.watchers, shown.pixel_watchers)
+    /// Says that a display begins to look, until what is returned is dropped.
+    pub(super) fn watch(&self) -> Watching {
+        self.lock().watchers += 1;
+        Watching(self.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Shown> {
@@ -129,16 +179,12 @@ impl Screen {
 
 /// Somebody looks at the screen.
 #[derive(Debug)]
-pub(super) struct Watching {
-    screen: Screen,
-    wants_pixels: bool,
-}
+#[must_use = "who looks, looks until this is dropped"]
+pub(super) struct Watching(Screen);
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        let mut shown = self.screen.lock();
-        shown.watchers -= 1;
-        shown.pixel_watchers -= usize::from(self.wants_pixels);
+        self.0.lock().watchers -= 1;
     }
 }
 
@@ -155,7 +201,7 @@ pub struct ScreenFeed {
     /// Instructions at the last look.
     instructions: u64,
     /// Who looked then.
-    watchers: (usize, usize),
+    watchers: usize,
 }
 
 impl ScreenFeed {
@@ -168,7 +214,7 @@ impl ScreenFeed {
             due: 0,
             is_stale: true,
             instructions: 0,
-            watchers: (0, 0),
+            watchers: 0,
         }
     }
 
@@ -182,27 +228,22 @@ impl ScreenFeed {
     pub fn look(&mut self, machine: &Machine, now_ns: u64) {
         let instructions = machine.cpu.state.instructions;
         self.is_stale |= std::mem::replace(&mut self.instructions, instructions) != instructions;
-        let watchers = self.screen.watchers();
+        let watchers = self.screen.lock().watchers;
         if std::mem::replace(&mut self.watchers, watchers) != watchers {
             // Who begins to look sees what is there.
             self.seen = None;
             self.is_stale = true;
         }
-        let (watchers, pixel_watchers) = watchers;
         if watchers == 0 || !self.is_stale || now_ns < self.due {
             self.is_stale &= watchers > 0;
             return;
         }
         self.due = now_ns.saturating_add(FRAME_NS);
         self.is_stale = false;
-        if machine.take_screen_change(&mut self.seen) {
-            let text = machine.text_screen();
-            let wants_pixels = pixel_watchers > 0 || text.is_none();
-            let frame = wants_pixels.then(|| machine.frame()).flatten();
-            self.screen.show(Picture {
-                frame: Arc::new(frame.unwrap_or_default()),
-                text,
-            });
+        if machine.take_screen_change(&mut self.seen)
+            && let Some(scan) = machine.scan()
+        {
+            self.screen.show(Picture::of_scan(scan));
         }
     }
 }

@@ -46,6 +46,20 @@ pub enum HostError {
         "--display terminal needs a terminal as standard input and output; use another --display"
     )]
     NoTerminal,
+    /// There is no desktop to open a window on.
+    #[error(
+        "--display window cannot open a window: {reason}; start rax in a desktop session, or use --display vnc or terminal"
+    )]
+    NoWindow {
+        /// Why.
+        reason: String,
+    },
+    /// The window cannot be shown any more.
+    #[error("the window was lost ({reason}); the run was ended")]
+    WindowLost {
+        /// Why.
+        reason: String,
+    },
     /// The address cannot be listened at.
     #[error("cannot listen at {address} ({source}); choose another address after --display vnc=")]
     Listen {
@@ -85,6 +99,7 @@ impl HostError {
         match self {
             Self::Image(_)
             | Self::NoTerminal
+            | Self::NoWindow { .. }
             | Self::Listen { .. }
             | Self::PasswordFile { .. }
             | Self::OutputFile { .. } => 2,
@@ -92,6 +107,7 @@ impl HostError {
             | Self::Entropy { .. }
             | Self::Terminal { .. }
             | Self::Signals { .. }
+            | Self::WindowLost { .. }
             | Self::OutputFailed { .. } => 1,
         }
     }

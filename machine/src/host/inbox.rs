@@ -18,6 +18,8 @@ const GESTURE_LIMIT: usize = 4096;
 pub enum Quit {
     /// Ctrl-A X.
     Key,
+    /// The window that showed the screen was closed.
+    Window,
     /// A signal such as SIGINT or SIGTERM, or the console window was closed.
     Signal,
 }

@@ -1,10 +1,64 @@
 //! Blocks of backing as their owner sees them, wherever they are mapped: a graphics
 //! adapter scans its memory whether or not the processor can reach it.
 
-use super::{PhysicalMemory, RamBlock};
+use std::ops::Range;
+
+use super::map::check;
+use super::{MapError, PhysicalMemory, Place, RamBlock};
 use crate::address::{PAGE_SIZE, PhysicalAddress};
 
 impl PhysicalMemory {
+    /// Sets backing apart that keeps its contents while it is not mapped.
+    ///
+    /// # Errors
+    /// The size is not a number of pages, or the reservation is used up.
+    pub fn allocate_block(&self, bytes: u64) -> Result<RamBlock, MapError> {
+        check(PhysicalAddress(0), bytes)?;
+        self.change(|map| {
+            let offset = self.allocate(map, bytes)?;
+            map.keep(offset, bytes);
+            Ok(RamBlock { offset, bytes })
+        })
+    }
+
+    /// Maps a part of `block`, as ROM if `read_only`, over what was there.
+    ///
+    /// # Errors
+    /// The part does not lie in the block, or is no range of pages.
+    pub fn map_block(
+        &self,
+        start: PhysicalAddress,
+        block: RamBlock,
+        part: Range<u64>,
+        read_only: bool,
+    ) -> Result<(), MapError> {
+        let bytes = part.end.saturating_sub(part.start);
+        check(start, bytes)?;
+        check(PhysicalAddress(part.start), bytes)?;
+        if part.end > block.bytes {
+            return Err(MapError::OutOfRange {
+                start: part.start,
+                bytes,
+            });
+        }
+        let offset = block.offset + part.start;
+        let place = if read_only {
+            Place::Rom(offset)
+        } else {
+            Place::Ram(offset)
+        };
+        self.change(|map| {
+            map.insert(start, bytes, place);
+            Ok(())
+        })
+    }
+
+    /// Fills a block with one byte, mapped or not.
+    pub fn fill_block(&self, block: RamBlock, byte: u8) {
+        self.ram.fill(block.offset, block.bytes, byte);
+        self.note_write(block.offset, block.bytes);
+    }
+
     /// Reads from a block; what lies beyond its end reads as zeros.
     pub fn read_block(&self, block: RamBlock, offset: u64, bytes: &mut [u8]) {
         let there = room(block, offset, bytes.len());

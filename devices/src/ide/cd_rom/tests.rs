@@ -8,8 +8,10 @@ use super::Disc;
 use crate::conformance::{Access, Action, Probe, check, check_replay};
 use crate::device::Device;
 use crate::host_end::{Disk, MemoryDisk};
-use crate::ide::{Ide, IdeDrive};
+use crate::ide::IdeDrive;
+use crate::ide::tests::controller;
 use crate::irq_line::{IrqLine, IrqLines};
+use crate::piix_ide::PiixIde;
 
 const DATA: u64 = 0;
 const ERROR: u64 = 1;
@@ -27,11 +29,11 @@ fn image() -> MemoryDisk {
     MemoryDisk::new(bytes.collect())
 }
 
-fn drive(image: Option<MemoryDisk>) -> (Ide, IrqLine) {
+fn drive(image: Option<MemoryDisk>) -> (PiixIde, IrqLine) {
     let wire = IrqLine::new(&IrqLines::new(), 15);
     let disc = image.map(|image| Disc::new(Box::new(image)));
     let drives = [Some(IdeDrive::cd_rom(disc)), None];
-    (Ide::with_drives(wire.clone(), drives), wire)
+    (controller(&wire, drives), wire)
 }
 
 /// Sends a packet with a byte count limit, up to its first interrupt.
@@ -112,7 +114,7 @@ fn a_packet_device_shows_its_signature() {
     let mut bytes = [0; 512];
     probe.read_bytes(DATA, &mut bytes).unwrap();
     let words = words(&bytes);
-    assert_eq!((words[0], words[49] & 0x100), (0x85c0, 0));
+    assert_eq!((words[0], words[49] & 0x100), (0x85c0, 0x100));
     assert_eq!(words[27], u16::from_be_bytes(*b"RA"));
     assert_eq!(probe.read(STATUS), 0x50);
     probe.write(CONTROL, 0x04);
@@ -294,13 +296,13 @@ fn a_change_of_disc_is_told_once() {
     let event = [0x4a, 1, 0, 0, 0x10, 0, 0, 0, 8];
     let none = [0, 6, 4, 0x10, 0, 2, 0, 0];
     assert_eq!(ask(&mut Probe::new(&mut ide), &event), none);
-    let taken = ide.cd_rom(0).unwrap().take_disc();
+    let taken = ide.cd_rom(0, 0).unwrap().take_disc();
     assert_eq!(taken.unwrap().sectors(), SECTORS as u32);
     let mut probe = Probe::new(&mut ide);
     assert_eq!(ask(&mut probe, &event), [0, 6, 4, 0x10, 3, 0, 0, 0]);
     assert_eq!(fails(&mut probe, &[0x00]), (2, 0x3a, 1));
     let other = Disc::new(Box::new(MemoryDisk::new(vec![9; 5000])));
-    assert!(ide.cd_rom(0).unwrap().insert(other).is_none());
+    assert!(ide.cd_rom(0, 0).unwrap().insert(other).is_none());
     let mut probe = Probe::new(&mut ide);
     assert_eq!(
         ask(&mut probe, &[0x12, 0, 0, 0, 36]).len(),
@@ -330,7 +332,7 @@ fn the_guest_locks_opens_and_closes_the_tray() {
     let mut probe = Probe::new(&mut ide);
     ask(&mut probe, &[0x1e, 0, 0, 0, 1]);
     assert_eq!(fails(&mut probe, &eject), (5, 0x53, 2));
-    let cd_rom = ide.cd_rom(0).unwrap();
+    let cd_rom = ide.cd_rom(0, 0).unwrap();
     assert!(cd_rom.is_locked());
     cd_rom.press_button();
     assert!(!cd_rom.is_tray_open());
@@ -345,7 +347,7 @@ fn the_guest_locks_opens_and_closes_the_tray() {
     ask(&mut probe, &load);
     assert_eq!(fails(&mut probe, &[0x25]), (6, 0x28, 0));
     assert_eq!(ask(&mut probe, &[0x25])[3], 0x57);
-    assert!(!ide.cd_rom(0).unwrap().is_tray_open());
+    assert!(!ide.cd_rom(0, 0).unwrap().is_tray_open());
 }
 
 /// An image of a DVD's size that the host can read only in part.
@@ -377,7 +379,7 @@ impl Disk for BadImage {
 fn a_host_error_is_a_medium_error_at_its_sector() {
     let wire = IrqLine::new(&IrqLines::new(), 15);
     let disc = Disc::new(Box::new(BadImage));
-    let mut ide = Ide::with_drives(wire, [None, Some(IdeDrive::cd_rom(Some(disc)))]);
+    let mut ide = controller(&wire, [None, Some(IdeDrive::cd_rom(Some(disc)))]);
     let mut probe = Probe::new(&mut ide);
     assert_eq!(probe.read(STATUS), 0x7f, "no device 0");
     probe.write(DEVICE, 0xb0);

@@ -198,9 +198,9 @@ impl CdRom {
     /// The PACKET command.
     pub(super) fn expect_packet(&mut self) {
         let features = self.task.features.current;
-        // Overlapped commands, and DMA where no bus master is, there are not.
+        // There are no overlapped commands.
         let is_dma = features & 1 != 0;
-        if features & 2 != 0 || (is_dma && !self.has_dma) {
+        if features & 2 != 0 {
             self.task.abort();
             return;
         }

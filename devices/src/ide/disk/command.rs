@@ -130,11 +130,7 @@ impl AtaDisk {
     }
 
     fn move_by_dma(&mut self, direction: Direction, addressing: Addressing) {
-        if self.has_dma {
-            self.move_sectors(direction, addressing, Way::Dma);
-        } else {
-            self.task.abort();
-        }
+        self.move_sectors(direction, addressing, Way::Dma);
     }
 
     fn set_multiple(&mut self) {
@@ -228,7 +224,7 @@ impl AtaDisk {
 
     fn set_features(&mut self) {
         match self.task.features.current {
-            0x03 => match self.task.transfer_mode(self.has_dma) {
+            0x03 => match self.task.transfer_mode() {
                 // The DMA mode stays beside a PIO mode.
                 Some(TransferMode::Pio) => {}
                 Some(mode) => self.settings.transfer_mode = mode,

@@ -21,8 +21,7 @@ impl AtaDisk {
     pub(super) fn identity(&self) -> Vec<u8> {
         let sectors = self.sectors();
         let settings = &self.settings;
-        let dma_mode = self.has_dma.then_some(settings.transfer_mode);
-        let mut identity = Identity::new(&self.serial, MODEL, dma_mode);
+        let mut identity = Identity::new(&self.serial, MODEL, settings.transfer_mode);
         let words = &mut identity.0;
         // An ATA device, not removable.
         words[0] = 0x0040;

@@ -90,7 +90,7 @@ impl TerminalDisplay {
                 .map_err(|source| HostError::Thread { source })
         };
         let theirs = screen.clone();
-        let watching = screen.watch(false);
+        let watching = screen.watch();
         let draw = move || {
             draw_all(&theirs);
             drop(watching);
@@ -135,9 +135,9 @@ fn draw_all(screen: &Screen) {
 
 /// What a terminal of this size shows of a picture.
 fn cells_of(picture: &Picture, columns: usize, rows: usize) -> Cells {
-    match &picture.text {
+    match picture.text() {
         Some(text) => text_cells(text, columns, rows),
-        None => pixel_cells(&picture.frame, columns, rows),
+        None => pixel_cells(picture.frame(), columns, rows),
     }
 }
 

@@ -12,15 +12,13 @@ use super::message::{Message, parse};
 use super::update::{Abilities, changes, encode};
 use super::zrle::Zrle;
 use super::{handshake, keysym};
-use crate::host::{Gesture, Inbox, MouseMove, Picture, Screen};
+use crate::host::{Gesture, Inbox, MouseMove, Screen};
 use crate::keys::{Key, KeyEvent};
 
 /// How long the handshake, or sending one update, may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The least time between two updates.
 const PAUSE: Duration = Duration::from_millis(15);
-/// What is shown while the screen is off.
-const DARK: (usize, usize) = (640, 480);
 
 /// What both threads know.
 #[derive(Debug)]
@@ -48,7 +46,7 @@ pub(super) fn serve(
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let first = visible(&screen.wait_for(|shown| Some(Arc::clone(&shown.picture))));
+    let first = screen.latest().visible();
     let size = (first.width as u16, first.height as u16);
     handshake::greet(&mut stream, password, size)?;
     stream.set_read_timeout(None)?;
@@ -57,7 +55,7 @@ pub(super) fn serve(
         request: None,
         is_gone: false,
     }));
-    let _watching = screen.watch(true);
+    let _watching = screen.watch();
     // Who has seen nothing yet is woken by the first picture.
     inbox.wake();
     let sender = {
@@ -82,20 +80,6 @@ pub(super) fn serve(
         }
         Err(error) => Err(error),
     }
-}
-
-/// A frame that can be sent: never empty.
-fn visible(picture: &Picture) -> Arc<Frame> {
-    let frame = &picture.frame;
-    if frame.width > 0 && frame.height > 0 {
-        return Arc::clone(frame);
-    }
-    let (width, height) = DARK;
-    Arc::new(Frame {
-        width,
-        height,
-        pixels: vec![0; width * height],
-    })
 }
 
 /// Sends updates as they are asked for and as there is something to send.
@@ -126,7 +110,7 @@ fn send(
         };
         let begun = Instant::now();
         seen = Some(number);
-        let mut frame = visible(&picture);
+        let mut frame = picture.visible();
         let is_new_size = size != (frame.width, frame.height) && abilities.has_desktop_size;
         if is_new_size {
             size = (frame.width, frame.height);

@@ -173,7 +173,7 @@ fn options(password_file: Option<PathBuf>) -> VncOptions {
 }
 
 /// Text on blue above, and a colourful part below.
-fn picture(width: usize, height: usize, seed: u32) -> Picture {
+fn picture(width: usize, height: usize, seed: u32) -> Frame {
     let pixel = |at: usize| {
         let (x, y) = ((at % width) as u32, (at / width) as u32);
         if y < 100 {
@@ -186,13 +186,10 @@ fn picture(width: usize, height: usize, seed: u32) -> Picture {
             x.wrapping_mul(y).wrapping_mul(2_654_435_761 ^ seed) >> 8
         }
     };
-    Picture {
-        frame: Arc::new(Frame {
-            width,
-            height,
-            pixels: (0..width * height).map(pixel).collect(),
-        }),
-        text: None,
+    Frame {
+        width,
+        height,
+        pixels: (0..width * height).map(pixel).collect(),
     }
 }
 
@@ -201,28 +198,28 @@ fn clients_see_what_the_machine_shows() {
     let (screen, inbox) = (Screen::default(), Inbox::default());
     let server = VncServer::start(&options(None), &screen, &inbox).unwrap();
     let shown = picture(200, 150, 1);
-    screen.show(shown.clone());
+    screen.show(Picture::of_frame(shown.clone()));
     let mut raw = Client::connect(&server, None).unwrap();
     raw.update(false);
-    assert_eq!(raw.frame, *shown.frame);
+    assert_eq!(raw.frame, shown);
     let mut compact = Client::connect(&server, None).unwrap();
     compact.set_encodings(&[16, 0, -223]);
     compact.update(false);
-    assert_eq!(compact.frame, *shown.frame);
+    assert_eq!(compact.frame, shown);
     // One pixel changes: one tile is sent.
     let mut next = shown.clone();
-    Arc::make_mut(&mut next.frame).pixels[5] ^= 0xff;
-    screen.show(next.clone());
+    next.pixels[5] ^= 0xff;
+    screen.show(Picture::of_frame(next.clone()));
     assert!(compact.update(true) < 2000);
-    assert_eq!(compact.frame, *next.frame);
+    assert_eq!(compact.frame, next);
     // Another size, which only one of them can follow.
     let larger = picture(320, 200, 2);
-    screen.show(larger.clone());
+    screen.show(Picture::of_frame(larger.clone()));
     compact.update(true);
-    assert_eq!(compact.frame, *larger.frame);
+    assert_eq!(compact.frame, larger);
     raw.update(true);
     assert_eq!((raw.frame.width, raw.frame.height), (200, 150));
-    assert_eq!(raw.frame.pixels[..200], larger.frame.pixels[..200]);
+    assert_eq!(raw.frame.pixels[..200], larger.pixels[..200]);
 }
 
 #[test]
