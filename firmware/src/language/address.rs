@@ -231,8 +231,20 @@ impl Place {
                     base.is_near()
                         && base.width != Width::Byte
                         && (!flat || base.width == Width::Dword)
+                        // ES holds this place's segment when the offset is fetched.
+                        && !(self.is_far() && base.takes_es())
                 }
                 (None, _) => matches!(&*self.offset.0, Node::Constant(_)),
             }
+    }
+
+    const fn is_far(&self) -> bool {
+        matches!(self.space, Space::Far(_))
+    }
+
+    /// Whether forming the address of this near place changes ES.
+    fn takes_es(&self) -> bool {
+        let base_takes_es = || self.offset.split().0.is_some_and(Self::takes_es);
+        !matches!(self.space, Space::Frame(_)) && (self.is_far() || base_takes_es())
     }
 }

@@ -3,7 +3,7 @@
 use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
 
 use super::super::{
-    Bitness, Body, Compare as _, Unit, Value, bda8, bda16, far8, in8, routine, text,
+    Bitness, Body, Compare as _, Unit, Value, bda8, bda16, far8, far16, in8, routine, text,
 };
 
 /// The instructions of a body, between the frame's beginning and its end.
@@ -92,6 +92,28 @@ fn constants_are_folded_and_texts_kept_once() {
 fn a_far_place_is_reached_through_es() {
     let lines = compiled(|f| f.set(far8(0x9FC0, 3), 1));
     assert_eq!(lines, ["push 9FC0h", "pop es", "mov byte ptr es:[3], 1"]);
+}
+
+#[test]
+fn a_far_offset_in_a_far_place_does_not_disturb_its_segment() {
+    let parameter = || far8(far16(0, 0x7A), far16(0, 0x78) + 4);
+    let lines = compiled(|f| f.run(parameter()));
+    assert_eq!(
+        lines,
+        [
+            "push 0",
+            "pop es",
+            "movzx eax, word ptr es:[7Ah]",
+            "push eax",
+            "push 0",
+            "pop es",
+            "movzx eax, word ptr es:[78h]",
+            "mov bx, ax",
+            "pop eax",
+            "mov es, ax",
+            "movzx eax, byte ptr es:[bx+4]",
+        ]
+    );
 }
 
 #[test]
