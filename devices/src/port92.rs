@@ -1,7 +1,8 @@
 //! System control port A, port 92h: fast A20 and fast reset.
 //!
 //! IBM PS/2 Model 50/60 Technical Reference, "System Control Port A"; Intel
-//! PIIX3 datasheet, "P92: Port 92 Register". Register 0 is the port.
+//! PIIX3 datasheet, "P92: Port 92 Register". Register 0 is the port. A20 is the
+//! keyboard controller's too, see [`system_control`](crate::system_control).
 
 use bitflags::bitflags;
 use serde::{Deserialize, Serialize};
@@ -28,16 +29,18 @@ bitflags! {
 #[derive(Debug)]
 pub struct Port92 {
     system: SystemLines,
+    /// Without A20, which is a wire.
     bits: Bits,
 }
 
 #[derive(Serialize, Deserialize)]
 struct SavedV1 {
     bits: u8,
+    a20: bool,
 }
 
 impl Port92 {
-    /// A port that drives `system`, with A20 and reset not asserted.
+    /// A port that drives `system`.
     #[must_use]
     pub fn new(system: SystemLines) -> Self {
         let mut port = Self {
@@ -56,19 +59,22 @@ impl Device for Port92 {
 
     fn reset(&mut self) {
         self.bits = Bits::empty();
-        self.system.set_port92_a20(false);
+        self.system.set_a20(true);
     }
 
     fn save(&self) -> State {
-        let Self { system: _, bits } = self;
-        State::encode(1, &SavedV1 { bits: bits.bits() })
+        let Self { system, bits } = self;
+        let saved = SavedV1 {
+            bits: bits.bits(),
+            a20: system.a20(),
+        };
+        State::encode(1, &saved)
     }
 
     fn restore(&mut self, state: State) -> Result<(), RestoreError> {
-        let SavedV1 { bits } = state.decode(self.name(), 1)?;
-        self.bits = Bits::from_bits_retain(bits);
-        self.system
-            .set_port92_a20(self.bits.contains(Bits::FAST_A20));
+        let SavedV1 { bits, a20 } = state.decode(self.name(), 1)?;
+        self.bits = Bits::from_bits_retain(bits) - Bits::FAST_A20;
+        self.system.set_a20(a20);
         Ok(())
     }
 
@@ -86,7 +92,11 @@ impl Registers for Port92 {
     ) -> Result<(), BusError> {
         let byte = byte_of_read(register, bytes)?;
         match register {
-            0 => *byte = self.bits.bits(),
+            0 => {
+                let mut bits = self.bits;
+                bits.set(Bits::FAST_A20, self.system.a20());
+                *byte = bits.bits();
+            }
             _ => return Err(BusError::NoRegister(register)),
         }
         Ok(())
@@ -103,9 +113,9 @@ impl Registers for Port92 {
             return Err(BusError::NoRegister(register));
         }
         let before = self.bits;
-        self.bits = Bits::from_bits_retain(byte);
-        self.system
-            .set_port92_a20(self.bits.contains(Bits::FAST_A20));
+        let bits = Bits::from_bits_retain(byte);
+        self.bits = bits - Bits::FAST_A20;
+        self.system.set_a20(bits.contains(Bits::FAST_A20));
         if (self.bits - before).contains(Bits::FAST_RESET) {
             self.system.request_reset(ResetKind::Processor);
         }
@@ -120,7 +130,7 @@ mod tests {
     use crate::system_control::{ResetKind, SystemLines};
 
     #[test]
-    fn bit_1_opens_a20_and_reads_back() {
+    fn bit_1_opens_a20_and_shows_it() {
         let system = SystemLines::new();
         let mut port = Port92::new(system.clone());
         let mut probe = Probe::new(&mut port);
@@ -129,6 +139,9 @@ mod tests {
         assert_eq!(probe.read(0), 2);
         probe.write(0, 0);
         assert!(!system.a20());
+        // The keyboard controller opens it.
+        system.set_a20(true);
+        assert_eq!(probe.read(0), 2);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The wires that several chips pull together: the A20 gate and reset.
 //!
-//! On PC chipsets A20 is the OR of the keyboard controller's output port and
-//! of port 92h (Intel PIIX, A20GATE and FAST_A20), and either source, or the
-//! reset control register, can reset the machine.
+//! A20 is one latch, which the keyboard controller and port 92h both set and
+//! both show, as chipsets have it that watch the keyboard controller's commands.
+//! Either source, or the reset control register, can reset the machine.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// How much a reset resets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,14 +18,6 @@ pub enum ResetKind {
     PowerCycle,
 }
 
-bitflags::bitflags! {
-    #[derive(Clone, Copy)]
-    struct A20Sources: u8 {
-        const KEYBOARD_CONTROLLER = 1;
-        const PORT_92 = 2;
-    }
-}
-
 /// The A20 and reset wires. Clones are the same wires.
 #[derive(Clone, Debug, Default)]
 pub struct SystemLines {
@@ -34,7 +26,7 @@ pub struct SystemLines {
 
 #[derive(Debug, Default)]
 struct Wires {
-    a20: AtomicU8,
+    a20: AtomicBool,
     /// The strongest reset asked for: 0, or `ResetKind` + 1.
     reset: AtomicU8,
 }
@@ -46,10 +38,15 @@ impl SystemLines {
         Self::default()
     }
 
-    /// Whether address line 20 is passed on: the OR of its sources.
+    /// Whether address line 20 is passed on.
     #[must_use]
     pub fn a20(&self) -> bool {
-        self.wires.a20.load(Ordering::Acquire) != 0
+        self.wires.a20.load(Ordering::Acquire)
+    }
+
+    /// Passes address line 20 on, or not: who says so last, decides.
+    pub fn set_a20(&self, high: bool) {
+        self.wires.a20.store(high, Ordering::Release);
     }
 
     /// Whether a reset was asked for and not taken.
@@ -81,24 +78,6 @@ impl SystemLines {
         };
         self.wires.reset.fetch_max(code, Ordering::AcqRel);
     }
-
-    /// The keyboard controller's share of A20.
-    pub fn set_keyboard_a20(&self, high: bool) {
-        self.set_a20(A20Sources::KEYBOARD_CONTROLLER, high);
-    }
-
-    /// Port 92h's share of A20.
-    pub fn set_port92_a20(&self, high: bool) {
-        self.set_a20(A20Sources::PORT_92, high);
-    }
-
-    fn set_a20(&self, source: A20Sources, high: bool) {
-        if high {
-            self.wires.a20.fetch_or(source.bits(), Ordering::AcqRel);
-        } else {
-            self.wires.a20.fetch_and(!source.bits(), Ordering::AcqRel);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -106,14 +85,14 @@ mod tests {
     use super::{ResetKind, SystemLines};
 
     #[test]
-    fn a20_is_high_while_any_source_holds_it() {
+    fn a20_is_as_it_was_set_last() {
         let lines = SystemLines::new();
         assert!(!lines.a20());
-        lines.set_keyboard_a20(true);
-        lines.set_port92_a20(true);
-        lines.set_keyboard_a20(false);
+        let same = lines.clone();
+        lines.set_a20(true);
+        same.set_a20(true);
         assert!(lines.a20());
-        lines.set_port92_a20(false);
+        same.set_a20(false);
         assert!(!lines.a20());
     }
 

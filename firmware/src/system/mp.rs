@@ -63,7 +63,8 @@ fn write_mp_table(f: &mut Body<'_>) {
     write_header(f, table, place, entries);
     set_signature(f, flat32(pointer), *b"_MP_");
     f.set(flat32(pointer + 4), table);
-    f.set(flat32(pointer + 8), 0x0004_0001);
+    // One paragraph, revision 1.4, no default configuration.
+    f.set(flat32(pointer + 8), 0x0000_0401);
     f.set(flat32(pointer + 12), 0);
     f.run(set_checksum(pointer + 10, pointer, FLOATING_POINTER));
 }
@@ -131,7 +132,7 @@ fn write_interrupts(f: &mut Body<'_>, place: Var, entries: Var, io_apic: Var) {
 
 fn write_header(f: &mut Body<'_>, table: Var, end: Var, entries: Var) {
     set_signature(f, flat32(table), *b"PCMP");
-    f.set(flat32(table + 4), (end - table) | 0x0400_0000);
+    f.set(flat32(table + 4), (end - table) | 0x0004_0000);
     for (offset, letters) in [
         (8, b"RAX "),
         (12, b"    "),

@@ -2,6 +2,7 @@
 
 use rax_devices::{Disc, Floppy, FwCfg, IdeDrive, MemoryConsole, MemoryDisk};
 use rax_machine::{Boot, End, Fittings};
+use rax_mmu::PhysicalAddress;
 
 use crate::support::Bench;
 
@@ -124,4 +125,42 @@ fn without_a_medium_the_bios_says_so_and_tries_again() {
         .insert_floppy(0, Floppy::new(memory_disk(1440)).unwrap());
     bench.machine.type_text(" ").unwrap();
     wait_for(&mut bench, "drive 0000");
+}
+
+fn sum(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0, |sum, byte| sum.wrapping_add(*byte))
+}
+
+/// As a kernel looks for it (MultiProcessor Specification 1.4, 4.1 and 4.2).
+#[test]
+fn kernels_that_know_no_acpi_find_all_processors() {
+    let mut bench = bench(Fittings {
+        processors: 3,
+        ..Fittings::default()
+    });
+    wait_for(&mut bench, "No bootable medium found");
+    let memory = bench.machine.memory();
+    let mut rom = vec![0; 0x1_0000];
+    memory
+        .ram_read(PhysicalAddress(0xF_0000), &mut rom)
+        .unwrap();
+    let pointer = rom.chunks(16).find(|bytes| bytes.starts_with(b"_MP_"));
+    let pointer = pointer.expect("the floating pointer");
+    // One paragraph, revision 1.4, a table of its own.
+    assert_eq!((&pointer[8..10], pointer[11]), (&[1, 4][..], 0));
+    assert_eq!(sum(pointer), 0);
+    let at = u32::from_le_bytes(pointer[4..8].try_into().unwrap());
+    let table = &rom[at as usize - 0xF_0000..];
+    assert!(table.starts_with(b"PCMP"));
+    let length = usize::from(u16::from_le_bytes([table[4], table[5]]));
+    assert_eq!((table[6], sum(&table[..length])), (4, 0));
+    // An entry for a processor has 20 bytes and comes first, any other has 8.
+    let processors: Vec<_> = table[44..length]
+        .chunks_exact(20)
+        .take_while(|entry| entry[0] == 0)
+        .map(|entry| (entry[1], entry[3] & 3))
+        .collect();
+    assert_eq!(processors, [(0, 3), (1, 1), (2, 1)]);
+    let entries = u16::from_le_bytes([table[34], table[35]]);
+    assert_eq!(length, 44 + 3 * 20 + (usize::from(entries) - 3) * 8);
 }
