@@ -28,6 +28,24 @@ const GRANULE_BITS: u32 = 4;
 /// The granules of one page.
 type Granules = [AtomicU64; 4];
 
+/// Which bytes of one page hold code, to granules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CodeBytes([u64; 4]);
+
+impl CodeBytes {
+    /// Adds the bytes from `start`, as far as they lie in its page.
+    pub fn add(&mut self, start: PhysicalAddress, bytes: u64) {
+        let first = start.0 & !crate::PAGE_MASK;
+        let Some(more) = bytes.checked_sub(1) else {
+            return;
+        };
+        let last = first.saturating_add(more).min(PAGE_SIZE - 1);
+        for (word, new) in self.0.iter_mut().zip(granule_mask(first, last)) {
+            *word |= new;
+        }
+    }
+}
+
 /// How many pages share a [`Chunk`].
 const CHUNK_PAGES: usize = 512;
 
@@ -152,20 +170,25 @@ impl CodeMarks {
     fn mark(&self, offset: u64, bytes: u64) -> bool {
         let mut is_new = false;
         for_each_page(offset, bytes, |page, first, last| {
-            let Some((chunk, index)) = self.chunk(page) else {
-                return;
-            };
-            let chunk = chunk.get_or_init(empty_chunk);
-            for (marks, new) in chunk[index].iter().zip(granule_mask(first, last)) {
-                marks.fetch_or(new, Ordering::Relaxed);
-            }
-            // Whoever sees the page's bit sees its granules.
-            let (word, bit) = place(page);
-            if let Some(word) = self.pages.get(word) {
-                is_new |= word.fetch_or(bit, Ordering::Release) & bit == 0;
-            }
+            is_new |= self.mark_page(page, granule_mask(first, last));
         });
         is_new
+    }
+
+    /// True if it was no code page before, and is one now.
+    fn mark_page(&self, page: u64, granules: [u64; 4]) -> bool {
+        let Some((chunk, index)) = self.chunk(page).filter(|_| granules != [0; 4]) else {
+            return false;
+        };
+        let chunk = chunk.get_or_init(empty_chunk);
+        for (marks, new) in chunk[index].iter().zip(granules) {
+            marks.fetch_or(new, Ordering::Relaxed);
+        }
+        // Whoever sees the page's bit sees its granules.
+        let (word, bit) = place(page);
+        self.pages
+            .get(word)
+            .is_some_and(|word| word.fetch_or(bit, Ordering::Release) & bit == 0)
     }
 
     fn overlaps(&self, offset: u64, bytes: u64) -> bool {
@@ -294,21 +317,22 @@ impl<'a> CodePages<'a> {
     /// its write tags for it, which [`crate::Mmu::mark_code`] and
     /// [`crate::Mmu::sync_map`] do.
     pub(crate) fn mark(&self, start: PhysicalAddress, bytes: u64) -> bool {
-        let is_new = self.mark_again(start, bytes);
+        let mut is_new = false;
+        self.memory.for_each_span(start, bytes, |offset, bytes| {
+            is_new |= self.marks.mark(offset, bytes);
+        });
         if is_new {
             self.marks.generation.fetch_add(1, Ordering::AcqRel);
         }
         is_new
     }
 
-    /// Marks bytes of a page whose marks were cleared for the sake of another
-    /// part of it: nobody has got a write tag since. True if it has no mark.
-    pub fn mark_again(&self, start: PhysicalAddress, bytes: u64) -> bool {
-        let mut is_new = false;
-        self.memory.for_each_span(start, bytes, |offset, bytes| {
-            is_new |= self.marks.mark(offset, bytes);
-        });
-        is_new
+    /// Marks what is left of the page around `page`, whose marks were cleared for
+    /// the sake of another part of it: nobody has got a write tag since.
+    pub fn mark_again(&self, page: PhysicalAddress, code: CodeBytes) {
+        if let Some(offset) = self.memory.offset_of(page) {
+            self.marks.mark_page(offset & crate::PAGE_MASK, code.0);
+        }
     }
 
     /// Counts pages that came to hold code.
