@@ -14,7 +14,7 @@ use crate::processor::{Departure, HISTORY};
 use crate::rflags::{Dr6, Rflags};
 use crate::segment::SegmentRegister;
 use crate::state::{Activity, Gpr, InterruptShadow};
-use blocks::BlockCache;
+use blocks::{BlockCache, pages_of};
 
 pub use blocks::{Block, BlockId, Dropped};
 pub use one::Evaluator;
@@ -297,9 +297,15 @@ impl Interpreter {
                 CodeChange::Gone(start, bytes) => self.cache.forget_pages(start, bytes),
             };
         }
-        for change in changes {
-            if let CodeChange::Written(start, bytes) = change {
-                self.cache.mark_again(cpu.mmu.memory(), start, bytes);
+        // Many writes in a row often go to one page.
+        let written = changes.iter().flat_map(|&change| match change {
+            CodeChange::Written(start, bytes) => pages_of(start, bytes),
+            CodeChange::Gone(..) => 0..0,
+        });
+        let mut last = None;
+        for page in written {
+            if last.replace(page) != Some(page) {
+                self.cache.mark_again(cpu.mmu.memory(), page);
             }
         }
     }

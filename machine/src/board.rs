@@ -28,6 +28,7 @@ mod storage;
 
 pub use adapters::{NetworkAdapter, NetworkModel};
 use pci::Slot;
+pub(crate) use set_up::Inventory;
 pub use storage::{BootDevice, Place};
 
 /// What is plugged into the board.

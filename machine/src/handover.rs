@@ -9,6 +9,7 @@
 mod acpi;
 mod blob;
 mod dsdt;
+mod low_memory;
 pub mod smbios;
 
 use rax_devices::FwCfg;
@@ -17,6 +18,7 @@ use rax_devices::fw_cfg::FwCfgError;
 pub(crate) use acpi::Machine;
 use smbios::SmbiosString;
 
+use crate::board::Inventory;
 use crate::memory_map;
 use crate::mp_table::{self, mp_tables};
 
@@ -74,6 +76,8 @@ pub(crate) const STAND_IN_BYTES: usize = 0x1_0000;
 const MP_TABLES: usize = 0x100;
 const SMBIOS_ANCHOR: usize = 0x2000;
 const SMBIOS_TABLES: usize = 0x2020;
+/// Where the code is that interrupt vectors lead to.
+const HANDLERS: usize = 0x8000;
 /// Where the processor starts after a reset, from the ROM's end.
 const RESET_VECTOR: usize = 16;
 /// HLT, and back to it: whoever comes here has nothing to run.
@@ -85,6 +89,8 @@ pub(crate) struct StandIn {
     pub(crate) rom: Vec<u8>,
     /// The ACPI tables and where they lie, if there is room.
     pub(crate) acpi: Option<(u64, Vec<u8>)>,
+    /// The interrupt vectors and the BIOS data area, from address 0.
+    pub(crate) low_memory: Vec<u8>,
 }
 
 /// Lays the tables out.
@@ -92,6 +98,7 @@ pub(crate) fn stand_in(
     machine: &Machine,
     processors: &[mp_table::Processor],
     strings: &[SmbiosString],
+    inventory: &Inventory,
 ) -> StandIn {
     let mut rom = vec![0; STAND_IN_BYTES];
     let base = memory_map::RSDP as usize;
@@ -106,6 +113,12 @@ pub(crate) fn stand_in(
     let (tables, anchor) = smbios::tables(machine, strings, (base + SMBIOS_TABLES) as u32);
     put(SMBIOS_ANCHOR, &anchor);
     put(SMBIOS_TABLES, &tables);
+    let (handlers, low_memory) = low_memory::low_memory(HANDLERS as u16, machine, inventory);
+    put(HANDLERS, &handlers);
     put(STAND_IN_BYTES - RESET_VECTOR, &HALT);
-    StandIn { rom, acpi }
+    StandIn {
+        rom,
+        acpi,
+        low_memory,
+    }
 }

@@ -351,7 +351,16 @@ impl Machine {
             features,
         };
         let processors: Vec<_> = (0..self.processors()).map(processor).collect();
-        let stand_in = handover::stand_in(&self.description, &processors, &self.smbios);
+        let instructions = self.cpu.state.instructions;
+        let inventory = {
+            let mut bus = crate::bus::lock(&self.bus);
+            let now = bus.clock.now(instructions);
+            bus.board.set_up(now);
+            bus.board.inventory(now)
+        };
+        let stand_in = handover::stand_in(&self.description, &processors, &self.smbios, &inventory);
+        self.memory
+            .load_image(PhysicalAddress(0), &stand_in.low_memory)?;
         let rom = PhysicalAddress(memory_map::FOUR_GIB - stand_in.rom.len() as u64);
         self.memory.load_image(rom, &stand_in.rom)?;
         if let Some((place, tables)) = stand_in.acpi {
@@ -362,10 +371,6 @@ impl Machine {
                 cpu.init_memory_types(memory_map::LOW_LIMIT);
             }
         }
-        let instructions = self.cpu.state.instructions;
-        let mut bus = crate::bus::lock(&self.bus);
-        let now = bus.clock.now(instructions);
-        bus.board.set_up(now);
         Ok(())
     }
 

@@ -35,6 +35,30 @@ type Marks = [AtomicU64; WORDS];
 
 const _: () = assert!(size_of::<Marks>() as u64 >= crate::Tlb::MARKS_BYTES);
 
+/// Which bytes of one page hold code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeBytes([u64; WORDS]);
+
+impl Default for CodeBytes {
+    fn default() -> Self {
+        Self([0; WORDS])
+    }
+}
+
+impl CodeBytes {
+    /// Adds the bytes from `start`, as far as they lie in its page.
+    pub fn add(&mut self, start: PhysicalAddress, bytes: u64) {
+        let first = start.0 & !crate::PAGE_MASK;
+        let Some(more) = bytes.checked_sub(1) else {
+            return;
+        };
+        let last = first.saturating_add(more).min(PAGE_SIZE - 1);
+        for (word, new) in words(first, last) {
+            self.0[word] |= new;
+        }
+    }
+}
+
 /// How many pages share a [`Chunk`].
 const CHUNK_PAGES: usize = 512;
 
@@ -166,20 +190,25 @@ impl CodeMarks {
     fn mark(&self, offset: u64, bytes: u64) -> bool {
         let mut is_new = false;
         for_each_page(offset, bytes, |page, first, last| {
-            let Some((chunk, index)) = self.chunk(page) else {
-                return;
-            };
-            let marks = chunk.get_or_init(empty_chunk)[index].get_or_init(empty_page);
-            for (word, new) in words(first, last) {
-                marks[word].fetch_or(new, Ordering::Relaxed);
-            }
-            // Whoever sees the page's bit sees its marks.
-            let (word, bit) = place(page);
-            if let Some(word) = self.pages.get(word) {
-                is_new |= word.fetch_or(bit, Ordering::Release) & bit == 0;
-            }
+            is_new |= self.mark_page(page, words(first, last));
         });
         is_new
+    }
+
+    /// Adds marks to those of a page. True if it was no code page before, and is one now.
+    fn mark_page(&self, page: u64, code: impl Iterator<Item = (usize, u64)>) -> bool {
+        let Some((chunk, index)) = self.chunk(page) else {
+            return false;
+        };
+        let marks = chunk.get_or_init(empty_chunk)[index].get_or_init(empty_page);
+        for (word, new) in code {
+            marks[word].fetch_or(new, Ordering::Relaxed);
+        }
+        // Whoever sees the page's bit sees its marks.
+        let (word, bit) = place(page);
+        self.pages
+            .get(word)
+            .is_some_and(|word| word.fetch_or(bit, Ordering::Release) & bit == 0)
     }
 
     /// Whether a store overlaps marked bytes.
@@ -307,21 +336,26 @@ impl<'a> CodePages<'a> {
     /// its write tags for it, which [`crate::Mmu::mark_code`] and
     /// [`crate::Mmu::sync_map`] do.
     pub(crate) fn mark(&self, start: PhysicalAddress, bytes: u64) -> bool {
-        let is_new = self.mark_again(start, bytes);
+        let mut is_new = false;
+        self.memory.for_each_span(start, bytes, |offset, bytes| {
+            is_new |= self.marks.mark(offset, bytes);
+        });
         if is_new {
             self.marks.generation.fetch_add(1, Ordering::AcqRel);
         }
         is_new
     }
 
-    /// Marks bytes of a page whose marks were cleared for the sake of another
-    /// part of it: nobody has got a write tag since. True if it has no mark.
-    pub fn mark_again(&self, start: PhysicalAddress, bytes: u64) -> bool {
-        let mut is_new = false;
-        self.memory.for_each_span(start, bytes, |offset, bytes| {
-            is_new |= self.marks.mark(offset, bytes);
-        });
-        is_new
+    /// Marks what is left of the page around `page`, whose marks were cleared for
+    /// the sake of another part of it: nobody has got a write tag since.
+    pub fn mark_again(&self, page: PhysicalAddress, code: &CodeBytes) {
+        let marked = code.0.iter().copied().enumerate();
+        let mut marked = marked.filter(|&(_, word)| word != 0).peekable();
+        if marked.peek().is_some()
+            && let Some(offset) = self.memory.offset_of(page)
+        {
+            self.marks.mark_page(offset & crate::PAGE_MASK, marked);
+        }
     }
 
     /// Counts pages that came to hold code.

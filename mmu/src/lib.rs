@@ -24,7 +24,7 @@ pub use access::{Access, AccessKind, Controls, PagingMode};
 pub use address::{
     LinearAddress, PAGE_BITS, PAGE_MASK, PAGE_OFFSET, PAGE_SIZE, PhysicalAddress, is_canonical,
 };
-pub use code_pages::{CodeChange, CodeChanges, CodePages};
+pub use code_pages::{CodeBytes, CodeChange, CodeChanges, CodePages};
 pub use dirty_pages::DirtyPages;
 pub use fault::{PageFault, PageFaultCode};
 pub use host_ram::{HostAddress, HostRam, HostRamError, Word};

@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
 use std::sync::Arc;
 
-use rax_mmu::{AccessKind, LinearAddress, PAGE_SIZE, PhysicalAddress, PhysicalMemory};
+use rax_mmu::{AccessKind, CodeBytes, LinearAddress, PAGE_SIZE, PhysicalAddress, PhysicalMemory};
 
 use crate::Cpu;
 use crate::insn::Insn;
@@ -233,7 +234,7 @@ impl BlockCache {
     ) -> u64 {
         let mut count = 0;
         let last = start.0.saturating_add(bytes.saturating_sub(1));
-        for page in start.0 / PAGE_SIZE..=last / PAGE_SIZE {
+        for page in pages_of(start, bytes) {
             memory
                 .code_pages()
                 .clear_page(PhysicalAddress(page * PAGE_SIZE));
@@ -289,21 +290,28 @@ impl BlockCache {
         count
     }
 
-    /// Marks the blocks that are left in the pages of a write. Marks belong to memory,
+    /// Marks the blocks that are left in a page of a write. Marks belong to memory,
     /// lists to addresses: of memory mapped twice, all of a write's addresses are
     /// invalidated before any is marked again.
-    pub(crate) fn mark_again(&self, memory: &PhysicalMemory, start: PhysicalAddress, bytes: u64) {
-        let last = start.0.saturating_add(bytes.saturating_sub(1));
-        for page in start.0 / PAGE_SIZE..=last / PAGE_SIZE {
-            for &(_, id) in self.by_page.get(&page).into_iter().flatten() {
-                for (from, length) in self.blocks[id.0 as usize].ranges {
-                    if length != 0 && from.0 / PAGE_SIZE == page {
-                        memory.code_pages().mark_again(from, u64::from(length));
-                    }
+    pub(crate) fn mark_again(&self, memory: &PhysicalMemory, page: u64) {
+        let mut code = CodeBytes::default();
+        for &(_, id) in self.by_page.get(&page).into_iter().flatten() {
+            for (from, length) in self.blocks[id.0 as usize].ranges {
+                if from.0 / PAGE_SIZE == page {
+                    code.add(from, u64::from(length));
                 }
             }
         }
+        memory
+            .code_pages()
+            .mark_again(PhysicalAddress(page * PAGE_SIZE), &code);
     }
+}
+
+/// The numbers of the pages of a write.
+pub(crate) fn pages_of(start: PhysicalAddress, bytes: u64) -> Range<u64> {
+    let last = start.0.saturating_add(bytes.saturating_sub(1));
+    start.0 / PAGE_SIZE..last / PAGE_SIZE + 1
 }
 
 #[inline(always)]

@@ -7,7 +7,7 @@ use super::Board;
 use crate::ports::PortsTaken;
 
 /// LPT1.
-const PARALLEL: (u16, u32) = (0x378, 7);
+pub(super) const PARALLEL: (u16, u32) = (0x378, 7);
 /// Where NE2000s are: first port and interrupt.
 const NE2000: [(u16, u32); 2] = [(0x300, 10), (0x320, 11)];
 /// The device number on the PCI bus of the first network adapter.

@@ -1,7 +1,8 @@
 //! What firmware does to the chipset, for kernels that are booted without any.
 
-use rax_devices::{NoMemory, Time};
+use rax_devices::{NoMemory, Parallel, Time};
 
+use super::adapters::PARALLEL;
 use super::{Board, FIRST_PIRQ, PM_BASE, pci_pin};
 
 /// The interrupts that PIRQA to PIRQD lead to: those that ISA devices leave free.
@@ -22,7 +23,35 @@ mod register {
     pub(super) const PMREGMISC: u8 = 0x80;
 }
 
+/// What a BIOS lists in its data area.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inventory {
+    /// The parallel port's first port.
+    pub(crate) parallel_port: Option<u16>,
+    /// The equipment byte: floppy drives, coprocessor, screen.
+    pub(crate) equipment: u8,
+    /// Whether there is a VGA.
+    pub(crate) has_vga: bool,
+}
+
 impl Board {
+    /// What there is.
+    pub(crate) fn inventory(&mut self, now: Time) -> Inventory {
+        /// Where CMOS memory has the equipment byte, and its bit for 80 columns in colour.
+        const EQUIPMENT: u8 = 0x14;
+        const COLOUR: u8 = 0x20;
+        self.port_write(0x70, &[EQUIPMENT], now, &mut NoMemory);
+        let mut equipment = [0];
+        self.port_read(0x71, &mut equipment, now, &mut NoMemory);
+        let has_vga = self.vga.is_some();
+        let screen = if has_vga { COLOUR } else { 0 };
+        Inventory {
+            parallel_port: self.find::<Parallel>().map(|_| PARALLEL.0),
+            equipment: equipment[0] | screen,
+            has_vga,
+        }
+    }
+
     /// Routes PCI interrupts and opens the power management block.
     pub(crate) fn set_up(&mut self, now: Time) {
         for (index, route) in (0..).zip(ROUTES) {

@@ -13,5 +13,6 @@ mod processors;
 mod roms;
 mod screen;
 mod support;
+mod systems;
 mod verify;
 mod video_bios;
