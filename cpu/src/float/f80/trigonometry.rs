@@ -10,6 +10,10 @@ const HALF_PI_66: u128 = 0x3_243f_6a88_85a3_08d3;
 /// The unit of [`HALF_PI_66`].
 const UNIT: i32 = -65;
 
+/// One over [`HALF_PI_66`] in units of 2^-129, rounded down.
+const RECIPROCAL: u128 = 0xa2f9_836e_4e44_152a;
+const _: () = assert!(RECIPROCAL / 2 == u128::MAX / HALF_PI_66);
+
 /// Operands with a lesser exponent are their own sine and tangent.
 const LEAST_EXPONENT: i32 = -68;
 
@@ -40,9 +44,27 @@ impl Env {
 
     /// FSINCOS: what replaces ST(0), and what is then pushed. None if the operand is 2^63 or more.
     pub fn f80_sin_cos(&mut self, a: F80) -> Option<(F80, F80)> {
+        let x = a.unpack();
+        if let Kind::Finite(number) = x.kind
+            && (LEAST_EXPONENT..63).contains(&number.exponent)
+            && self.accept(&[x])
+        {
+            // Both of one reduction.
+            let Reduced { angle, quadrant } = reduce(&number);
+            let of_angle = angle.sin_cos();
+            return Some((
+                self.pack_circular(turned(of_angle, quadrant)),
+                self.pack_circular(turned(of_angle, quadrant + 1)),
+            ));
+        }
         let sine = self.circular(a, Function::Sine)?;
         let cosine = self.circular(a, Function::Cosine)?;
         Some((sine, cosine))
+    }
+
+    fn pack_circular(&mut self, result: Wide) -> F80 {
+        self.rounded_up = false;
+        self.f80_pack_to(result.inexact(), Precision::Extended)
     }
 
     /// FPTAN: what replaces ST(0), and what is then pushed: one, or the same NaN again.
@@ -72,8 +94,7 @@ impl Env {
         if number.exponent < LEAST_EXPONENT {
             return Some(self.circular_of_small(&number, function));
         }
-        let exact = function.of(&reduce(&number)).inexact();
-        Some(self.f80_pack_to(exact, Precision::Extended))
+        Some(self.pack_circular(function.of(&reduce(&number))))
     }
 
     /// Below 2^-68 hardware gives the operand, or one for the cosine, in every rounding mode.
@@ -130,6 +151,16 @@ fn sine(angle: Wide, quadrant: u8) -> Wide {
     }
 }
 
+/// The same of an angle whose sine and cosine are known.
+fn turned((sine, cosine): (Wide, Wide), quadrant: u8) -> Wide {
+    let magnitude = if quadrant & 1 == 0 { sine } else { cosine };
+    if quadrant & 2 == 0 {
+        magnitude
+    } else {
+        magnitude.negated()
+    }
+}
+
 /// Takes away the nearest multiple of a quarter turn, exactly, with the processor's pi. The number is below 2^63.
 fn reduce(x: &Number) -> Reduced {
     if x.exponent < -1 {
@@ -139,7 +170,13 @@ fn reduce(x: &Number) -> Reduced {
         };
     }
     let units = u128::from(x.top()) << (x.exponent - 63 - UNIT);
-    let (turns, rest) = (units / HALF_PI_66, units % HALF_PI_66);
+    // By the reciprocal the quotient comes out right or one too small.
+    let mut turns = u128::from(x.top()) * RECIPROCAL >> 1 >> (126 - x.exponent);
+    let mut rest = units - turns * HALF_PI_66;
+    if rest >= HALF_PI_66 {
+        rest -= HALF_PI_66;
+        turns += 1;
+    }
     let goes_up = rest > HALF_PI_66 / 2;
     let quadrant = (turns as u8).wrapping_add(u8::from(goes_up)) & 3;
     let rest = if goes_up { HALF_PI_66 - rest } else { rest };

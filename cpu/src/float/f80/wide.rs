@@ -263,7 +263,7 @@ impl Wide {
     /// The sine, for magnitudes up to one.
     pub(super) fn sin(self) -> Self {
         if let Some(square) = self.fixed_square() {
-            let ratio = alternating(&SINE_TERMS, square);
+            let [ratio] = alternating([&SINE], square);
             let high = high_product(self.significand, ratio);
             return Self::scaled(self.sign, high, self.exponent - 126);
         }
@@ -273,9 +273,23 @@ impl Wide {
     /// The cosine, for magnitudes up to one.
     pub(super) fn cos(self) -> Self {
         if let Some(square) = self.fixed_square() {
-            return Self::scaled(false, alternating(&COSINE_TERMS, square), -127);
+            let [cosine] = alternating([&COSINE], square);
+            return Self::scaled(false, cosine, -127);
         }
         ONE.series(self.times(self).negated(), |k| 2 * k * (2 * k - 1))
+    }
+
+    /// Both, for magnitudes up to one.
+    pub(super) fn sin_cos(self) -> (Self, Self) {
+        let Some(square) = self.fixed_square() else {
+            return (self.sin(), self.cos());
+        };
+        let [ratio, cosine] = alternating([&SINE, &COSINE], square);
+        let high = high_product(self.significand, ratio);
+        (
+            Self::scaled(self.sign, high, self.exponent - 126),
+            Self::scaled(false, cosine, -127),
+        )
     }
 
     /// The square in units of 2^-128, of magnitudes less than one that are not so small
@@ -321,27 +335,70 @@ impl Wide {
 /// The least exponent for arithmetic in fixed point.
 const LEAST_FIXED: i32 = -24;
 
-/// The coefficients of the sine's series over the angle, `1/(2k+1)!`, in units of 2^-127.
-const SINE_TERMS: [u128; 17] = reciprocal_factorials(1);
-/// Those of the cosine, `1/(2k)!`.
-const COSINE_TERMS: [u128; 17] = reciprocal_factorials(0);
+/// The coefficients of a series.
+struct Terms {
+    /// The first ones, in units of 2^-127.
+    large: [u128; LARGE],
+    /// Those after them, in units of 2^-115: less than 2^-52, they need 64 bits only.
+    small: [u64; SMALL],
+}
 
-/// One over the factorial of `first` and every second number after it, in units of 2^-127.
-const fn reciprocal_factorials(first: u128) -> [u128; 17] {
-    let mut terms = [TOP; 17];
+const LARGE: usize = 9;
+const SMALL: usize = 7;
+/// From the units of the small coefficients to those of the large ones.
+const SMALL_SHIFT: u32 = 12;
+
+/// The coefficients of the sine's series over the angle, `1/(2k+1)!`.
+const SINE: Terms = reciprocal_factorials(1);
+/// Those of the cosine, `1/(2k)!`.
+const COSINE: Terms = reciprocal_factorials(0);
+
+/// One over the factorial of `first` and every second number after it.
+const fn reciprocal_factorials(first: u128) -> Terms {
+    let mut terms = Terms {
+        large: [TOP; LARGE],
+        small: [0; SMALL],
+    };
+    let mut term = TOP;
     let mut k = 1;
-    while k < terms.len() {
+    while k < LARGE + SMALL {
         let n = 2 * k as u128 + first;
-        terms[k] = terms[k - 1] / (n * (n - 1));
+        term /= n * (n - 1);
+        if k < LARGE {
+            terms.large[k] = term;
+        } else {
+            terms.small[k - LARGE] = (term >> SMALL_SHIFT) as u64;
+        }
         k += 1;
     }
     terms
 }
 
-/// `terms[0] - square*(terms[1] - square*(terms[2] - ...))`.
-fn alternating(terms: &[u128; 17], square: u128) -> u128 {
-    let inner = |sum: u128, &term: &u128| term - high_product(sum, square);
-    terms.iter().rev().fold(0, inner)
+/// `terms[0] - square*(terms[1] - square*(terms[2] - ...))`, of several series at once,
+/// whose steps do not wait for each other.
+#[inline(always)]
+fn alternating<const N: usize>(series: [&Terms; N], square: u128) -> [u128; N] {
+    let near = square >> 64;
+    let mut small = [0u64; N];
+    for k in (0..SMALL).rev() {
+        for (sum, terms) in small.iter_mut().zip(series) {
+            *sum = terms.small[k] - (u128::from(*sum) * near >> 64) as u64;
+        }
+    }
+    let mut sums = small.map(|sum| u128::from(sum) << SMALL_SHIFT);
+    for k in (0..LARGE).rev() {
+        for (sum, terms) in sums.iter_mut().zip(series) {
+            *sum = terms.large[k] - near_product(*sum, square);
+        }
+    }
+    sums
+}
+
+/// The upper half of the 256-bit product, or up to two less.
+const fn near_product(a: u128, b: u128) -> u128 {
+    const LOW: u128 = u64::MAX as u128;
+    let (a1, a0, b1, b0) = (a >> 64, a & LOW, b >> 64, b & LOW);
+    a1 * b1 + ((a1 * b0) >> 64) + ((a0 * b1) >> 64)
 }
 
 /// The upper half of the 256-bit product.
