@@ -6,5 +6,6 @@ mod faults;
 #[cfg(target_arch = "x86_64")]
 mod golden;
 mod programs;
+mod segmented;
 mod vectors;
 mod x87;

@@ -525,7 +525,7 @@ fn a_write_to_code_is_reported_and_one_beside_it_is_not() {
         assert_eq!(code.has_changes(cursor), hits);
         assert_eq!(code.take_changes(&mut cursor), changes(CodeChange::Gone));
     }
-    let word = |mmu: &Mmu, offset| {
+    let word = |mmu: &Mmu, offset: u64| {
         let address = LinearAddress(0x5000 + offset);
         mmu.probe_beside_code::<u32>(SUPERVISOR, address).is_some()
     };

@@ -10,6 +10,7 @@ use rax_cpu::rflags::Rflags;
 use rax_cpu::verbs::{BinaryOp, Flags, ShiftOp};
 
 use super::idiom::{WithCarry, are_halves};
+use super::turn::{is_turn, turn_at};
 
 /// An update of the flags, its operands named.
 pub(super) type FlagsOp = Flags<Name, Name>;
@@ -151,6 +152,7 @@ impl Plan {
                 };
                 Recipe::Operands(FlagKind::of_simple(SimpleKind::Test, bits), names)
             }
+            _ if is_turn(block, flags) => Recipe::Operands(FlagKind::SETTLED, [None; 3]),
             Flags::Multiply { low, high, .. } if are_halves(block, low, high) => {
                 Recipe::Carry(FlagKind::multiplied(bits), low)
             }
@@ -223,7 +225,7 @@ impl Plan {
                         last = None;
                         lasts = true;
                     }
-                    Op::Condition(_) if order.is_some() => {
+                    Op::Condition(_) if order.is_some() && turn_at(block, position).is_none() => {
                         self.source[position] = order;
                         self.wanted[position] = lasts;
                     }
@@ -237,6 +239,8 @@ impl Plan {
                         last = Some((position, None, bits));
                         lasts = true;
                     }
+                    // Its CF comes from the state.
+                    Op::Condition(_) if turn_at(block, position).is_some() => {}
                     Op::Condition(condition) => {
                         let Some((update, flags, bits)) = last else {
                             continue;
@@ -351,6 +355,9 @@ impl Plan {
                         *slot = (*slot).max(position);
                     };
                     each_operand(op, &mut use_at);
+                    if let Some(displacement) = displacement(block, op) {
+                        use_at(displacement);
+                    }
                     // It is made where its last operation stands.
                     if let Some(sum) = WithCarry::made(block, Name(position as u32)) {
                         sum.operands().into_iter().for_each(use_at);
@@ -499,6 +506,7 @@ const fn disturbs_flags(op: Op) -> bool {
             | Op::Select(..)
             | Op::Condition(_)
             | Op::MoveStack(_)
+            | Op::Selector(_)
             | Op::NextIp
             | Op::DirectTarget
             | Op::X87(
@@ -521,6 +529,8 @@ const fn can_leave(op: Op) -> bool {
             | Op::Store { .. }
             | Op::Locate(_)
             | Op::LoadSegment(..)
+            | Op::StoreSegment(..)
+            | Op::LoadSelector(..)
             | Op::Push(_)
             | Op::StackTop
             | Op::Divide { .. }
@@ -538,6 +548,7 @@ const fn has_effect(op: Op) -> bool {
             op,
             Op::WriteGpr(..)
                 | Op::Commit { .. }
+                | Op::SetDirection(_)
                 | Op::MoveStack(_)
                 | Op::SetStack(_)
                 | Op::Flags(_)
@@ -545,6 +556,17 @@ const fn has_effect(op: Op) -> bool {
                 | Op::Branch(_)
         )
         || matches!(op, Op::X87(step) if step.changes())
+}
+
+/// What is added to the raw address of an access, whose sum is made where it is used.
+fn displacement(block: &Block, op: Op) -> Option<Name> {
+    let (Op::Load(address) | Op::Locate(address) | Op::Store { address, .. }) = op else {
+        return None;
+    };
+    match block.ops[address.0 as usize].0 {
+        Op::Binary(BinaryOp::Add, _, displacement) => Some(displacement),
+        _ => None,
+    }
 }
 
 /// Calls `act` with each operand, but for those of flags and vectors.
@@ -556,6 +578,9 @@ fn each_operand(op: Op, act: &mut dyn FnMut(Name)) {
         | Op::RawAddress
         | Op::StackTop
         | Op::MoveStack(_)
+        | Op::Stride(_)
+        | Op::SetDirection(_)
+        | Op::Selector(_)
         | Op::Condition(_)
         | Op::NextIp
         | Op::DirectTarget
@@ -575,6 +600,7 @@ fn each_operand(op: Op, act: &mut dyn FnMut(Name)) {
         | Op::Load(name)
         | Op::Locate(name)
         | Op::LoadSegment(_, name)
+        | Op::LoadSelector(_, name)
         | Op::SetStack(name)
         | Op::CheckTarget(name)
         | Op::Jump(name)
@@ -589,6 +615,7 @@ fn each_operand(op: Op, act: &mut dyn FnMut(Name)) {
             address: a,
             value: b,
         }
+        | Op::StoreSegment(_, a, b)
         | Op::Binary(_, a, b)
         | Op::Shift(_, a, b) => {
             act(a);
