@@ -24,6 +24,7 @@ use crate::state::{CpuState, Gpr};
 use crate::vector::{FloatWidth, order_flags};
 use crate::verbs::{DoubleShiftOp, Flags, ShiftOp};
 
+pub(crate) use segments::NotedSegments;
 pub use x87::{HostX87, X87Place};
 
 /// Cells that compiled code keeps within reach of the state. They lie right before it.

@@ -8,6 +8,16 @@ use crate::mode::Mode;
 use crate::segment::load::KEPT_IN_REAL_MODE;
 use crate::segment::{Attributes, Segment, SegmentRegister};
 
+/// What the cells were last made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NotedSegments {
+    /// Limit and attributes of each segment.
+    words: [u64; 6],
+    mode: Mode,
+    /// Tells real mode from virtual-8086 mode.
+    is_protected: bool,
+}
+
 impl Cpu {
     /// Where code lies, as the compiler names it: RIP, and the base of CS above it where
     /// that is not zero by the mode.
@@ -58,6 +68,24 @@ impl Cpu {
     }
 
     fn note_segment_ends(&mut self) {
+        // Most of what ends a block changes none of this.
+        let words = self
+            .state
+            .segments
+            .map(|segment| u64::from(segment.limit) << 16 | u64::from(segment.attributes.bits()));
+        let noted = NotedSegments {
+            words,
+            mode: self.mode,
+            is_protected: self.state.cr0 & 1 != 0,
+        };
+        if self.noted_segments != noted {
+            self.noted_segments = noted;
+            self.find_segment_ends();
+        }
+    }
+
+    #[cold]
+    fn find_segment_ends(&mut self) {
         let is_real = self.mode.contains(Mode::REAL_STYLE);
         let plain = self.plain_attributes();
         let mut plain_segments = 0;

@@ -308,9 +308,30 @@ impl Emit<'_> {
             self.asm.zero_extend(bits, host, from);
             return self.made_in(register);
         }
+        if let Some((register, host)) = self.narrow_target() {
+            self.clobber_with(register, &[T0, T1])?;
+            // What is above stays.
+            self.asm.load(bits, host, from);
+            return self.made_in(register);
+        }
         self.asm.zero_extend(bits, T0, from);
         self.free.retain(|&register| register != T0);
         self.set(Loc::Temp(T0))
+    }
+
+    /// The register that a value of 8 or 16 bits is written to next, and is not wanted for
+    /// anything else.
+    fn narrow_target(&self) -> Option<(Gpr, Reg)> {
+        let next = self.position + 1;
+        let name = Name(self.position as u32);
+        match self.block.ops.get(next)? {
+            &(Op::WriteGpr(register, false, value), 8 | 16)
+                if value == name && self.plan.last_use(name) == next =>
+            {
+                pinned(register).map(|host| (register, host))
+            }
+            _ => None,
+        }
     }
 
     /// Makes way in a guest register while some temporaries are in use.
