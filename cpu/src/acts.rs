@@ -11,6 +11,7 @@ use crate::flags::{Condition, mask, sign_extend};
 use crate::insn::Insn;
 use crate::mode::Mode;
 use crate::processor::Departure;
+use crate::rflags::Rflags;
 use crate::segment::SegmentRegister;
 use crate::state::Gpr;
 use crate::verbs::{BinaryOp, Bits, DoubleShiftOp, Flags, Operand, ShiftOp, UnaryOp, Verbs, Width};
@@ -164,6 +165,42 @@ impl Verbs for Cpu {
     ) -> Result<W::Bits, Exit> {
         let address = self.segmented_address(segment, offset, W::BYTES, false)?;
         self.load_linear(insn, segment, address)
+    }
+
+    #[inline(always)]
+    fn store<W: Width>(
+        &mut self,
+        insn: &Insn,
+        segment: SegmentRegister,
+        offset: u64,
+        value: W::Bits,
+    ) -> Result<(), Exit> {
+        let address = self.segmented_address(segment, offset, W::BYTES, true)?;
+        self.store_linear(insn, segment, address, value)
+    }
+
+    #[inline(always)]
+    fn stride(&mut self, bytes: u64) -> u64 {
+        if self.state.system_flags.contains(Rflags::DF) {
+            bytes.wrapping_neg()
+        } else {
+            bytes
+        }
+    }
+
+    #[inline(always)]
+    fn set_direction(&mut self, is_down: bool) {
+        self.state.system_flags.set(Rflags::DF, is_down);
+    }
+
+    #[inline(always)]
+    fn selector(&mut self, register: SegmentRegister) -> u16 {
+        self.state.segment(register).selector
+    }
+
+    #[inline(always)]
+    fn load_selector(&mut self, register: SegmentRegister, selector: u16) -> Result<(), Exit> {
+        self.load_segment(register, selector)
     }
 
     #[inline(always)]

@@ -26,6 +26,7 @@ use crate::vector::{FloatWidth, order_flags};
 use crate::verbs::Flags;
 
 pub use flag_kind::{FlagKind, SimpleKind};
+pub(crate) use segments::NotedSegments;
 pub use x87::{HostX87, X87Place};
 
 /// Cells that compiled code keeps within reach of the state. They lie right before it.

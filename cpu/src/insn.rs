@@ -434,3 +434,22 @@ macro_rules! helper {
     };
 }
 pub(crate) use helper;
+
+/// One row with a function of the interpreter and, for the compiler, what writes the same
+/// down, or calls the function where that cannot be.
+macro_rules! lifted {
+    ($code:ident, $function:expr, $lift:expr) => {{
+        const BOTH: ($crate::insn::Handler, $crate::insn::Lift) = (
+            |cpu, insn, rest| match $function(cpu, insn) {
+                Ok(()) if cpu.leave => {
+                    $crate::insn::left_early(cpu, $crate::exception::Exit::Leave, rest.len())
+                }
+                Ok(()) => $crate::insn::proceed(cpu, rest),
+                Err(exit) => $crate::insn::left_early(cpu, exit, rest.len()),
+            },
+            $lift,
+        );
+        $crate::insn::Row::shared(iced_x86::Code::$code, BOTH, BOTH)
+    }};
+}
+pub(crate) use lifted;

@@ -3,7 +3,7 @@
 
 use rax_mmu::{Mmu, PhysicalAddress, View};
 
-use crate::compiled::{Cells, HostX87};
+use crate::compiled::{Cells, HostX87, NotedSegments};
 use crate::cpuid::Model;
 use crate::exception::{Exception, Exit};
 use crate::insn::Insn;
@@ -93,6 +93,8 @@ pub struct Cpu {
     /// A system-management interrupt is waiting.
     pub(crate) smi_pending: bool,
     pub(crate) slow_spot: SlowSpot,
+    /// What compiled code knows of segments follows from this.
+    pub(crate) noted_segments: NotedSegments,
     /// What MONITOR watches, and MWAIT then waits for.
     pub(crate) watched: Option<Watched>,
     /// The instruction being stepped began with RF set: a fault pushes it set.
@@ -134,6 +136,7 @@ impl Cpu {
             nmi_pending: false,
             smi_pending: false,
             slow_spot: SlowSpot::default(),
+            noted_segments: NotedSegments::default(),
             watched: None,
             restore_rf_on_fault: false,
             single_step_suppressed: false,

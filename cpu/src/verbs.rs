@@ -171,6 +171,32 @@ pub trait Verbs: Sized {
         segment: SegmentRegister,
         offset: Self::Value<Qword>,
     ) -> Result<Self::Value<W>, Self::Fault>;
+    /// Writes memory at an offset into a segment, truncated to the address size.
+    ///
+    /// # Errors
+    /// When the access faults.
+    fn store<W: Width>(
+        &mut self,
+        insn: &Insn,
+        segment: SegmentRegister,
+        offset: Self::Value<Qword>,
+        value: Self::Value<W>,
+    ) -> Result<(), Self::Fault>;
+    /// How far a string instruction moves on: so many bytes, backwards if DF is set.
+    fn stride(&mut self, bytes: u64) -> Self::Value<Qword>;
+    /// Sets DF, or clears it.
+    fn set_direction(&mut self, is_down: bool);
+    /// What a segment register holds.
+    fn selector(&mut self, register: SegmentRegister) -> Self::Value<Word>;
+    /// Loads a segment register.
+    ///
+    /// # Errors
+    /// When the selector, or its descriptor, is not fit for it.
+    fn load_selector(
+        &mut self,
+        register: SegmentRegister,
+        selector: Self::Value<Word>,
+    ) -> Result<(), Self::Fault>;
 
     /// Stores below the stack pointer, then moves it.
     ///

@@ -8,7 +8,7 @@
 //! [`crate::Mmu::sync_map`].
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::address::{PAGE_MASK, PAGE_OFFSET, PAGE_SIZE, PhysicalAddress};
@@ -141,6 +141,8 @@ pub struct PhysicalMemory {
     dirty: DirtyPages,
     map: RwLock<Arc<PhysicalMap>>,
     generation: AtomicU64,
+    /// As the map has it: it is asked for after each access to a port.
+    a20: AtomicBool,
     journal: twin::Journal,
 }
 
@@ -156,6 +158,7 @@ impl PhysicalMemory {
             dirty: DirtyPages::new(ram.bytes()),
             map: RwLock::new(Arc::new(PhysicalMap::new(ram.bytes()))),
             generation: AtomicU64::new(0),
+            a20: AtomicBool::new(true),
             journal: twin::Journal::default(),
             ram,
         })
@@ -273,7 +276,7 @@ impl PhysicalMemory {
     /// True if the A20 gate is open.
     #[must_use]
     pub fn a20(&self) -> bool {
-        self.snapshot().a20()
+        self.a20.load(Ordering::Acquire)
     }
 
     /// All runs of writable RAM, in order of address.
@@ -346,6 +349,7 @@ impl PhysicalMemory {
         current.for_each_change(&new, |start, bytes, offset| {
             self.code.note_move(start, bytes, offset);
         });
+        self.a20.store(new.a20(), Ordering::Release);
         *current = new;
         self.generation.fetch_add(1, Ordering::AcqRel);
     }

@@ -5,7 +5,18 @@
 
 use crate::Cpu;
 use crate::mode::Mode;
-use crate::segment::SegmentRegister;
+use crate::segment::load::KEPT_IN_REAL_MODE;
+use crate::segment::{Attributes, Segment, SegmentRegister};
+
+/// What the cells were last made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NotedSegments {
+    /// Limit and attributes of each segment.
+    words: [u64; 6],
+    mode: Mode,
+    /// Tells real mode from virtual-8086 mode.
+    is_protected: bool,
+}
 
 impl Cpu {
     /// Where code lies, as the compiler names it: RIP, and the base of CS above it where
@@ -57,29 +68,64 @@ impl Cpu {
     }
 
     fn note_segment_ends(&mut self) {
+        // Most of what ends a block changes none of this.
+        let words = self
+            .state
+            .segments
+            .map(|segment| u64::from(segment.limit) << 16 | u64::from(segment.attributes.bits()));
+        let noted = NotedSegments {
+            words,
+            mode: self.mode,
+            is_protected: self.state.cr0 & 1 != 0,
+        };
+        if self.noted_segments != noted {
+            self.noted_segments = noted;
+            self.find_segment_ends();
+        }
+    }
+
+    #[cold]
+    fn find_segment_ends(&mut self) {
         let is_real = self.mode.contains(Mode::REAL_STYLE);
-        let is_flat = self.mode.contains(Mode::FLAT);
-        let mut plain = 0;
-        for (number, register) in SegmentRegister::ALL.into_iter().enumerate() {
-            let segment = self.state.segment(register);
+        let plain = self.plain_attributes();
+        let mut plain_segments = 0;
+        for (number, segment) in self.state.segments.iter().enumerate() {
+            let attributes = segment.attributes;
+            let is_code = segment.is_code();
+            let is_writable = attributes.contains(Attributes::WRITABLE);
             // An expand-down segment does not cover its first byte.
-            let may = |write| {
-                if is_real {
-                    segment.covers(0, 1)
-                } else {
-                    segment.permits(0, 1, write)
-                }
-            };
+            let is_up = is_code || !attributes.contains(Attributes::EXPAND_DOWN);
+            let is_there = is_up && (is_real || segment.is_usable());
+            let may_read = is_there && (is_real || is_writable || !is_code);
+            let may_write = is_there && (is_real || is_writable && !is_code);
             let end = u64::from(segment.limit) + 1;
             self.cells.segment_ends[number] =
-                [false, true].map(|write| if may(write) { end } else { 0 });
-            if is_real && !is_flat {
-                let again = self.real_style_segment(register, segment.selector);
-                let is_plain =
-                    (again.limit, again.attributes) == (segment.limit, segment.attributes);
-                plain |= u64::from(is_plain) << number;
-            }
+                [may_read, may_write].map(|may| if may { end } else { 0 });
+            let is_plain = plain.is_some_and(|(kept, wanted, limit)| {
+                attributes.difference(kept) == wanted
+                    && (segment.limit == limit || !kept.is_empty())
+            });
+            plain_segments |= u64::from(is_plain) << number;
         }
-        self.cells.plain_segments = plain;
+        self.cells.plain_segments = plain_segments;
+    }
+
+    /// What a load leaves as it is, if it leaves all of the rest: attributes that may be
+    /// anything, those that may not, and the limit, if the first are none. See
+    /// [`Cpu::real_style_segment`].
+    const fn plain_attributes(&self) -> Option<(Attributes, Attributes, u32)> {
+        if !self.mode.contains(Mode::REAL_STYLE) || self.mode.contains(Mode::FLAT) {
+            None
+        } else if self.is_virtual_8086() {
+            let Segment {
+                attributes, limit, ..
+            } = Segment::virtual_8086(0);
+            Some((Attributes::empty(), attributes, limit))
+        } else {
+            let Segment {
+                attributes, limit, ..
+            } = Segment::real_mode(0);
+            Some((KEPT_IN_REAL_MODE, attributes, limit))
+        }
     }
 }

@@ -13,8 +13,8 @@ pub(super) const ROWS: &[Row] = &[
     row!(Clc, clc),
     row!(Stc, stc),
     row!(Cmc, cmc),
-    helper!(Cld, cld),
-    helper!(Std, std),
+    row!(Cld, cld),
+    row!(Std, std),
     helper!(Lahf, lahf),
     helper!(Sahf, sahf),
 ];
@@ -41,13 +41,15 @@ fn cmc<V: Verbs>(v: &mut V, _insn: &Insn) -> Result<(), V::Fault> {
     Ok(())
 }
 
-fn cld(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
-    cpu.state.system_flags.remove(Rflags::DF);
+#[inline(always)]
+fn cld<V: Verbs>(v: &mut V, _insn: &Insn) -> Result<(), V::Fault> {
+    v.set_direction(false);
     Ok(())
 }
 
-fn std(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
-    cpu.state.system_flags.insert(Rflags::DF);
+#[inline(always)]
+fn std<V: Verbs>(v: &mut V, _insn: &Insn) -> Result<(), V::Fault> {
+    v.set_direction(true);
     Ok(())
 }
 

@@ -5,124 +5,145 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use super::{Insn, Mem, Reg0, Row, helper};
+use super::{Insn, Mem, Reg0, Row, helper, lifted};
 use crate::Cpu;
 use crate::exception::{Exception, Exit};
+use crate::ir::Builder;
 use crate::rflags::Cr4;
 use crate::segment::SegmentRegister;
 use crate::state::InterruptShadow;
 use crate::verbs::{Bits, Dword, Operand, Qword, Slot, Verbs, Width, Word};
 
 pub(super) const ROWS: &[Row] = &[
-    helper!(Mov_rm16_Sreg, store::<Word>),
-    helper!(Mov_r32m16_Sreg, store::<Dword>),
-    helper!(Mov_r64m16_Sreg, store::<Qword>),
-    helper!(Mov_Sreg_rm16, load).ends(),
-    helper!(Mov_Sreg_r32m16, load).ends(),
-    helper!(Mov_Sreg_r64m16, load).ends(),
-    helper!(Pushw_ES, push::<Word>),
-    helper!(Pushw_CS, push::<Word>),
-    helper!(Pushw_SS, push::<Word>),
-    helper!(Pushw_DS, push::<Word>),
-    helper!(Pushw_FS, push::<Word>),
-    helper!(Pushw_GS, push::<Word>),
-    helper!(Pushd_ES, push::<Dword>),
-    helper!(Pushd_CS, push::<Dword>),
-    helper!(Pushd_SS, push::<Dword>),
-    helper!(Pushd_DS, push::<Dword>),
-    helper!(Pushd_FS, push::<Dword>),
-    helper!(Pushd_GS, push::<Dword>),
-    helper!(Pushq_FS, push::<Qword>),
-    helper!(Pushq_GS, push::<Qword>),
-    helper!(Popw_ES, pop::<Word>).ends(),
-    helper!(Popw_SS, pop::<Word>).ends(),
-    helper!(Popw_DS, pop::<Word>).ends(),
-    helper!(Popw_FS, pop::<Word>).ends(),
-    helper!(Popw_GS, pop::<Word>).ends(),
-    helper!(Popd_ES, pop::<Dword>).ends(),
-    helper!(Popd_SS, pop::<Dword>).ends(),
-    helper!(Popd_DS, pop::<Dword>).ends(),
-    helper!(Popd_FS, pop::<Dword>).ends(),
-    helper!(Popd_GS, pop::<Dword>).ends(),
-    helper!(Popq_FS, pop::<Qword>).ends(),
-    helper!(Popq_GS, pop::<Qword>).ends(),
-    helper!(Les_r16_m1616, |cpu, insn| load_pointer::<Word>(
-        cpu,
-        insn,
-        SegmentRegister::Es
-    ))
+    lifted!(Mov_rm16_Sreg, store::<Word>, lift_store::<Word>),
+    lifted!(Mov_r32m16_Sreg, store::<Dword>, lift_store::<Dword>),
+    lifted!(Mov_r64m16_Sreg, store::<Qword>, lift_store::<Qword>),
+    lifted!(Mov_Sreg_rm16, load, lift_load).ends(),
+    lifted!(Mov_Sreg_r32m16, load, lift_load).ends(),
+    lifted!(Mov_Sreg_r64m16, load, lift_load).ends(),
+    lifted!(Pushw_ES, push::<Word>, lift_push::<Word>),
+    lifted!(Pushw_CS, push::<Word>, lift_push::<Word>),
+    lifted!(Pushw_SS, push::<Word>, lift_push::<Word>),
+    lifted!(Pushw_DS, push::<Word>, lift_push::<Word>),
+    lifted!(Pushw_FS, push::<Word>, lift_push::<Word>),
+    lifted!(Pushw_GS, push::<Word>, lift_push::<Word>),
+    lifted!(Pushd_ES, push::<Dword>, lift_push::<Dword>),
+    lifted!(Pushd_CS, push::<Dword>, lift_push::<Dword>),
+    lifted!(Pushd_SS, push::<Dword>, lift_push::<Dword>),
+    lifted!(Pushd_DS, push::<Dword>, lift_push::<Dword>),
+    lifted!(Pushd_FS, push::<Dword>, lift_push::<Dword>),
+    lifted!(Pushd_GS, push::<Dword>, lift_push::<Dword>),
+    lifted!(Pushq_FS, push::<Qword>, lift_push::<Qword>),
+    lifted!(Pushq_GS, push::<Qword>, lift_push::<Qword>),
+    lifted!(Popw_ES, pop::<Word>, lift_pop::<Word>).ends(),
+    lifted!(Popw_SS, pop::<Word>, lift_pop::<Word>).ends(),
+    lifted!(Popw_DS, pop::<Word>, lift_pop::<Word>).ends(),
+    lifted!(Popw_FS, pop::<Word>, lift_pop::<Word>).ends(),
+    lifted!(Popw_GS, pop::<Word>, lift_pop::<Word>).ends(),
+    lifted!(Popd_ES, pop::<Dword>, lift_pop::<Dword>).ends(),
+    lifted!(Popd_SS, pop::<Dword>, lift_pop::<Dword>).ends(),
+    lifted!(Popd_DS, pop::<Dword>, lift_pop::<Dword>).ends(),
+    lifted!(Popd_FS, pop::<Dword>, lift_pop::<Dword>).ends(),
+    lifted!(Popd_GS, pop::<Dword>, lift_pop::<Dword>).ends(),
+    lifted!(Popq_FS, pop::<Qword>, lift_pop::<Qword>).ends(),
+    lifted!(Popq_GS, pop::<Qword>, lift_pop::<Qword>).ends(),
+    lifted!(
+        Les_r16_m1616,
+        |cpu: &mut Cpu, insn: &Insn| load_pointer::<Cpu, Word>(cpu, insn, SegmentRegister::Es),
+        |builder, insn| {
+            let Ok(()) = load_pointer::<Builder, Word>(builder, insn, SegmentRegister::Es);
+        }
+    )
     .ends(),
-    helper!(Les_r32_m1632, |cpu, insn| load_pointer::<Dword>(
-        cpu,
-        insn,
-        SegmentRegister::Es
-    ))
+    lifted!(
+        Les_r32_m1632,
+        |cpu: &mut Cpu, insn: &Insn| load_pointer::<Cpu, Dword>(cpu, insn, SegmentRegister::Es),
+        |builder, insn| {
+            let Ok(()) = load_pointer::<Builder, Dword>(builder, insn, SegmentRegister::Es);
+        }
+    )
     .ends(),
-    helper!(Lds_r16_m1616, |cpu, insn| load_pointer::<Word>(
-        cpu,
-        insn,
-        SegmentRegister::Ds
-    ))
+    lifted!(
+        Lds_r16_m1616,
+        |cpu: &mut Cpu, insn: &Insn| load_pointer::<Cpu, Word>(cpu, insn, SegmentRegister::Ds),
+        |builder, insn| {
+            let Ok(()) = load_pointer::<Builder, Word>(builder, insn, SegmentRegister::Ds);
+        }
+    )
     .ends(),
-    helper!(Lds_r32_m1632, |cpu, insn| load_pointer::<Dword>(
-        cpu,
-        insn,
-        SegmentRegister::Ds
-    ))
+    lifted!(
+        Lds_r32_m1632,
+        |cpu: &mut Cpu, insn: &Insn| load_pointer::<Cpu, Dword>(cpu, insn, SegmentRegister::Ds),
+        |builder, insn| {
+            let Ok(()) = load_pointer::<Builder, Dword>(builder, insn, SegmentRegister::Ds);
+        }
+    )
     .ends(),
-    helper!(Lss_r16_m1616, |cpu, insn| load_pointer::<Word>(
+    helper!(Lss_r16_m1616, |cpu, insn| load_pointer::<Cpu, Word>(
         cpu,
         insn,
         SegmentRegister::Ss
     ))
     .ends(),
-    helper!(Lss_r32_m1632, |cpu, insn| load_pointer::<Dword>(
+    helper!(Lss_r32_m1632, |cpu, insn| load_pointer::<Cpu, Dword>(
         cpu,
         insn,
         SegmentRegister::Ss
     ))
     .ends(),
-    helper!(Lss_r64_m1664, |cpu, insn| load_pointer::<Qword>(
+    helper!(Lss_r64_m1664, |cpu, insn| load_pointer::<Cpu, Qword>(
         cpu,
         insn,
         SegmentRegister::Ss
     ))
     .ends(),
-    helper!(Lfs_r16_m1616, |cpu, insn| load_pointer::<Word>(
-        cpu,
-        insn,
-        SegmentRegister::Fs
-    ))
+    lifted!(
+        Lfs_r16_m1616,
+        |cpu: &mut Cpu, insn: &Insn| load_pointer::<Cpu, Word>(cpu, insn, SegmentRegister::Fs),
+        |builder, insn| {
+            let Ok(()) = load_pointer::<Builder, Word>(builder, insn, SegmentRegister::Fs);
+        }
+    )
     .ends(),
-    helper!(Lfs_r32_m1632, |cpu, insn| load_pointer::<Dword>(
-        cpu,
-        insn,
-        SegmentRegister::Fs
-    ))
+    lifted!(
+        Lfs_r32_m1632,
+        |cpu: &mut Cpu, insn: &Insn| load_pointer::<Cpu, Dword>(cpu, insn, SegmentRegister::Fs),
+        |builder, insn| {
+            let Ok(()) = load_pointer::<Builder, Dword>(builder, insn, SegmentRegister::Fs);
+        }
+    )
     .ends(),
-    helper!(Lfs_r64_m1664, |cpu, insn| load_pointer::<Qword>(
-        cpu,
-        insn,
-        SegmentRegister::Fs
-    ))
+    lifted!(
+        Lfs_r64_m1664,
+        |cpu: &mut Cpu, insn: &Insn| load_pointer::<Cpu, Qword>(cpu, insn, SegmentRegister::Fs),
+        |builder, insn| {
+            let Ok(()) = load_pointer::<Builder, Qword>(builder, insn, SegmentRegister::Fs);
+        }
+    )
     .ends(),
-    helper!(Lgs_r16_m1616, |cpu, insn| load_pointer::<Word>(
-        cpu,
-        insn,
-        SegmentRegister::Gs
-    ))
+    lifted!(
+        Lgs_r16_m1616,
+        |cpu: &mut Cpu, insn: &Insn| load_pointer::<Cpu, Word>(cpu, insn, SegmentRegister::Gs),
+        |builder, insn| {
+            let Ok(()) = load_pointer::<Builder, Word>(builder, insn, SegmentRegister::Gs);
+        }
+    )
     .ends(),
-    helper!(Lgs_r32_m1632, |cpu, insn| load_pointer::<Dword>(
-        cpu,
-        insn,
-        SegmentRegister::Gs
-    ))
+    lifted!(
+        Lgs_r32_m1632,
+        |cpu: &mut Cpu, insn: &Insn| load_pointer::<Cpu, Dword>(cpu, insn, SegmentRegister::Gs),
+        |builder, insn| {
+            let Ok(()) = load_pointer::<Builder, Dword>(builder, insn, SegmentRegister::Gs);
+        }
+    )
     .ends(),
-    helper!(Lgs_r64_m1664, |cpu, insn| load_pointer::<Qword>(
-        cpu,
-        insn,
-        SegmentRegister::Gs
-    ))
+    lifted!(
+        Lgs_r64_m1664,
+        |cpu: &mut Cpu, insn: &Insn| load_pointer::<Cpu, Qword>(cpu, insn, SegmentRegister::Gs),
+        |builder, insn| {
+            let Ok(()) = load_pointer::<Builder, Qword>(builder, insn, SegmentRegister::Gs);
+        }
+    )
     .ends(),
     helper!(Lgdt_m1632_16, table::lgdt::<Word>).ends(),
     helper!(Lgdt_m1632, table::lgdt::<Dword>).ends(),
@@ -206,20 +227,33 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 /// The segment register in an operand; none for encodings 6 and 7.
+fn named(insn: &Insn, operand: usize) -> Option<SegmentRegister> {
+    SegmentRegister::ALL.get(insn.number(operand)).copied()
+}
+
 fn segment_operand(cpu: &mut Cpu, insn: &Insn, operand: usize) -> Result<SegmentRegister, Exit> {
-    match SegmentRegister::ALL.get(insn.number(operand)) {
-        Some(&register) => Ok(register),
+    match named(insn, operand) {
+        Some(register) => Ok(register),
         None => Err(cpu.raise(Exception::InvalidOpcode)),
     }
 }
 
+/// One that MOV and POP load without holding interrupts off.
+fn loadable(insn: &Insn) -> Option<SegmentRegister> {
+    named(insn, 0).filter(|register| !matches!(register, SegmentRegister::Cs | SegmentRegister::Ss))
+}
+
 /// A selector operand: two bytes in memory, or the low half of a register.
-fn read_selector(cpu: &mut Cpu, insn: &Insn, operand: usize) -> Result<u16, Exit> {
-    if insn.has_memory() {
-        cpu.read::<Word>(Mem::of(insn))
+fn read_selector<V: Verbs>(
+    v: &mut V,
+    insn: &Insn,
+    operand: usize,
+) -> Result<V::Value<Word>, V::Fault> {
+    v.read::<Word>(if insn.has_memory() {
+        Mem::of(insn)
     } else {
-        Ok(cpu.state.gpr(insn.registers[operand]) as u16)
-    }
+        Operand::Gpr(insn.registers[operand], false)
+    })
 }
 
 /// Writes a selector: two bytes to memory, or zero-extended to a register.
@@ -231,10 +265,36 @@ fn write_selector<W: Width>(cpu: &mut Cpu, insn: &Insn, selector: u16) -> Result
     }
 }
 
+fn store_from<V: Verbs, W: Width>(
+    v: &mut V,
+    insn: &Insn,
+    register: SegmentRegister,
+) -> Result<(), V::Fault> {
+    let selector = v.selector(register);
+    if insn.has_memory() {
+        return v.write::<Word>(Mem::of(insn), selector);
+    }
+    let selector = v.zero_extend::<Word, W>(selector);
+    v.write::<W>(Reg0::of(insn), selector)
+}
+
 fn store<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let register = segment_operand(cpu, insn, 1)?;
-    let selector = cpu.state.segment(register).selector;
-    write_selector::<W>(cpu, insn, selector)
+    store_from::<Cpu, W>(cpu, insn, register)
+}
+
+fn lift_store<W: Width>(builder: &mut Builder, insn: &Insn) {
+    match named(insn, 1) {
+        Some(register) => {
+            let Ok(()) = store_from::<Builder, W>(builder, insn, register);
+        }
+        None => builder.call(store::<W>),
+    }
+}
+
+fn load_into<V: Verbs>(v: &mut V, insn: &Insn, register: SegmentRegister) -> Result<(), V::Fault> {
+    let selector = read_selector(v, insn, 1)?;
+    v.load_selector(register, selector)
 }
 
 fn load(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
@@ -242,10 +302,18 @@ fn load(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     if register == SegmentRegister::Cs {
         return Err(cpu.raise(Exception::InvalidOpcode));
     }
-    let selector = read_selector(cpu, insn, 1)?;
-    cpu.load_segment(register, selector)?;
+    load_into(cpu, insn, register)?;
     shadow_stack_load(cpu, register);
     Ok(())
+}
+
+fn lift_load(builder: &mut Builder, insn: &Insn) {
+    match loadable(insn) {
+        Some(register) => {
+            let Ok(()) = load_into(builder, insn, register);
+        }
+        None => builder.call(load),
+    }
 }
 
 /// MOV SS and POP SS hold everything off until the stack pointer is loaded too
@@ -257,31 +325,69 @@ fn shadow_stack_load(cpu: &mut Cpu, register: SegmentRegister) {
     }
 }
 
+fn push_from<V: Verbs, W: Width>(
+    v: &mut V,
+    insn: &Insn,
+    register: SegmentRegister,
+) -> Result<(), V::Fault> {
+    let selector = v.selector(register);
+    let selector = v.zero_extend::<Word, W>(selector);
+    v.push::<W>(insn, selector)
+}
+
 fn push<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let register = segment_operand(cpu, insn, 0)?;
-    let selector = cpu.state.segment(register).selector;
-    cpu.push::<W>(insn, W::Bits::truncate(u64::from(selector)))
+    push_from::<Cpu, W>(cpu, insn, register)
+}
+
+fn lift_push<W: Width>(builder: &mut Builder, insn: &Insn) {
+    match named(insn, 0) {
+        Some(register) => {
+            let Ok(()) = push_from::<Builder, W>(builder, insn, register);
+        }
+        None => builder.call(push::<W>),
+    }
+}
+
+fn pop_into<V: Verbs, W: Width>(
+    v: &mut V,
+    insn: &Insn,
+    register: SegmentRegister,
+) -> Result<(), V::Fault> {
+    let selector = v.stack_top::<W>(insn)?;
+    let selector = v.zero_extend::<W, Word>(selector);
+    v.load_selector(register, selector)?;
+    v.move_stack(insn, W::BYTES);
+    Ok(())
 }
 
 fn pop<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let register = segment_operand(cpu, insn, 0)?;
-    let selector = cpu.stack_top::<W>(insn)?.widen() as u16;
-    cpu.load_segment(register, selector)?;
-    cpu.move_stack(insn, W::BYTES);
+    pop_into::<Cpu, W>(cpu, insn, register)?;
     shadow_stack_load(cpu, register);
     Ok(())
 }
 
+fn lift_pop<W: Width>(builder: &mut Builder, insn: &Insn) {
+    match loadable(insn) {
+        Some(register) => {
+            let Ok(()) = pop_into::<Builder, W>(builder, insn, register);
+        }
+        None => builder.call(pop::<W>),
+    }
+}
+
 /// LDS, LES, LFS, LGS, LSS.
-fn load_pointer<W: Width>(
-    cpu: &mut Cpu,
+fn load_pointer<V: Verbs, W: Width>(
+    v: &mut V,
     insn: &Insn,
     register: SegmentRegister,
-) -> Result<(), Exit> {
-    let offset = cpu.read::<W>(Operand::Memory(insn))?;
-    let selector = cpu.read_displaced::<Word>(insn, W::BYTES)?;
-    cpu.load_segment(register, selector)?;
-    cpu.write::<W>(Reg0::of(insn), offset)
+) -> Result<(), V::Fault> {
+    let offset = v.read::<W>(Operand::Memory(insn))?;
+    let beyond = v.constant::<Qword>(W::BYTES);
+    let selector = v.read_displaced::<Word>(insn, beyond)?;
+    v.load_selector(register, selector)?;
+    v.write::<W>(Reg0::of(insn), offset)
 }
 
 fn swapgs(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {

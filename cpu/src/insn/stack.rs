@@ -2,10 +2,11 @@
 
 use rax_mmu::Word as MemoryWord;
 
-use super::{Imm, Insn, Mem, Reg0, Row, helper, row, row_push};
+use super::{Imm, Insn, Mem, Reg0, Row, helper, lifted, row, row_push};
 use crate::Cpu;
 use crate::exception::Exit;
 use crate::flags::mask;
+use crate::ir::Builder;
 use crate::segment::SegmentRegister;
 use crate::state::Gpr;
 use crate::verbs::{Bits, Dword, Operand, Qword, Slot, Verbs, Width, Word};
@@ -18,7 +19,7 @@ pub(super) const ROWS: &[Row] = &[
         super::both!(@stores true, push, Word, Mem),
     ),
     row!(Pop_r16, pop, Word),
-    helper!(Pop_rm16, pop_anywhere::<Word>),
+    lifted!(Pop_rm16, pop_anywhere::<Word>, lift_pop::<Word>),
     row!(Leavew, leave, Word),
     helper!(Enterw_imm16_imm8, enter::<Word>),
     row_push!(Push_r32, push, Dword, Reg0),
@@ -28,7 +29,7 @@ pub(super) const ROWS: &[Row] = &[
         super::both!(@stores true, push, Dword, Mem),
     ),
     row!(Pop_r32, pop, Dword),
-    helper!(Pop_rm32, pop_anywhere::<Dword>),
+    lifted!(Pop_rm32, pop_anywhere::<Dword>, lift_pop::<Dword>),
     row!(Leaved, leave, Dword),
     helper!(Enterd_imm16_imm8, enter::<Dword>),
     row_push!(Push_r64, push, Qword, Reg0),
@@ -38,7 +39,7 @@ pub(super) const ROWS: &[Row] = &[
         super::both!(@stores true, push, Qword, Mem),
     ),
     row!(Pop_r64, pop, Qword),
-    helper!(Pop_rm64, pop_anywhere::<Qword>),
+    lifted!(Pop_rm64, pop_anywhere::<Qword>, lift_pop::<Qword>),
     row!(Leaveq, leave, Qword),
     helper!(Enterq_imm16_imm8, enter::<Qword>),
     row_push!(Push_imm16, push, Word, Imm),
@@ -81,6 +82,26 @@ fn pop_anywhere<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
         cpu.state.set_gpr(Gpr::Rsp, before);
     }
     stored
+}
+
+/// The same for the compiler: in RAM, finding the place first and moving the stack pointer
+/// last makes no difference, but for an address based on what wraps.
+fn lift_pop<W: Width>(builder: &mut Builder, insn: &Insn) {
+    if !insn.has_memory() {
+        let Ok(()) = pop::<Builder, W>(builder, insn);
+        return;
+    }
+    let is_based_on_stack = insn.base == Gpr::Rsp;
+    if is_based_on_stack && insn.stack_bits == 16 {
+        builder.call(pop_anywhere::<W>);
+        return;
+    }
+    let Ok(value) = builder.stack_top::<W>(insn);
+    let moved = if is_based_on_stack { W::BYTES } else { 0 };
+    let moved = builder.constant::<Qword>(moved);
+    let Ok((_, place)) = builder.modify_displaced::<W>(insn, moved);
+    builder.commit::<W>(place, value);
+    builder.move_stack(insn, W::BYTES);
 }
 
 #[inline(always)]

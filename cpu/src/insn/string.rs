@@ -6,43 +6,73 @@
 //! Runs upwards through RAM pages that are in the TLB go in bulk.
 
 mod bulk;
+mod once;
 #[cfg(test)]
 mod tests;
 
 use rax_mmu::LinearAddress;
 
-use super::{Insn, InsnFlags, Row, helper};
+use super::{Insn, InsnFlags, Row, lifted};
 use crate::Cpu;
 use crate::exception::Exit;
 use crate::flags::{LazyFlags, mask};
+use crate::ir::Builder;
 use crate::mode::Mode;
 use crate::rflags::Rflags;
 use crate::segment::SegmentRegister;
 use crate::state::Gpr;
 use crate::verbs::{Bits, Byte, Dword, Flags, Qword, Verbs, Width, Word};
 
+/// One row: by itself the instruction is written in verbs, repeated it is a function.
+macro_rules! string {
+    ($code:ident, $name:ident, $width:ty) => {
+        lifted!(
+            $code,
+            |cpu: &mut Cpu, insn: &Insn| {
+                if is_repeated(insn) {
+                    $name::<$width>(cpu, insn)
+                } else {
+                    once::$name::<Cpu, $width>(cpu, insn)
+                }
+            },
+            |builder, insn| {
+                if is_repeated(insn) {
+                    builder.call($name::<$width>);
+                } else {
+                    let Ok(()) = once::$name::<Builder, $width>(builder, insn);
+                }
+            }
+        )
+    };
+}
+
 pub(super) const ROWS: &[Row] = &[
-    helper!(Movsb_m8_m8, movs::<Byte>),
-    helper!(Movsw_m16_m16, movs::<Word>),
-    helper!(Movsd_m32_m32, movs::<Dword>),
-    helper!(Movsq_m64_m64, movs::<Qword>),
-    helper!(Stosb_m8_AL, stos::<Byte>),
-    helper!(Stosw_m16_AX, stos::<Word>),
-    helper!(Stosd_m32_EAX, stos::<Dword>),
-    helper!(Stosq_m64_RAX, stos::<Qword>),
-    helper!(Lodsb_AL_m8, lods::<Byte>),
-    helper!(Lodsw_AX_m16, lods::<Word>),
-    helper!(Lodsd_EAX_m32, lods::<Dword>),
-    helper!(Lodsq_RAX_m64, lods::<Qword>),
-    helper!(Cmpsb_m8_m8, cmps::<Byte>),
-    helper!(Cmpsw_m16_m16, cmps::<Word>),
-    helper!(Cmpsd_m32_m32, cmps::<Dword>),
-    helper!(Cmpsq_m64_m64, cmps::<Qword>),
-    helper!(Scasb_AL_m8, scas::<Byte>),
-    helper!(Scasw_AX_m16, scas::<Word>),
-    helper!(Scasd_EAX_m32, scas::<Dword>),
-    helper!(Scasq_RAX_m64, scas::<Qword>),
+    string!(Movsb_m8_m8, movs, Byte),
+    string!(Movsw_m16_m16, movs, Word),
+    string!(Movsd_m32_m32, movs, Dword),
+    string!(Movsq_m64_m64, movs, Qword),
+    string!(Stosb_m8_AL, stos, Byte),
+    string!(Stosw_m16_AX, stos, Word),
+    string!(Stosd_m32_EAX, stos, Dword),
+    string!(Stosq_m64_RAX, stos, Qword),
+    string!(Lodsb_AL_m8, lods, Byte),
+    string!(Lodsw_AX_m16, lods, Word),
+    string!(Lodsd_EAX_m32, lods, Dword),
+    string!(Lodsq_RAX_m64, lods, Qword),
+    string!(Cmpsb_m8_m8, cmps, Byte),
+    string!(Cmpsw_m16_m16, cmps, Word),
+    string!(Cmpsd_m32_m32, cmps, Dword),
+    string!(Cmpsq_m64_m64, cmps, Qword),
+    string!(Scasb_AL_m8, scas, Byte),
+    string!(Scasw_AX_m16, scas, Word),
+    string!(Scasd_EAX_m32, scas, Dword),
+    string!(Scasq_RAX_m64, scas, Qword),
 ];
+
+const fn is_repeated(insn: &Insn) -> bool {
+    insn.flags
+        .intersects(InsnFlags::REP.union(InsnFlags::REPNE))
+}
 
 /// Most iterations before the engine looks up.
 const MOST_ITERATIONS: u64 = 8192;

@@ -12,7 +12,7 @@ use crate::flags::Condition;
 use crate::insn::{HelperFn, Insn};
 use crate::segment::SegmentRegister;
 use crate::verbs::{
-    BinaryOp, Byte, DoubleShiftOp, Flags, Operand, Qword, ShiftOp, UnaryOp, Verbs, Width,
+    BinaryOp, Byte, DoubleShiftOp, Flags, Operand, Qword, ShiftOp, UnaryOp, Verbs, Width, Word,
 };
 
 /// Writes a block down.
@@ -195,6 +195,38 @@ impl Verbs for Builder {
         offset: Typed<Qword>,
     ) -> Result<Typed<W>, Infallible> {
         Ok(self.value(Op::LoadSegment(segment, offset.0)))
+    }
+
+    fn store<W: Width>(
+        &mut self,
+        _insn: &Insn,
+        segment: SegmentRegister,
+        offset: Typed<Qword>,
+        value: Typed<W>,
+    ) -> Result<(), Infallible> {
+        self.push(Op::StoreSegment(segment, offset.0, value.0), W::BITS);
+        Ok(())
+    }
+
+    fn stride(&mut self, bytes: u64) -> Typed<Qword> {
+        self.value(Op::Stride(bytes))
+    }
+
+    fn set_direction(&mut self, is_down: bool) {
+        self.push(Op::SetDirection(is_down), 0);
+    }
+
+    fn selector(&mut self, register: SegmentRegister) -> Typed<Word> {
+        self.value(Op::Selector(register))
+    }
+
+    fn load_selector(
+        &mut self,
+        register: SegmentRegister,
+        selector: Typed<Word>,
+    ) -> Result<(), Infallible> {
+        self.push(Op::LoadSelector(register, selector.0), 0);
+        Ok(())
     }
 
     fn push<W: Width>(&mut self, _insn: &Insn, value: Typed<W>) -> Result<(), Infallible> {

@@ -131,13 +131,12 @@ impl Evaluation<'_> {
                 0
             }
             Op::RawAddress => self.cpu.raw_effective_address(insn),
-            Op::Load(_) | Op::Store { .. } | Op::Locate(_) | Op::Commit { .. } => {
-                self.memory::<W>(op, insn)?
-            }
-            Op::LoadSegment(segment, offset) => {
-                let offset = self.get(offset);
-                self.cpu.load::<W>(insn, segment, offset)?.widen()
-            }
+            Op::Load(_)
+            | Op::Store { .. }
+            | Op::Locate(_)
+            | Op::Commit { .. }
+            | Op::LoadSegment(..)
+            | Op::StoreSegment(..) => self.memory::<W>(op, insn)?,
             Op::Push(value) => {
                 let value = self.bits::<W>(value);
                 self.cpu.push::<W>(insn, value)?;
@@ -182,7 +181,11 @@ impl Evaluation<'_> {
                 self.cpu.state.flags = flags.apply(bits, self.cpu.state.flags);
                 0
             }
-            Op::MoveStack(_)
+            Op::Stride(bytes) => self.cpu.stride(bytes),
+            Op::SetDirection(_)
+            | Op::Selector(_)
+            | Op::LoadSelector(..)
+            | Op::MoveStack(_)
             | Op::SetStack(_)
             | Op::NextIp
             | Op::DirectTarget
@@ -196,6 +199,16 @@ impl Evaluation<'_> {
 
     fn control<W: Width>(&mut self, op: Op, insn: &Insn) -> Result<u64, Exit> {
         Ok(match op {
+            Op::SetDirection(is_down) => {
+                self.cpu.set_direction(is_down);
+                0
+            }
+            Op::Selector(register) => u64::from(self.cpu.selector(register)),
+            Op::LoadSelector(register, selector) => {
+                let selector = self.get(selector) as u16;
+                self.cpu.load_selector(register, selector)?;
+                0
+            }
             Op::MoveStack(bytes) => {
                 self.cpu.move_stack(insn, bytes);
                 0
@@ -244,6 +257,15 @@ impl Evaluation<'_> {
                 let (effective, value) = (self.get(address), self.bits::<W>(value));
                 let address = self.cpu.address_of(insn, effective, W::BYTES, true)?;
                 self.cpu.store_linear(insn, insn.segment, address, value)?;
+                0
+            }
+            Op::LoadSegment(segment, offset) => {
+                let offset = self.get(offset);
+                self.cpu.load::<W>(insn, segment, offset)?.widen()
+            }
+            Op::StoreSegment(segment, offset, value) => {
+                let (offset, value) = (self.get(offset), self.bits::<W>(value));
+                self.cpu.store::<W>(insn, segment, offset, value)?;
                 0
             }
             Op::Locate(address) => {

@@ -63,6 +63,16 @@ pub enum Op {
     },
     /// Reads at an offset into a segment.
     LoadSegment(SegmentRegister, Name),
+    /// Writes, at an offset into a segment, a value.
+    StoreSegment(SegmentRegister, Name, Name),
+    /// So many bytes, or as many backwards if DF is set.
+    Stride(u64),
+    /// Sets DF, or clears it.
+    SetDirection(bool),
+    /// What a segment register holds.
+    Selector(SegmentRegister),
+    /// Loads a segment register; the block ends with the instruction.
+    LoadSelector(SegmentRegister, Name),
     /// Stores below the stack pointer, then moves it.
     Push(Name),
     /// Reads the top of the stack.

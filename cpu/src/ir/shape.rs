@@ -23,6 +23,9 @@ impl Op {
                 | Self::WriteGpr(..)
                 | Self::Store { .. }
                 | Self::Commit { .. }
+                | Self::StoreSegment(..)
+                | Self::SetDirection(_)
+                | Self::LoadSelector(..)
                 | Self::Push(_)
                 | Self::MoveStack(_)
                 | Self::SetStack(_)
@@ -51,6 +54,8 @@ impl Op {
                 | Self::Store { .. }
                 | Self::Locate(_)
                 | Self::LoadSegment(..)
+                | Self::StoreSegment(..)
+                | Self::LoadSelector(..)
                 | Self::Push(_)
                 | Self::StackTop
                 | Self::Divide { .. }
@@ -74,6 +79,9 @@ impl Op {
             Self::WriteGpr(..)
                 | Self::Commit { .. }
                 | Self::Store { .. }
+                | Self::StoreSegment(..)
+                | Self::SetDirection(_)
+                | Self::LoadSelector(..)
                 | Self::Push(_)
                 | Self::MoveStack(_)
                 | Self::SetStack(_)
@@ -96,7 +104,7 @@ impl Op {
         }
         matches!(
             self,
-            Self::Store { .. } | Self::Commit { .. } | Self::Push(_)
+            Self::Store { .. } | Self::StoreSegment(..) | Self::Commit { .. } | Self::Push(_)
         )
     }
 
@@ -122,6 +130,9 @@ impl Op {
             | Self::RawAddress
             | Self::StackTop
             | Self::MoveStack(_)
+            | Self::Stride(_)
+            | Self::SetDirection(_)
+            | Self::Selector(_)
             | Self::Condition(_)
             | Self::NextIp
             | Self::DirectTarget
@@ -131,6 +142,8 @@ impl Op {
             }
             Self::Load(address) | Self::Locate(address) => vec![(address, 64)],
             Self::LoadSegment(_, offset) => vec![(offset, 64)],
+            Self::StoreSegment(_, offset, value) => vec![(offset, 64), (value, width)],
+            Self::LoadSelector(_, value) => vec![(value, 16)],
             Self::Store { address, value } => vec![(address, 64), (value, width)],
             Self::Commit { place, value } => vec![(place, width), (value, width)],
             Self::SetStack(value) | Self::CheckTarget(value) | Self::Jump(value) => {
@@ -169,6 +182,9 @@ impl Op {
             | Self::RawAddress
             | Self::StackTop
             | Self::MoveStack(_)
+            | Self::Stride(_)
+            | Self::SetDirection(_)
+            | Self::Selector(_)
             | Self::Condition(_)
             | Self::NextIp
             | Self::DirectTarget
@@ -181,6 +197,10 @@ impl Op {
             Self::Load(address) => Self::Load(name(address)),
             Self::Locate(address) => Self::Locate(name(address)),
             Self::LoadSegment(segment, offset) => Self::LoadSegment(segment, name(offset)),
+            Self::StoreSegment(segment, offset, value) => {
+                Self::StoreSegment(segment, name(offset), name(value))
+            }
+            Self::LoadSelector(segment, value) => Self::LoadSelector(segment, name(value)),
             Self::Store { address, value } => Self::Store {
                 address: name(address),
                 value: name(value),

@@ -8,6 +8,11 @@ use crate::Cpu;
 use crate::exception::{Exception, Exit};
 use crate::mode::Mode;
 
+/// Attributes that a load in real mode leaves as they are.
+pub(crate) const KEPT_IN_REAL_MODE: Attributes = Attributes::DEFAULT_BIG
+    .union(Attributes::GRANULARITY)
+    .union(Attributes::AVL);
+
 /// An entry of the GDT or an LDT, and where it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -245,10 +250,9 @@ impl Cpu {
         if self.is_virtual_8086() {
             Segment::virtual_8086(selector)
         } else if old.is_usable() {
-            let kept = Attributes::DEFAULT_BIG | Attributes::GRANULARITY | Attributes::AVL;
             let fresh = Segment::real_mode(selector);
             Segment {
-                attributes: fresh.attributes | old.attributes & kept,
+                attributes: fresh.attributes | old.attributes & KEPT_IN_REAL_MODE,
                 limit: old.limit,
                 ..fresh
             }

@@ -6,7 +6,7 @@ use rax_cpu::rflags::Rflags;
 use rax_cpu::segment::{Segment, SegmentRegister};
 use rax_cpu::state::Gpr;
 use rax_cpu::testing::{Bits, bare};
-use rax_cpu::{Cpu, CpuState, Engine as _, Interpreter, Model, Stop};
+use rax_cpu::{Cpu, CpuState, Engine, Model, Stop};
 use rax_mmu::{PAGE_SIZE, PhysicalAddress};
 
 use crate::case::{CX, Case, FLAGS, IP, Memory, NAMES, Registers, SP, SS};
@@ -14,23 +14,24 @@ use crate::rules::Leeway;
 
 /// The address space of an 80286.
 const RAM: u64 = 16 << 20;
-/// More than the instruction, an exception's delivery and the HLT take.
-const BUDGET: u64 = 8;
+/// More than the instruction, an exception's delivery and the HLT take, and than any engine
+/// wants to have before it.
+const BUDGET: u64 = 100;
 const HLT: u8 = 0xf4;
 
 /// A processor with 16 MiB of RAM that wrap, all zero between cases.
 pub(crate) struct Bench {
     cpu: Box<Cpu>,
-    interpreter: Interpreter,
+    engine: Box<dyn Engine>,
     fresh: CpuState,
 }
 
 impl Bench {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(engine: impl FnOnce(&Cpu) -> Box<dyn Engine>) -> Self {
         let mut cpu = bare(Bits::Real, RAM).unwrap();
         cpu.model = Model::named("486").unwrap();
         let mut bench = Self {
-            interpreter: Interpreter::new(&cpu),
+            engine: engine(&cpu),
             fresh: cpu.state.clone(),
             cpu,
         };
@@ -72,7 +73,7 @@ impl Bench {
             .any(|byte| matches!(byte, 0xf2 | 0xf3));
         let repeats = if is_repeated { case.before[CX] } else { 0 };
         let until = self.cpu.state.instructions + BUDGET + u64::from(repeats);
-        let stop = self.interpreter.run(&mut self.cpu, until);
+        let stop = self.engine.run(&mut self.cpu, until);
         let mut report = String::new();
         if stop != Stop::Halted {
             let _ = write!(report, " {stop:?}");

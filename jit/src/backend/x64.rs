@@ -21,6 +21,7 @@ mod plan;
 mod segments;
 mod simd;
 mod strings;
+mod turn;
 mod values;
 mod x87;
 
@@ -74,6 +75,7 @@ pub(crate) struct Features {
     pub(crate) popcnt: bool,
     pub(crate) lzcnt: bool,
     pub(crate) bmi1: bool,
+    pub(crate) crc32: bool,
     vectors: simd::Features,
 }
 
@@ -86,6 +88,7 @@ impl X64 {
                 bmi2: std::arch::is_x86_feature_detected!("bmi2"),
                 popcnt: std::arch::is_x86_feature_detected!("popcnt"),
                 lzcnt: std::arch::is_x86_feature_detected!("lzcnt"),
+                crc32: std::arch::is_x86_feature_detected!("sse4.2"),
                 bmi1: std::arch::is_x86_feature_detected!("bmi1"),
                 vectors: simd::Features::found(),
             },
@@ -474,6 +477,16 @@ impl<'a> Emit<'a> {
             Op::Locate(address) => self.locate(address, bits),
             Op::Commit { value, .. } => self.commit(value, bits),
             Op::LoadSegment(segment, offset) => self.load_segment(segment, offset, bits),
+            Op::StoreSegment(segment, offset, value) => {
+                self.store_segment(segment, offset, value, bits)
+            }
+            Op::Stride(bytes) => self.stride(bytes),
+            Op::SetDirection(is_down) => {
+                self.set_direction(is_down);
+                Ok(())
+            }
+            Op::Selector(register) => self.load_cell(abi::selector(register)),
+            Op::LoadSelector(register, value) => self.load_selector(register, value),
             Op::Push(value) => self.push(value, bits),
             Op::StackTop => self.stack_top(bits),
             Op::MoveStack(bytes) => self.move_stack(bytes),
@@ -567,13 +580,11 @@ impl<'a> Emit<'a> {
                 Detour::Exhausted => {
                     let count = self.unit.insns.len() as i32;
                     self.asm.alu_imm(Alu::Add, 64, BUDGET, count);
-                    self.asm.constant(abi::T0, self.unit.rip);
-                    self.asm.store(64, abi::RIP, abi::T0);
+                    self.be_at_start();
                     self.leave(EXHAUSTED);
                 }
                 Detour::Interpret => {
-                    self.asm.constant(abi::T0, self.unit.rip);
-                    self.asm.store(64, abi::RIP, abi::T0);
+                    self.be_at_start();
                     self.leave(INTERPRET);
                 }
                 Detour::Computed => self.asm.jump(self.backend.routines.leave_for),
@@ -599,6 +610,12 @@ impl<'a> Emit<'a> {
             }
         }
         self.cold = colds;
+    }
+
+    /// Makes RIP that of the unit's start.
+    fn be_at_start(&mut self) {
+        self.asm.constant(abi::T0, self.unit.rip);
+        self.asm.store(64, abi::RIP, abi::T0);
     }
 
     fn leave(&mut self, exit: u64) {

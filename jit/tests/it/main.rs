@@ -6,6 +6,7 @@ mod faults;
 #[cfg(target_arch = "x86_64")]
 mod golden;
 mod programs;
+mod segmented;
 mod strings;
 mod vectors;
 mod x87;

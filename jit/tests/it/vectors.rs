@@ -317,7 +317,6 @@ fn every_vector_encoding_ends_alike() {
 /// What is left to the interpreter: MMX, estimates, which are the model's own, and what
 /// has a helper.
 const LEFT: &[&str] = &[
-    "Crc32",
     "Emms",
     "Ldmxcsr",
     "Maskmov",

@@ -125,6 +125,9 @@ pub(super) const fn segment_end(segment: SegmentRegister, write: bool) -> Mem {
     cell(offset_of!(Cells, segment_ends) + end)
 }
 
+/// Where the state keeps the flags that no arithmetic sets.
+pub(super) const SYSTEM_FLAGS: Mem = at(RBP, STATE + offset_of!(CpuState, system_flags) as i32);
+
 /// Where the state keeps a segment's limit.
 pub(super) const fn segment_limit(segment: SegmentRegister) -> Mem {
     let segment = segment as usize * size_of::<Segment>() + offset_of!(Segment, limit);

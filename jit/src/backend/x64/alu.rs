@@ -12,8 +12,8 @@ use super::{Emit, Stuck};
 
 /// Where a result is made.
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    host: Reg,
+pub(super) struct Place {
+    pub(super) host: Reg,
     /// The guest register it is for, if it is made there.
     guest: Option<Gpr>,
 }
@@ -42,7 +42,12 @@ impl Emit<'_> {
 
     /// The same, for a result that begins as its first operand: a temporary that holds
     /// this for the last time is the place.
-    fn place_over(&mut self, bits: u32, first: Name, read: &[Name]) -> Result<Place, Stuck> {
+    pub(super) fn place_over(
+        &mut self,
+        bits: u32,
+        first: Name,
+        read: &[Name],
+    ) -> Result<Place, Stuck> {
         if self.target().is_none()
             && let Loc::Temp(host) = self.loc(first)
             && self.plan.last_use(first) <= self.position
@@ -53,7 +58,7 @@ impl Emit<'_> {
         self.place(bits, read)
     }
 
-    fn made(&mut self, place: Place) -> Result<(), Stuck> {
+    pub(super) fn made(&mut self, place: Place) -> Result<(), Stuck> {
         match place.guest {
             Some(register) => self.made_in(register),
             None => {
@@ -117,6 +122,9 @@ impl Emit<'_> {
                     .gather_bits(is_extract, bits, [place.host, from, by]);
                 return self.made(place);
             }
+            BinaryOp::Crc32(data_bits) if self.backend.features.crc32 => {
+                return self.crc32(a, b, data_bits);
+            }
             BinaryOp::ExtractBits | BinaryOp::DepositBits | BinaryOp::Crc32(_) => {
                 return self.stuck();
             }
@@ -140,6 +148,14 @@ impl Emit<'_> {
             return self.set(loc);
         }
         self.combine(alu, a, b, bits, false)
+    }
+
+    fn crc32(&mut self, a: Name, b: Name, data_bits: u32) -> Result<(), Stuck> {
+        let by = self.register(b)?;
+        let place = self.place_over(64, a, &[b])?;
+        self.start(place.host, a, 64)?;
+        self.asm.crc32(data_bits, place.host, by);
+        self.made(place)
     }
 
     /// One of the operations that set all flags. If it reads the host's CF, nothing before
@@ -218,7 +234,7 @@ impl Emit<'_> {
     }
 
     /// Moves an operand to where the result is made.
-    fn start(&mut self, to: Reg, from: Name, bits: u32) -> Result<(), Stuck> {
+    pub(super) fn start(&mut self, to: Reg, from: Name, bits: u32) -> Result<(), Stuck> {
         match self.loc(from) {
             Loc::Temp(register) if register == to => Ok(()),
             Loc::Gpr(register, false) if super::abi::pinned(register) == Some(to) => Ok(()),
@@ -341,7 +357,11 @@ impl Emit<'_> {
     /// An effective address with a mask (LEA) or a displacement (BT and its like).
     fn address_arithmetic(&mut self, op: BinaryOp, extra: u64, b: Name) -> Result<(), Stuck> {
         let Loc::Constant(value) = self.loc(b) else {
-            return self.stuck();
+            return if op == BinaryOp::Add && extra == 0 {
+                self.set(Loc::Displaced(b))
+            } else {
+                self.stuck()
+            };
         };
         match op {
             BinaryOp::Add => self.set(Loc::Address(extra.wrapping_add(value))),
@@ -600,10 +620,23 @@ impl Emit<'_> {
         count: Name,
         bits: u32,
     ) -> Result<(), Stuck> {
-        if !self.backend.features.bmi2 || bits < 32 || matches!(turn, Turn::Rol | Turn::Ror) {
+        if !self.backend.features.bmi2 || matches!(turn, Turn::Rol | Turn::Ror) {
             return self.stuck();
         }
         let by = self.register(count)?;
+        if bits < 32 {
+            // What is shifted in from above must be right.
+            let place = self.place_over(bits, value, &[count])?;
+            self.load_into(place.host, value)?;
+            match turn {
+                Turn::Shl => {}
+                Turn::Sar => self.asm.sign_extend(bits, 32, place.host, place.host),
+                _ => self.asm.zero_extend(bits, place.host, place.host),
+            }
+            self.asm.shift_x(turn, 32, place.host, place.host, by);
+            self.host_flags = HostFlags::Unknown;
+            return self.made(place);
+        }
         let from = self.register(value)?;
         let place = self.place(bits, &[])?;
         self.asm.shift_x(turn, bits, place.host, from, by);

@@ -101,6 +101,8 @@ pub(super) enum Alu {
 pub(super) enum Turn {
     Rol = 0,
     Ror = 1,
+    Rcl = 2,
+    Rcr = 3,
     Shl = 4,
     Shr = 5,
     Sar = 7,
@@ -108,6 +110,7 @@ pub(super) enum Turn {
 
 /// Condition numbers, as in Jcc.
 pub(super) mod cc {
+    pub(in super::super) const O: u8 = 0;
     pub(in super::super) const B: u8 = 2;
     pub(in super::super) const AE: u8 = 3;
     pub(in super::super) const E: u8 = 4;
@@ -475,6 +478,13 @@ impl Asm {
         self.encode(0xf3, bits, &[0x0f, opcode], reg, rm.into(), [false; 2]);
     }
 
+    /// `crc32 reg, rm` of so many bits (SSE4.2).
+    pub(super) fn crc32(&mut self, bits: u32, reg: Reg, rm: Reg) {
+        let opcode = 0xf0 | u8::from(bits != 8);
+        let is_byte = [false, bits == 8];
+        self.encode(0xf2, bits, &[0x0f, 0x38, opcode], reg, Rm::Reg(rm), is_byte);
+    }
+
     /// `setcc rm`.
     pub(super) fn set(&mut self, condition: u8, rm: impl Into<Rm>) {
         self.encode(0, 8, &[0x0f, 0x90 | condition], 0, rm.into(), [false, true]);
@@ -534,8 +544,13 @@ impl Asm {
 
     /// `bt rm, 0` of 32 bits: CF is the lowest bit.
     pub(super) fn test_lowest(&mut self, rm: impl Into<Rm>) {
+        self.test_bit(rm, 0);
+    }
+
+    /// `bt rm, number` of 32 bits: CF is that bit.
+    pub(super) fn test_bit(&mut self, rm: impl Into<Rm>, number: u8) {
         self.encode(0, 32, &[0x0f, 0xba], 4, rm.into(), [false; 2]);
-        self.byte(0);
+        self.byte(number);
     }
 
     pub(super) fn push(&mut self, reg: Reg) {

@@ -12,6 +12,7 @@ use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, flag_value};
 use super::asm::{Alu, Mem, Rm, cc, is_high};
 use super::pending::{Base, Over, Pending};
 use super::plan::{FlagsOp, Recipe, constant_count, is_plain, over_result, result};
+use super::turn::is_turn;
 use super::values::{Loc, Source};
 use super::{Cold, Detour, Emit, Stuck};
 
@@ -53,6 +54,10 @@ impl Emit<'_> {
             let (Op::Flags(flags), bits) = self.block.ops[position] else {
                 continue;
             };
+            if is_turn(self.block, &flags) {
+                self.settle_before();
+                continue;
+            }
             if !self.plan.keeps_old(position) {
                 continue;
             }
@@ -174,6 +179,14 @@ impl Emit<'_> {
 
     pub(super) fn flags(&mut self, flags: FlagsOp, bits: u32) -> Result<(), Stuck> {
         let position = self.position;
+        if is_turn(self.block, &flags) {
+            if self.plan.needs(position) {
+                self.note_turn(&flags)?;
+            }
+            self.flags_end = false;
+            self.host_flags = HostFlags::Unknown;
+            return Ok(());
+        }
         let made = result(&flags).map(|result| HostFlags::Value(result.0 as usize));
         let is_made = made == Some(self.host_flags);
         if is_made {

@@ -9,6 +9,7 @@ use rax_cpu::verbs::BinaryOp;
 use super::abi::CARRY;
 use super::asm::{Alu, Rm, cc};
 use super::flags::HostFlags;
+use super::turn::turn_at;
 use super::values::{Loc, Source};
 use super::{Emit, Stuck};
 
@@ -85,7 +86,10 @@ impl Emit<'_> {
         match self.block.ops[position].0 {
             Op::Condition(Condition::B) => match WithCarry::at(self.block, position) {
                 Some(sum) => self.with_carry(position, sum),
-                None => Ok(0),
+                None => match turn_at(self.block, position) {
+                    Some(turn) => self.turn(position, turn),
+                    None => Ok(0),
+                },
             },
             Op::Binary(BinaryOp::Mul, a, b) => self.both_halves(position, a, b),
             _ => Ok(0),

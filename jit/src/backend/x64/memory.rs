@@ -172,8 +172,10 @@ impl Emit<'_> {
 
     /// The linear address of so many bytes of the memory operand in T0. Disturbs T1.
     pub(super) fn linear(&mut self, address: Name, bytes: u32, write: bool) -> Result<(), Stuck> {
-        let Loc::Address(extra) = self.loc(address) else {
-            return self.stuck();
+        let extra = match self.loc(address) {
+            Loc::Address(extra) => extra,
+            Loc::Displaced(by) => return self.displaced(by, bytes, write),
+            _ => return self.stuck(),
         };
         let insn = self.insn();
         match insn.address {
@@ -188,6 +190,34 @@ impl Emit<'_> {
                 self.effective(T0, extra, u32::from(insn.address_bits))?;
                 self.in_segment(insn.segment, bytes, write);
             }
+        }
+        Ok(())
+    }
+
+    /// The same with a value added, which has made way for the temporaries.
+    fn displaced(&mut self, by: Name, bytes: u32, write: bool) -> Result<(), Stuck> {
+        let Source::Rm(by @ Rm::Mem(_)) = self.source(by)? else {
+            return self.stuck();
+        };
+        let insn = self.insn();
+        let bits = match insn.address {
+            AddressKind::Flat64 | AddressKind::Based64 => 64,
+            AddressKind::Flat32 => 32,
+            AddressKind::Segmented => u32::from(insn.address_bits),
+        };
+        self.effective(T0, 0, bits)?;
+        self.asm.alu_from(Alu::Add, bits.max(32), T0, by);
+        self.host_flags = HostFlags::Unknown;
+        if bits == 16 {
+            self.asm.zero_extend(16, T0, T0);
+        }
+        match insn.address {
+            AddressKind::Flat64 | AddressKind::Flat32 => {}
+            AddressKind::Based64 => {
+                self.asm
+                    .alu_from(Alu::Add, 64, T0, segment_base(insn.segment));
+            }
+            AddressKind::Segmented => self.in_segment(insn.segment, bytes, write),
         }
         Ok(())
     }
@@ -283,9 +313,30 @@ impl Emit<'_> {
             self.asm.zero_extend(bits, host, from);
             return self.made_in(register);
         }
+        if let Some((register, host)) = self.narrow_target() {
+            self.clobber_with(register, &[T0, T1])?;
+            // What is above stays.
+            self.asm.load(bits, host, from);
+            return self.made_in(register);
+        }
         self.asm.zero_extend(bits, T0, from);
         self.free.retain(|register| *register != T0);
         self.set(Loc::Temp(T0))
+    }
+
+    /// The register that a value of 8 or 16 bits is written to next, and is not wanted for
+    /// anything else.
+    fn narrow_target(&self) -> Option<(Gpr, Reg)> {
+        let next = self.position + 1;
+        let name = Name(self.position as u32);
+        match self.block.ops.get(next)? {
+            &(Op::WriteGpr(register, false, value), 8 | 16)
+                if value == name && self.plan.last_use(name) == next =>
+            {
+                pinned(register).map(|host| (register, host))
+            }
+            _ => None,
+        }
     }
 
     /// Makes way in a guest register while some temporaries are in use.
@@ -374,11 +425,39 @@ impl Emit<'_> {
         offset: Name,
         bits: u32,
     ) -> Result<(), Stuck> {
-        self.clear_temps()?;
-        self.load_into(T0, offset)?;
+        self.take_offset(offset)?;
         self.in_segment(segment, bits / 8, false);
         let from = self.probe(bits / 8, false);
         self.take(from, bits)
+    }
+
+    pub(super) fn store_segment(
+        &mut self,
+        segment: SegmentRegister,
+        offset: Name,
+        value: Name,
+        bits: u32,
+    ) -> Result<(), Stuck> {
+        self.take_offset(offset)?;
+        self.in_segment(segment, bits / 8, true);
+        let to = self.probe(bits / 8, true);
+        self.put(to, value, bits)
+    }
+
+    /// Moves an offset to T0, and makes both temporaries free. The instruction's first
+    /// access finds it there, most often.
+    fn take_offset(&mut self, offset: Name) -> Result<(), Stuck> {
+        match self.loc(offset) {
+            Loc::Temp(T0) if self.plan.last_use(offset) <= self.position => {
+                self.locs[offset.0 as usize] = Loc::Nowhere;
+                self.give_back(T0);
+                self.clear_temps()
+            }
+            _ => {
+                self.clear_temps()?;
+                self.load_into(T0, offset)
+            }
+        }
     }
 
     pub(super) fn push(&mut self, value: Name, bits: u32) -> Result<(), Stuck> {

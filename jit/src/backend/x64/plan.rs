@@ -11,6 +11,7 @@ use rax_cpu::rflags::Rflags;
 use rax_cpu::verbs::{BinaryOp, Flags, ShiftOp};
 
 use super::idiom::{WithCarry, are_halves};
+use super::turn::{is_turn, turn_at};
 
 /// An update of the flags, its operands named.
 pub(super) type FlagsOp = Flags<Name, Name>;
@@ -200,6 +201,7 @@ impl Plan {
                 };
                 Recipe::Operands(FlagKind::of_simple(SimpleKind::Test, bits), names)
             }
+            _ if is_turn(block, flags) => Recipe::Operands(FlagKind::SETTLED, [None; 3]),
             Flags::Multiply { low, high, .. } if are_halves(block, low, high) => {
                 Recipe::Carry(FlagKind::multiplied(bits), low)
             }
@@ -282,6 +284,8 @@ impl Plan {
                         last = Some((position, None, bits));
                         lasts = true;
                     }
+                    // Its CF comes from the state.
+                    Op::Condition(_) if turn_at(block, position).is_some() => {}
                     Op::Condition(condition) => {
                         if let Some(update) = order {
                             self.entries[position].source = update as u32 + 1;
@@ -396,6 +400,9 @@ impl Plan {
                     || self.has(position, Fate::WANTED);
                 if is_used {
                     each_operand(op, &mut |name| self.use_at(name, position));
+                    if let Some(displacement) = displacement(block, op) {
+                        self.use_at(displacement, position);
+                    }
                     // It is made where its last operation stands.
                     if let Some(sum) = WithCarry::made(block, Name(position as u32)) {
                         for name in sum.operands() {
@@ -543,6 +550,7 @@ const fn disturbs_flags(op: Op) -> bool {
             | Op::Select(..)
             | Op::Condition(_)
             | Op::MoveStack(_)
+            | Op::Selector(_)
             | Op::NextIp
             | Op::DirectTarget
             | Op::X87(
@@ -565,6 +573,8 @@ const fn can_leave(op: Op) -> bool {
             | Op::Store { .. }
             | Op::Locate(_)
             | Op::LoadSegment(..)
+            | Op::StoreSegment(..)
+            | Op::LoadSelector(..)
             | Op::Push(_)
             | Op::StackTop
             | Op::Divide { .. }
@@ -582,6 +592,7 @@ const fn has_effect(op: Op) -> bool {
             op,
             Op::WriteGpr(..)
                 | Op::Commit { .. }
+                | Op::SetDirection(_)
                 | Op::MoveStack(_)
                 | Op::SetStack(_)
                 | Op::Flags(_)
@@ -589,6 +600,17 @@ const fn has_effect(op: Op) -> bool {
                 | Op::Branch(_)
         )
         || matches!(op, Op::X87(step) if step.changes())
+}
+
+/// What is added to the raw address of an access, whose sum is made where it is used.
+fn displacement(block: &Block, op: Op) -> Option<Name> {
+    let (Op::Load(address) | Op::Locate(address) | Op::Store { address, .. }) = op else {
+        return None;
+    };
+    match block.ops[address.0 as usize].0 {
+        Op::Binary(BinaryOp::Add, _, displacement) => Some(displacement),
+        _ => None,
+    }
 }
 
 /// Calls `act` with each operand, but for those of flags and vectors.
@@ -600,6 +622,9 @@ fn each_operand(op: Op, act: &mut dyn FnMut(Name)) {
         | Op::RawAddress
         | Op::StackTop
         | Op::MoveStack(_)
+        | Op::Stride(_)
+        | Op::SetDirection(_)
+        | Op::Selector(_)
         | Op::Condition(_)
         | Op::NextIp
         | Op::DirectTarget
@@ -619,6 +644,7 @@ fn each_operand(op: Op, act: &mut dyn FnMut(Name)) {
         | Op::Load(name)
         | Op::Locate(name)
         | Op::LoadSegment(_, name)
+        | Op::LoadSelector(_, name)
         | Op::SetStack(name)
         | Op::CheckTarget(name)
         | Op::Jump(name)
@@ -633,6 +659,7 @@ fn each_operand(op: Op, act: &mut dyn FnMut(Name)) {
             address: a,
             value: b,
         }
+        | Op::StoreSegment(_, a, b)
         | Op::Binary(_, a, b)
         | Op::Shift(_, a, b) => {
             act(a);

@@ -5,13 +5,18 @@
 //! the unit's own. What may be accessed is one compare with a cell
 //! ([`Cells::segment_ends`](rax_cpu::compiled::Cells)): beyond it the interpreter decides.
 
+use rax_cpu::ir::Name;
 use rax_cpu::mode::Mode;
+use rax_cpu::rflags::Rflags;
 use rax_cpu::segment::SegmentRegister;
 use rax_cpu::state::Gpr;
 
-use super::abi::{T0, T1, segment_base, segment_end, segment_limit};
-use super::asm::{Alu, Reg, at, cc};
+use super::abi::{
+    PLAIN_SEGMENTS, SYSTEM_FLAGS, T0, T1, segment_base, segment_end, segment_limit, selector,
+};
+use super::asm::{Alu, Reg, Turn, at, cc};
 use super::flags::HostFlags;
+use super::values::Loc;
 use super::{Cold, Detour, Emit, Stuck};
 
 impl Emit<'_> {
@@ -138,6 +143,64 @@ impl Emit<'_> {
         Ok(())
     }
 }
+
+impl Emit<'_> {
+    /// So many bytes, backwards if DF is set.
+    pub(super) fn stride(&mut self, bytes: u64) -> Result<(), Stuck> {
+        let temp = self.temp()?;
+        let direction = Rflags::DF.bits();
+        // Twice the bytes, if DF is set, from once.
+        let shift = direction.trailing_zeros() - (2 * bytes).trailing_zeros();
+        self.asm.load(32, temp, SYSTEM_FLAGS);
+        self.asm.alu_imm(Alu::And, 32, temp, direction as i32);
+        self.asm.shift_imm(Turn::Shr, 32, temp, shift as u8);
+        self.asm.group3(64, NEG, temp);
+        self.asm.alu_imm(Alu::Add, 64, temp, bytes as i32);
+        self.host_flags = HostFlags::Unknown;
+        self.set(Loc::Temp(temp))
+    }
+
+    pub(super) fn set_direction(&mut self, is_down: bool) {
+        let direction = Rflags::DF.bits() as i32;
+        if is_down {
+            self.asm.alu_imm(Alu::Or, 32, SYSTEM_FLAGS, direction);
+        } else {
+            self.asm.alu_imm(Alu::And, 32, SYSTEM_FLAGS, !direction);
+        }
+        self.host_flags = HostFlags::Unknown;
+    }
+
+    /// In real and virtual-8086 mode a selector is a base; the rest stays as it is, if it
+    /// was like that before. The interpreter does everything else.
+    pub(super) fn load_selector(
+        &mut self,
+        register: SegmentRegister,
+        value: Name,
+    ) -> Result<(), Stuck> {
+        let mode = self.unit.mode;
+        let is_plain = mode.contains(Mode::REAL_STYLE)
+            && !mode.intersects(Mode::CODE32 | Mode::FLAT)
+            && !matches!(register, SegmentRegister::Cs | SegmentRegister::Ss);
+        if !is_plain {
+            return self.stuck();
+        }
+        let temp = self.temp()?;
+        self.load_into(temp, value)?;
+        self.asm.test_imm(8, PLAIN_SEGMENTS, 1 << register as usize);
+        self.host_flags = HostFlags::Unknown;
+        let other = self.asm.branch_ahead(cc::E);
+        self.slow.push(other);
+        self.asm.store(16, selector(register), temp);
+        self.asm.zero_extend(16, temp, temp);
+        self.asm.shift_imm(Turn::Shl, 32, temp, 4);
+        self.asm.store(64, segment_base(register), temp);
+        self.give_back(temp);
+        Ok(())
+    }
+}
+
+/// NEG's number in group 3.
+const NEG: u8 = 3;
 
 /// How far a unit reaches in its code segment.
 #[derive(Clone, Copy, Debug, Default)]

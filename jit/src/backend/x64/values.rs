@@ -29,6 +29,8 @@ pub(super) enum Loc {
     Scratch(u8),
     /// The instruction's raw address and so many bytes.
     Address(u64),
+    /// The instruction's raw address and another value.
+    Displaced(Name),
     /// A condition of the host's flags, in which the value of this name is known.
     Condition(u8, Name),
     /// Whether another value is zero.
@@ -195,7 +197,11 @@ impl Emit<'_> {
             Loc::Gpr(register, is_high) => Source::Rm(self.gpr_rm(register, is_high)),
             Loc::Temp(register) => Source::Rm(Rm::Reg(register)),
             Loc::Scratch(n) => Source::Rm(Rm::Mem(scratch(n))),
-            Loc::Nowhere | Loc::Address(_) | Loc::Condition(..) | Loc::IsZero(_) => {
+            Loc::Nowhere
+            | Loc::Address(_)
+            | Loc::Displaced(_)
+            | Loc::Condition(..)
+            | Loc::IsZero(_) => {
                 return self.stuck();
             }
         })
@@ -242,7 +248,11 @@ impl Emit<'_> {
                 }
             }
             Loc::Scratch(n) => self.move_rm(bits, to, Rm::Mem(scratch(n))),
-            Loc::Condition(..) | Loc::IsZero(_) | Loc::Nowhere | Loc::Address(_) => {
+            Loc::Condition(..)
+            | Loc::IsZero(_)
+            | Loc::Nowhere
+            | Loc::Address(_)
+            | Loc::Displaced(_) => {
                 return self.stuck();
             }
         }

@@ -106,8 +106,7 @@ impl Emit<'_> {
 
     /// The same, in cold code.
     pub(super) fn emit_enter_x87(&mut self) {
-        self.asm.constant(T0, self.unit.rip);
-        self.asm.store(64, abi::RIP, T0);
+        self.be_at_start();
         self.asm.call(self.backend.routines.enter_x87);
     }
 
@@ -237,7 +236,7 @@ impl Emit<'_> {
     }
 
     /// The value under way is in a cell, of 16 bits.
-    fn load_cell(&mut self, cell: Mem) -> Result<(), Stuck> {
+    pub(super) fn load_cell(&mut self, cell: Mem) -> Result<(), Stuck> {
         let temp = self.temp()?;
         self.asm.zero_extend(16, temp, cell);
         self.set(Loc::Temp(temp))
