@@ -39,8 +39,11 @@ pub struct Cells {
     pub jump_caches: u64,
     /// How often compiled code went on elsewhere after an instruction was carried out.
     pub dispatched: u64,
+    /// Where to say that something is carried out for compiled code, or zero: the
+    /// compiler's.
+    pub whereabouts: u64,
     /// So that what follows lies right before the state.
-    pub unused: [u64; 3],
+    pub unused: [u64; 2],
     /// The host's stack pointer when compiled code was entered.
     pub host_stack: u64,
     /// Which exit compiled code took.
