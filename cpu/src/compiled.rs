@@ -49,8 +49,9 @@ pub struct Cells {
     /// Segment registers of which a load in this mode changes selector and base alone, a
     /// bit each.
     pub plain_segments: u64,
-    /// So that what follows lies right before the state.
-    pub unused: u64,
+    /// Where to say that something is carried out for compiled code, or zero: the
+    /// compiler's.
+    pub whereabouts: u64,
     /// The host's stack pointer when compiled code was entered.
     pub host_stack: u64,
     /// Which exit compiled code took.

@@ -1,5 +1,6 @@
 //! The compiling engine: cold blocks are interpreted, warm ones compiled.
 
+use std::ops::AddAssign;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use crate::backend::{Backend, EXHAUSTED, FIRST_REASON, INTERPRET, UNKNOWN};
 use crate::block::Unit;
 use crate::code_cache::CodeCache;
 use crate::link::{CodeId, LinkId};
+use crate::whereabouts::{Doing, Whereabouts};
 use crate::{Options, Unavailable, trampoline};
 
 /// What the compiler did.
@@ -64,6 +66,55 @@ pub struct Exits {
     pub dispatched: u64,
 }
 
+/// Of several processors together.
+impl AddAssign for Statistics {
+    fn add_assign(&mut self, other: Self) {
+        let Self {
+            blocks,
+            instructions,
+            carried_out,
+            bytes,
+            time,
+            entries,
+            joined,
+            interpreted,
+            interpreted_instructions,
+            forgotten,
+            evictions,
+            evicted,
+            flushes,
+            exits,
+        } = other;
+        self.blocks += blocks;
+        self.instructions += instructions;
+        self.carried_out += carried_out;
+        self.bytes += bytes;
+        self.time += time;
+        self.entries += entries;
+        self.joined += joined;
+        self.interpreted += interpreted;
+        self.interpreted_instructions += interpreted_instructions;
+        self.forgotten += forgotten;
+        self.evictions += evictions;
+        self.evicted += evicted;
+        self.flushes += flushes;
+        let Exits {
+            unjoined,
+            unknown,
+            exhausted,
+            events,
+            interpret,
+            dispatched,
+        } = exits;
+        self.exits.unjoined += unjoined;
+        self.exits.unknown += unknown;
+        self.exits.exhausted += exhausted;
+        self.exits.events += events;
+        self.exits.interpret += interpret;
+        self.exits.dispatched += dispatched;
+    }
+}
+
 /// Where [`Statistics`] are found while an engine is in use elsewhere: they are brought up
 /// to date whenever it stops.
 #[derive(Clone, Debug, Default)]
@@ -97,6 +148,7 @@ pub struct Jit {
     era: u64,
     statistics: Statistics,
     report: Report,
+    whereabouts: Whereabouts,
 }
 
 /// Modes in which every instruction is looked at.
@@ -127,7 +179,13 @@ impl Jit {
             era: 0,
             statistics: Statistics::default(),
             report: Report::default(),
+            whereabouts: Whereabouts::default(),
         })
+    }
+
+    /// Has it say in `cell` what it is doing.
+    pub fn tell(&mut self, cell: Whereabouts) {
+        self.whereabouts = cell;
     }
 
     /// Where to find the statistics later.
@@ -187,6 +245,13 @@ impl Jit {
     }
 
     fn compile(&mut self, cpu: &Cpu, id: BlockId) -> Option<CodeId> {
+        self.whereabouts.set(Doing::Compiling);
+        let code = self.compile_block(cpu, id);
+        self.whereabouts.set(Doing::Interpreting);
+        code
+    }
+
+    fn compile_block(&mut self, cpu: &Cpu, id: BlockId) -> Option<CodeId> {
         let start = Instant::now();
         let block = self.interpreter.block(id);
         let lifted = ir::lift_into(Arc::clone(&block.insns), std::mem::take(&mut self.ops))?;
@@ -220,7 +285,10 @@ impl Jit {
         self.cache.enter_jump(id, &*self.backend);
         cpu.enter_compiled();
         self.statistics.entries += 1;
+        cpu.cells.whereabouts = self.whereabouts.address();
+        self.whereabouts.set(Doing::Compiled);
         trampoline::run(self.backend.enter(), entry, cpu);
+        self.whereabouts.set(Doing::Interpreting);
         cpu.leave_compiled();
         let exits = &mut self.statistics.exits;
         let exit = cpu.cells.exit;

@@ -1,11 +1,14 @@
 //! The way from compiled code back into Rust.
 #![expect(unsafe_code, reason = "compiled code passes pointers")]
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use rax_cpu::Cpu;
 use rax_cpu::compiled::Next;
 
 use crate::block::Unit;
 use crate::jump_caches::JumpCacheOf;
+use crate::whereabouts::Doing;
 
 /// What [`carry_out`] says if compiled code is to be left.
 pub(crate) const LEAVE: u64 = 0;
@@ -26,12 +29,24 @@ extern "sysv64" fn carry_out<const WITH_FLAGS: bool>(
     // SAFETY: compiled code passes its own unit, which the code cache keeps while it
     // may run.
     let unit = unsafe { &*unit };
-    match cpu.carry_out(unit.place(), index as usize) {
+    say(cpu, Doing::Helping);
+    let next = cpu.carry_out(unit.place(), index as usize);
+    say(cpu, Doing::Compiled);
+    match next {
         Next::Leave => LEAVE,
         Next::Dispatch => dispatch(cpu),
         Next::GoOn if WITH_FLAGS => GO_ON | cpu.settled_status().bits(),
         Next::GoOn => GO_ON,
     }
+}
+
+/// Says what is being done. What takes no longer than to say so is not worth it.
+fn say(cpu: &Cpu, doing: Doing) {
+    let cell = std::ptr::with_exposed_provenance::<AtomicU8>(cpu.cells.whereabouts as usize);
+    // SAFETY: the engine put the address of its cell there before it entered compiled
+    // code, and keeps the cell meanwhile.
+    let cell = unsafe { &*cell };
+    cell.store(doing as u8, Ordering::Relaxed);
 }
 
 /// Finds the jump cache of the present mode and address space. The engine fills it, and
@@ -75,7 +90,10 @@ extern "sysv64" fn fill(cpu: *mut Cpu, address: u64, what: u64) -> u64 {
     let cpu = unsafe { &mut *cpu };
     let write = what & u64::from(FILL_WRITE) != 0;
     let bytes = 4096 - (what & 0xfff);
-    u64::from(cpu.fill_tlb(address, bytes, write))
+    say(cpu, Doing::Helping);
+    let is_filled = cpu.fill_tlb(address, bytes, write);
+    say(cpu, Doing::Compiled);
+    u64::from(is_filled)
 }
 
 /// Where compiled code finds the helpers.

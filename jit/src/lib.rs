@@ -17,8 +17,10 @@ mod link;
 pub mod lockstep;
 pub mod passes;
 mod trampoline;
+mod whereabouts;
 
 pub use engine::{Jit, Report, Statistics};
+pub use whereabouts::{Doing, Whereabouts};
 
 /// How the compiler is to behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

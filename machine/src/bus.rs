@@ -8,6 +8,7 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 use rax_cpu::{LocalApicView, Platform};
 use rax_devices::{ApicBus, ApicCycle, ApicMessage, ApicQueue, Dma, Time};
+use rax_jit::{Doing, Whereabouts};
 use rax_mmu::{MmioSpace, PhysicalAddress, PhysicalMemory};
 
 use crate::board::{Board, NO_KEY, is_interrupt_controller};
@@ -60,6 +61,8 @@ struct Levels {
     attention: AtomicBool,
     /// The count of retired instructions at the access that is under way.
     instructions: AtomicU64,
+    /// What the thread is doing.
+    whereabouts: Whereabouts,
 }
 
 /// Guest memory as a bus master sees it, where some writes are interrupts.
@@ -136,6 +139,11 @@ impl Bus {
         let number = vga.change_number(self.clock.now(instructions));
         let has_drawn = frame_buffer.take_change(&self.memory.memory);
         seen.replace(number) != Some(number) || has_drawn
+    }
+
+    /// Where it is told what the thread is doing.
+    pub(crate) fn whereabouts(&self) -> Whereabouts {
+        self.levels.whereabouts.clone()
     }
 
     /// When something next happens by itself.
@@ -290,6 +298,30 @@ impl Pins {
     fn bus(&self) -> Taken<'_> {
         lock(&self.bus)
     }
+
+    /// The bus for an access to a device.
+    fn access(&self) -> Access<'_> {
+        let before = self.levels.whereabouts.change(Doing::Device);
+        let bus = self.bus();
+        Access {
+            bus,
+            whereabouts: &self.levels.whereabouts,
+            before,
+        }
+    }
+}
+
+/// An access to a device, while it lasts.
+struct Access<'a> {
+    bus: Taken<'a>,
+    whereabouts: &'a Whereabouts,
+    before: Doing,
+}
+
+impl Drop for Access<'_> {
+    fn drop(&mut self) {
+        self.whereabouts.set(self.before);
+    }
 }
 
 /// Nobody panics while holding the bus; if someone did, its state is still whole.
@@ -299,7 +331,8 @@ pub(crate) fn lock(bus: &Mutex<Bus>) -> Taken<'_> {
 
 impl MmioSpace for Pins {
     fn mmio_read(&mut self, address: PhysicalAddress, bytes: &mut [u8]) {
-        let bus = &mut *self.bus();
+        let mut access = self.access();
+        let bus = &mut *access.bus;
         let now = bus.now();
         bus.idle.work();
         if bus
@@ -314,7 +347,8 @@ impl MmioSpace for Pins {
     }
 
     fn mmio_write(&mut self, address: PhysicalAddress, bytes: &[u8]) {
-        let bus = &mut *self.bus();
+        let mut access = self.access();
+        let bus = &mut *access.bus;
         let now = bus.now();
         bus.idle.work();
         if bus
@@ -338,7 +372,8 @@ impl Platform for Pins {
     }
 
     fn port_read(&mut self, port: u16, bytes: &mut [u8]) {
-        let bus = &mut *self.bus();
+        let mut access = self.access();
+        let bus = &mut *access.bus;
         let now = bus.now();
         bus.note_port(port);
         bus.board.port_read(port, bytes, now, &mut bus.memory);
@@ -346,7 +381,8 @@ impl Platform for Pins {
     }
 
     fn port_write(&mut self, port: u16, bytes: &[u8]) {
-        let bus = &mut *self.bus();
+        let mut access = self.access();
+        let bus = &mut *access.bus;
         let now = bus.now();
         bus.note_port(port);
         bus.board.port_write(port, bytes, now, &mut bus.memory);
@@ -394,7 +430,8 @@ impl Platform for Pins {
     }
 
     fn read_apic_msr(&mut self, register: u32) -> Option<u64> {
-        let bus = &mut *self.bus();
+        let mut access = self.access();
+        let bus = &mut *access.bus;
         let now = bus.now();
         let value = bus.board.read_apic_msr(register, now, &mut bus.memory);
         bus.after_write();
@@ -402,7 +439,8 @@ impl Platform for Pins {
     }
 
     fn write_apic_msr(&mut self, register: u32, value: u64) -> bool {
-        let bus = &mut *self.bus();
+        let mut access = self.access();
+        let bus = &mut *access.bus;
         let now = bus.now();
         let taken = bus
             .board

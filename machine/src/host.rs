@@ -24,6 +24,8 @@ pub use entropy::entropy;
 pub use error::HostError;
 pub use inbox::{Arrivals, Gesture, Inbox, MouseMove, Quit};
 pub use output::{FinishOutput, Output};
-pub use terminal::{RawMode, handle_signals, message, read_stdin, restore_terminal};
+pub use terminal::{
+    RawMode, handle_signals, message, outlive_file_limits, read_stdin, restore_terminal,
+};
 pub use vnc::{VncOptions, VncServer, parse_address};
 pub use window::WindowDisplay;

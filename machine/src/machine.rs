@@ -8,6 +8,7 @@ use rax_cpu::{Cpu, Engine, Interpreter, Model};
 use rax_devices::fw_cfg::FwCfgError;
 use rax_devices::vga::Scan;
 use rax_devices::{Disc, Floppy, Frame, TextScreen, Time};
+use rax_jit::Whereabouts;
 use rax_mmu::{HostRamError, MapError, Mmu, NotRam, PhysicalAddress, PhysicalMemory};
 
 use crate::board::{Board, COM, Fittings, MOST_PROCESSORS, Place};
@@ -169,6 +170,18 @@ impl Machine {
     pub fn set_engines(&mut self, mut make: impl FnMut(&Cpu) -> Box<dyn Engine>) {
         self.engine = make(&self.cpu);
         self.turns.set_engines(make);
+    }
+
+    /// Where it is told what the thread that runs the machine is doing.
+    #[must_use]
+    pub fn whereabouts(&self) -> Whereabouts {
+        crate::bus::lock(&self.bus).whereabouts()
+    }
+
+    /// All processors with their numbers, and the instructions of each.
+    pub fn each_processor(&self) -> impl Iterator<Item = (usize, &Cpu, u64)> {
+        let instructions = self.cpu.state.instructions;
+        self.turns.each(&self.cpu, instructions)
     }
 
     /// How many processors there are.

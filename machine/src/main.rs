@@ -7,7 +7,7 @@ use std::time::Instant;
 use rax_cpu::{Interpreter, Model};
 use rax_devices::{Console, Loopback, Network, Unplugged};
 use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
-use rax_jit::{Jit, Report, Unavailable};
+use rax_jit::{Jit, Report, Statistics, Unavailable};
 use rax_machine::automation::{Automation, ScriptFailure, SerialTap};
 use rax_machine::cli::{
     self, BiosOption, Cable, ClockSource, Command, DisplayOption, DumpOptions, Engine,
@@ -16,7 +16,7 @@ use rax_machine::cli::{
 use rax_machine::host::{
     FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawMode, Screen, ScreenFeed,
     SilentConsole, StdioConsole, TerminalDisplay, VncServer, WindowDisplay, file_console,
-    file_sink, handle_signals, message, read_stdin,
+    file_sink, handle_signals, message, outlive_file_limits, read_stdin,
 };
 use rax_machine::load::{self, BootRequest, InputFile, LoadError, Module, Role};
 use rax_machine::onlookers::Onlookers;
@@ -158,6 +158,7 @@ struct HostEnds {
 }
 
 fn run(options: &RunOptions) -> Result<u8, Failure> {
+    outlive_file_limits()?;
     let model = Model::named(&options.cpu).unwrap_or_default();
     let boot = boot(options, &model)?;
     let mut ends = HostEnds::default();
@@ -168,7 +169,7 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
         boot,
         fittings,
     })?;
-    let (verdict, report) = set_engine(options, &mut machine)?;
+    let (verdict, reports) = set_engine(options, &mut machine)?;
     let mut displays = displays(options, &mut ends)?;
     let mut onlookers = onlookers(options, &ends)?;
 
@@ -189,6 +190,10 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
         inbox: ends.inbox,
         door: ends.door,
     };
+    let sampler = options
+        .stats
+        .then(|| stats::Sampler::start(machine.whereabouts()))
+        .transpose()?;
     let start = Instant::now();
     let end = match displays.window.take() {
         None => machine.run(&pace, &mut onlookers),
@@ -201,8 +206,11 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
     drop(raw);
     if options.stats {
         let mut text = stats::text(&machine, elapsed);
-        if let Some(report) = report {
-            text.push_str(&stats::compiler(&machine, &report.get()));
+        text.push_str(&sampler.map(stats::Sampler::finish).unwrap_or_default());
+        if !reports.is_empty() {
+            let mut all = Statistics::default();
+            reports.iter().for_each(|report| all += report.get());
+            text.push_str(&stats::compiler(&machine, &all));
         }
         message(&format!("statistics\n{text}"));
     }
@@ -313,7 +321,7 @@ fn conclude(
 fn set_engine(
     options: &RunOptions,
     machine: &mut Machine,
-) -> Result<(Verdict, Option<Report>), Failure> {
+) -> Result<(Verdict, Vec<Report>), Failure> {
     // Each processor has code of its own.
     let share = options.jit_cache_bytes / usize::from(options.cpus.max(1));
     let compiler = rax_jit::Options {
@@ -324,16 +332,19 @@ fn set_engine(
         Some(Engine::Interp) => {}
         wanted @ (None | Some(Engine::Jit)) => match Jit::new(&machine.cpu, compiler) {
             Ok(jit) => {
-                let report = jit.report();
+                let mut reports = Vec::new();
                 let mut first = Some(jit);
-                machine.set_engines(|cpu| match first.take() {
-                    Some(jit) => Box::new(jit),
-                    None => match Jit::new(cpu, compiler) {
-                        Ok(jit) => Box::new(jit),
-                        Err(_) => Box::new(Interpreter::new(cpu)),
-                    },
+                let whereabouts = machine.whereabouts();
+                machine.set_engines(|cpu| {
+                    let jit = first.take().map_or_else(|| Jit::new(cpu, compiler), Ok);
+                    let Ok(mut jit) = jit else {
+                        return Box::new(Interpreter::new(cpu));
+                    };
+                    jit.tell(whereabouts.clone());
+                    reports.push(jit.report());
+                    Box::new(jit)
                 });
-                return Ok((Verdict::default(), Some(report)));
+                return Ok((Verdict::default(), reports));
             }
             // Where nothing can be compiled, nobody expects it.
             Err(Unavailable::NoBackEnd) if wanted.is_none() => {}
@@ -358,10 +369,10 @@ fn set_engine(
                 .map_err(Failure::Lockstep)?;
             let verdict = lockstep.verdict();
             machine.set_engine(Box::new(lockstep));
-            return Ok((verdict, None));
+            return Ok((verdict, Vec::new()));
         }
     }
-    Ok((Verdict::default(), None))
+    Ok((Verdict::default(), Vec::new()))
 }
 
 /// What the machine starts with.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rax_cpu::Stop;
 use rax_devices::{ResetKind, Time};
+use rax_jit::{Doing, Whereabouts};
 
 use crate::automation::StepFailed;
 use crate::bus::lock;
@@ -17,6 +18,9 @@ const REAL_SLICE: u64 = 200_000;
 const SHORTEST_SLICE: u64 = 500;
 /// How long a slice may take of the host's time. Instructions that move megabytes make slices shorter.
 const SLICE_NS: u64 = 4_000_000;
+/// How far a halted guest may run ahead of the host's time: a host sleeps no shorter times than this, and a disk that
+/// is ready in less would wait for it.
+const AHEAD_NS: u64 = 300_000;
 /// The most instructions between two looks at input, virtual time.
 const VIRTUAL_SLICE: u64 = 5_000_000;
 
@@ -108,6 +112,7 @@ impl Machine {
 
     fn run_turns(&mut self, pace: &Pace, watcher: &mut dyn Watcher) -> End {
         let host = HostClock::start();
+        let whereabouts = self.whereabouts();
         let mut pacer = Pacer {
             pace,
             host,
@@ -115,6 +120,7 @@ impl Machine {
             input: Vec::new(),
             screenshots: 0,
             slice: REAL_SLICE,
+            whereabouts: whereabouts.clone(),
         };
         let mut turn_is_over = true;
         loop {
@@ -138,12 +144,14 @@ impl Machine {
                 continue;
             }
             let until = pacer.slice_end(self, watcher.next_look());
+            whereabouts.set(Doing::Interpreting);
             let stop = if watcher.single_steps() {
                 watcher.before(self);
                 self.engine.step(&mut self.cpu)
             } else {
                 self.engine.run(&mut self.cpu, until)
             };
+            whereabouts.set(Doing::Housekeeping);
             turn_is_over =
                 self.cpu.state.instructions >= self.turns.end() || lock(&self.bus).turn_is_over;
             match stop {
@@ -246,6 +254,8 @@ struct Pacer<'a> {
     screenshots: usize,
     /// How many instructions the next slice has, in real time.
     slice: u64,
+    /// Where it is told what this thread does.
+    whereabouts: Whereabouts,
 }
 
 /// The slice after one in which so many instructions ran in so many nanoseconds.
@@ -381,6 +391,12 @@ impl Pacer<'_> {
                     return;
                 }
                 (ClockSource::Real, Some(deadline)) if deadline <= now => return,
+                (ClockSource::Real, Some(deadline))
+                    if deadline.0 <= self.host.now_ns().saturating_add(AHEAD_NS) =>
+                {
+                    bus.clock.skip_to(instructions, deadline);
+                    return;
+                }
                 _ => deadline,
             }
         };
@@ -393,7 +409,9 @@ impl Pacer<'_> {
         let look = watcher.next_host_look();
         let look = look.and_then(|ns| self.host.instant_at(ns));
         let until: Option<Instant> = [wake, limit, look].into_iter().flatten().min();
+        self.whereabouts.set(Doing::Sleeping);
         self.pace.inbox.wait_until(until);
+        self.whereabouts.set(Doing::Housekeeping);
         // Sleeping is not running: it must not count as slowness.
         self.last = (instructions, self.host.now_ns());
     }

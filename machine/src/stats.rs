@@ -1,11 +1,15 @@
 //! What `--stats` prints.
 
+mod sampler;
+
 use std::fmt::Write;
 use std::time::Duration;
 
 use rax_jit::Statistics;
 
 use crate::machine::Machine;
+
+pub use sampler::Sampler;
 
 /// Names of the exceptions, by vector.
 const NAMES: [&str; 22] = [
@@ -66,7 +70,28 @@ pub fn text(machine: &Machine, elapsed: Duration) -> String {
         let name = NAMES.get(vector).copied().unwrap_or_default();
         let _ = writeln!(out, "exception {vector:2} {name:4}  {count}");
     }
+    if machine.processors() > 1 {
+        processors(machine, &mut out);
+    }
     out
+}
+
+/// A line for each processor.
+fn processors(machine: &Machine, out: &mut String) {
+    for (number, cpu, instructions) in machine.each_processor() {
+        let counts = &cpu.statistics;
+        let tlb = cpu.mmu.counters();
+        let exceptions: u64 = counts.exceptions.iter().sum();
+        let _ = writeln!(
+            out,
+            "processor {number:<8} {instructions} instructions, {} interrupts, {exceptions} exceptions, {} blocks decoded; TLB {} misses, {} page walks, {} flushes",
+            counts.interrupts,
+            counts.decoded_blocks,
+            tlb.l2_hits + tlb.walks,
+            tlb.walks,
+            tlb.flushes
+        );
+    }
 }
 
 /// What the compiler did in a run, a line each.

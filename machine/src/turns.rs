@@ -28,6 +28,10 @@ pub(crate) struct Turns {
     turn: usize,
     /// The count at which the present turn ends.
     end: u64,
+    /// How many instructions each has run in the turns before this one.
+    ran: Vec<u64>,
+    /// The count when it became the present one's turn.
+    since: u64,
 }
 
 impl Turns {
@@ -38,8 +42,11 @@ impl Turns {
             let engine = Box::new(Interpreter::new(&cpu));
             Some(Waiting { cpu, engine })
         });
+        let waiting: Vec<_> = std::iter::once(None).chain(others).collect();
         Self {
-            waiting: std::iter::once(None).chain(others).collect(),
+            ran: vec![0; waiting.len()],
+            since: 0,
+            waiting,
             turn: 0,
             end: u64::MAX,
         }
@@ -70,6 +77,20 @@ impl Turns {
         self.end
     }
 
+    /// All processors by number, of which `present` has its turn, with the instructions
+    /// that each has run.
+    pub(crate) fn each<'a>(
+        &'a self,
+        present: &'a Cpu,
+        count: u64,
+    ) -> impl Iterator<Item = (usize, &'a Cpu, u64)> {
+        let all = self.waiting.iter().zip(&self.ran).enumerate();
+        all.map(move |(number, (waiting, &ran))| match waiting {
+            Some(waiting) => (number, &*waiting.cpu, ran),
+            None => (number, present, ran + count.saturating_sub(self.since)),
+        })
+    }
+
     /// The processors that wait for their turn, by number.
     fn others(&mut self) -> impl Iterator<Item = (usize, &mut Cpu)> {
         let waiting = self.waiting.iter_mut().enumerate();
@@ -97,6 +118,9 @@ impl Machine {
         next.cpu.state.instructions = self.cpu.state.instructions;
         std::mem::swap(&mut self.cpu, &mut next.cpu);
         std::mem::swap(&mut self.engine, &mut next.engine);
+        let count = self.cpu.state.instructions;
+        self.turns.ran[turn] += count.saturating_sub(self.turns.since);
+        self.turns.since = count;
         self.turns.waiting[turn] = Some(next);
         self.turns.turn = number;
         lock(&self.bus).set_current(number);

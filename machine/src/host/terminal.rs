@@ -131,6 +131,23 @@ pub fn handle_signals(inbox: &Inbox) -> Result<(), HostError> {
     ctrlc::set_handler(end).map_err(|reason| HostError::Signals { reason })
 }
 
+/// Lets writes beyond the limit on the size of files fail like any other, instead of ending the process.
+///
+/// # Errors
+/// When the host refuses.
+pub fn outlive_file_limits() -> Result<(), HostError> {
+    #[cfg(unix)]
+    {
+        let seen = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(signal_hook::consts::SIGXFSZ, seen).map_err(|source| {
+            HostError::Signals {
+                reason: ctrlc::Error::System(source),
+            }
+        })?;
+    }
+    Ok(())
+}
+
 /// The one signal that people send and ctrlc does not take.
 #[cfg(unix)]
 fn handle_sigquit(end: impl Fn() + Send + 'static) -> Result<(), HostError> {

@@ -8,6 +8,8 @@ mod cli;
 mod disk;
 mod dos;
 mod firmware;
+#[cfg(unix)]
+mod full_disk;
 mod linux;
 mod processors;
 mod roms;

@@ -26,6 +26,8 @@ struct Said {
     abilities: Abilities,
     /// An update is wanted, and whether only of what has changed.
     request: Option<bool>,
+    /// The format was set, and the client's colour map is void.
+    wants_colors: bool,
     is_gone: bool,
 }
 
@@ -53,6 +55,7 @@ pub(super) fn serve(
     let said = Arc::new(Mutex::new(Said {
         abilities: Abilities::AT_FIRST,
         request: None,
+        wants_colors: false,
         is_gone: false,
     }));
     let _watching = screen.watch();
@@ -123,7 +126,15 @@ fn send(
         if parts.is_empty() && !is_new_size && is_incremental {
             continue;
         }
-        lock(said).request = None;
+        let wants_colors = {
+            let mut said = lock(said);
+            said.request = None;
+            // A format that has come meanwhile is for the next update.
+            said.abilities.format == abilities.format && std::mem::take(&mut said.wants_colors)
+        };
+        if wants_colors {
+            stream.write_all(&abilities.format.color_map())?;
+        }
         let bytes = encode(&frame, is_new_size, &parts, &abilities, &mut zrle);
         stream.write_all(&bytes)?;
         sent = Some(frame);
@@ -225,7 +236,11 @@ fn listen(stream: &mut TcpStream, said: &Shared, screen: &Screen, inbox: &Inbox)
 
 fn obey(message: Message, hands: &mut Hands, said: &Shared, inbox: &Inbox) {
     match message {
-        Message::SetPixelFormat(format) => lock(said).abilities.format = format,
+        Message::SetPixelFormat(format) => {
+            let mut said = lock(said);
+            said.abilities.format = format;
+            said.wants_colors = true;
+        }
         Message::SetEncodings(encodings) => lock(said).abilities.set_encodings(&encodings),
         Message::UpdateRequest { is_incremental, .. } => {
             let mut said = lock(said);

@@ -9,7 +9,14 @@ pub(super) struct PixelFormat {
     /// The greatest values of red, green and blue.
     max: [u16; 3],
     shift: [u8; 3],
+    /// Pixels are numbers of a colour map: the one of [`PixelFormat::color_map`].
+    is_indexed: bool,
 }
+
+/// Colours of the map, as many as eight bits number.
+const COLORS: u16 = 256;
+/// The message that sets them.
+const SET_COLOR_MAP_ENTRIES: u8 = 1;
 
 impl PixelFormat {
     /// `0x00RRGGBB` in four bytes, the lowest first: as frames are.
@@ -19,9 +26,11 @@ impl PixelFormat {
         is_big_endian: false,
         max: [255; 3],
         shift: [16, 8, 0],
+        is_indexed: false,
     };
 
-    /// Reads a format, if it is one with colours in the pixels.
+    /// Reads a format, if it is a possible one. Clients with a colour map are given one in which the bits of a colour's
+    /// number are its parts.
     pub(super) fn from_bytes(bytes: &[u8; 16]) -> Option<Self> {
         let &[
             bits_per_pixel,
@@ -39,20 +48,27 @@ impl PixelFormat {
             blue,
             ..,
         ] = bytes;
+        let is_indexed = true_color == 0;
+        let (max, shift) = if is_indexed {
+            ([7, 7, 3], [0, 3, 6])
+        } else {
+            let max = [[r1, r0], [g1, g0], [b1, b0]].map(u16::from_be_bytes);
+            (max, [red, green, blue])
+        };
         let format = Self {
             bits_per_pixel,
             depth,
             is_big_endian: big_endian != 0,
-            max: [[r1, r0], [g1, g0], [b1, b0]].map(u16::from_be_bytes),
-            shift: [red, green, blue],
+            max,
+            shift,
+            is_indexed,
         };
         let bits = u32::from(bits_per_pixel);
         let fits = |(max, shift): (&u16, &u8)| {
             u32::from(*shift) < bits && u64::from(*max) << shift < 1 << bits
         };
-        let is_possible = true_color != 0
-            && matches!(bits_per_pixel, 8 | 16 | 32)
-            && format.max.iter().zip(&format.shift).all(fits);
+        let is_possible =
+            matches!(bits_per_pixel, 8 | 16 | 32) && format.max.iter().zip(&format.shift).all(fits);
         is_possible.then_some(format)
     }
 
@@ -63,7 +79,7 @@ impl PixelFormat {
             self.bits_per_pixel,
             self.depth,
             u8::from(self.is_big_endian),
-            1,
+            u8::from(!self.is_indexed),
             red[0],
             red[1],
             green[0],
@@ -77,6 +93,23 @@ impl PixelFormat {
             0,
             0,
         ]
+    }
+
+    /// The message that gives the client its colour map, if it needs one (RFC 6143, 7.6.2).
+    pub(super) fn color_map(&self) -> Vec<u8> {
+        if !self.is_indexed {
+            return Vec::new();
+        }
+        let mut message = vec![SET_COLOR_MAP_ENTRIES, 0, 0, 0];
+        message.extend(COLORS.to_be_bytes());
+        for number in 0..COLORS {
+            for (max, shift) in self.max.iter().zip(self.shift) {
+                // The greatest value is full brightness.
+                let part = u32::from(number >> shift & max) * 0xffff / u32::from(*max);
+                message.extend((part as u16).to_be_bytes());
+            }
+        }
+        message
     }
 
     /// A colour `0x00RRGGBB` as a number of this format.
@@ -167,6 +200,27 @@ mod tests {
         assert_eq!(put(rgb565, true), put(rgb565, false));
         let bytes = PixelFormat::OURS.to_bytes();
         assert_eq!(PixelFormat::from_bytes(&bytes), Some(PixelFormat::OURS));
+    }
+
+    #[test]
+    fn a_colour_map_says_what_the_numbers_mean() {
+        let mut bytes = [0; 16];
+        bytes[..2].copy_from_slice(&[8, 8]);
+        let indexed = PixelFormat::from_bytes(&bytes).unwrap();
+        let message = indexed.color_map();
+        assert_eq!(
+            (message.len(), &message[..6]),
+            (6 + 256 * 6, &[1, 0, 0, 0, 1, 0][..])
+        );
+        for color in [0, 0xff_ffff, 0xff_0000, 0x00_00ff, 0x24_ff55] {
+            let mut number = Vec::new();
+            indexed.put(color, &mut number);
+            let entry = &message[6 + 6 * usize::from(number[0])..][..6];
+            let told = [entry[0], entry[2], entry[4]];
+            assert_eq!(told, color.to_be_bytes()[1..], "{color:06x}");
+        }
+        assert!(PixelFormat::OURS.color_map().is_empty());
+        assert_eq!(PixelFormat::from_bytes(&indexed.to_bytes()), Some(indexed));
     }
 
     #[test]
