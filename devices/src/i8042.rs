@@ -113,7 +113,6 @@ pub struct I8042 {
     system: SystemLines,
     ram: [u8; RAM_BYTES],
     /// What drives A20 and reset.
-    output_port: OutputPort,
     awaits: Awaits,
     was_command: bool,
     /// The output buffer; kept after it was read.
@@ -151,7 +150,6 @@ impl I8042 {
             mouse_irq,
             system,
             ram: [0; RAM_BYTES],
-            output_port: OutputPort::empty(),
             awaits: Awaits::KeyboardByte,
             was_command: false,
             output: Output {
@@ -335,8 +333,8 @@ impl I8042 {
             0xd3 => self.awaits = Awaits::MouseLoopback,
             0xd4 => self.awaits = Awaits::MouseByte,
             // Common extensions: A20 off and on.
-            0xdd => self.drive_output_port(self.output_port - OutputPort::A20),
-            0xdf => self.drive_output_port(self.output_port | OutputPort::A20),
+            0xdd => self.system.set_a20(false),
+            0xdf => self.system.set_a20(true),
             // Pulses the output port bits that are clear in the command; only
             // the reset line does anything in a pulse's time.
             0xf0..=0xff => {
@@ -368,21 +366,17 @@ impl I8042 {
                 if !port.contains(OutputPort::NO_RESET) {
                     self.system.request_reset(ResetKind::Processor);
                 }
-                self.drive_output_port(port);
+                self.system.set_a20(port.contains(OutputPort::A20));
             }
             Awaits::KeyboardLoopback => self.answer(byte),
             Awaits::MouseLoopback => self.answer_as(byte, true),
         }
     }
 
-    fn drive_output_port(&mut self, port: OutputPort) {
-        self.output_port = (port & OutputPort::A20) | OutputPort::NO_RESET;
-        self.system.set_keyboard_a20(port.contains(OutputPort::A20));
-    }
-
     fn visible_output_port(&self) -> u8 {
         let (keyboard, mouse) = self.irq_levels();
-        let mut port = self.output_port | OutputPort::IDLE_LINES;
+        let mut port = OutputPort::NO_RESET | OutputPort::IDLE_LINES;
+        port.set(OutputPort::A20, self.system.a20());
         port.set(OutputPort::KEYBOARD_IRQ, keyboard);
         port.set(OutputPort::MOUSE_IRQ, mouse);
         port.bits()
@@ -401,7 +395,7 @@ impl Device for I8042 {
             | CommandByte::MOUSE_OFF
             | CommandByte::TRANSLATE;
         self.ram[0] = command_byte.bits();
-        self.drive_output_port(OutputPort::A20);
+        self.system.set_a20(true);
         self.awaits = Awaits::KeyboardByte;
         self.was_command = false;
         self.output = Output {
@@ -422,7 +416,6 @@ impl Device for I8042 {
             mouse_irq: _,
             system: _,
             ram,
-            output_port,
             awaits,
             was_command,
             output,
@@ -434,7 +427,7 @@ impl Device for I8042 {
         } = self;
         let saved = SavedV1 {
             ram: *ram,
-            output_port: output_port.bits(),
+            output_port: self.visible_output_port(),
             awaits: *awaits,
             was_command: *was_command,
             output: *output,
@@ -461,7 +454,8 @@ impl Device for I8042 {
             mouse,
         } = state.decode(self.name(), 1)?;
         self.ram = ram;
-        self.drive_output_port(OutputPort::from_bits_retain(output_port));
+        let output_port = OutputPort::from_bits_retain(output_port);
+        self.system.set_a20(output_port.contains(OutputPort::A20));
         self.awaits = awaits;
         self.was_command = was_command;
         self.output = output;

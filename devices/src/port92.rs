@@ -1,7 +1,8 @@
 //! System control port A, port 92h: fast A20 and fast reset.
 //!
 //! IBM PS/2 Model 50/60 Technical Reference, "System Control Port A"; Intel
-//! PIIX3 datasheet, "P92: Port 92 Register". Register 0 is the port.
+//! PIIX3 datasheet, "P92: Port 92 Register". Register 0 is the port. Its A20
+//! bit is the gate's state, whoever has set that.
 
 use bitflags::bitflags;
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,7 @@ struct SavedV1 {
 }
 
 impl Port92 {
-    /// A port that drives `system`, with A20 and reset not asserted.
+    /// A port that drives `system`, with reset not asserted and A20 left as it is.
     #[must_use]
     pub fn new(system: SystemLines) -> Self {
         let mut port = Self {
@@ -46,6 +47,17 @@ impl Port92 {
         };
         port.reset();
         port
+    }
+
+    fn set(&mut self, bits: Bits) {
+        self.bits = bits - Bits::FAST_A20;
+        self.system.set_a20(bits.contains(Bits::FAST_A20));
+    }
+
+    fn visible(&self) -> Bits {
+        let mut bits = self.bits;
+        bits.set(Bits::FAST_A20, self.system.a20());
+        bits
     }
 }
 
@@ -56,19 +68,17 @@ impl Device for Port92 {
 
     fn reset(&mut self) {
         self.bits = Bits::empty();
-        self.system.set_port92_a20(false);
     }
 
     fn save(&self) -> State {
-        let Self { system: _, bits } = self;
-        State::encode(1, &SavedV1 { bits: bits.bits() })
+        let Self { system: _, bits: _ } = self;
+        let bits = self.visible().bits();
+        State::encode(1, &SavedV1 { bits })
     }
 
     fn restore(&mut self, state: State) -> Result<(), RestoreError> {
         let SavedV1 { bits } = state.decode(self.name(), 1)?;
-        self.bits = Bits::from_bits_retain(bits);
-        self.system
-            .set_port92_a20(self.bits.contains(Bits::FAST_A20));
+        self.set(Bits::from_bits_retain(bits));
         Ok(())
     }
 
@@ -86,7 +96,7 @@ impl Registers for Port92 {
     ) -> Result<(), BusError> {
         let byte = byte_of_read(register, bytes)?;
         match register {
-            0 => *byte = self.bits.bits(),
+            0 => *byte = self.visible().bits(),
             _ => return Err(BusError::NoRegister(register)),
         }
         Ok(())
@@ -103,9 +113,7 @@ impl Registers for Port92 {
             return Err(BusError::NoRegister(register));
         }
         let before = self.bits;
-        self.bits = Bits::from_bits_retain(byte);
-        self.system
-            .set_port92_a20(self.bits.contains(Bits::FAST_A20));
+        self.set(Bits::from_bits_retain(byte));
         if (self.bits - before).contains(Bits::FAST_RESET) {
             self.system.request_reset(ResetKind::Processor);
         }
@@ -129,6 +137,8 @@ mod tests {
         assert_eq!(probe.read(0), 2);
         probe.write(0, 0);
         assert!(!system.a20());
+        system.set_a20(true);
+        assert_eq!(probe.read(0), 2, "it was opened by another chip");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The wires that several chips pull together: the A20 gate and reset.
 //!
-//! On PC chipsets A20 is the OR of the keyboard controller's output port and
-//! of port 92h (Intel PIIX, A20GATE and FAST_A20), and either source, or the
-//! reset control register, can reset the machine.
+//! The keyboard controller's output port and port 92h set and show one A20
+//! gate: whoever wrote last has decided. The keyboard controller, port 92h and
+//! the reset control register can reset the machine.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// How much a reset resets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,14 +18,6 @@ pub enum ResetKind {
     PowerCycle,
 }
 
-bitflags::bitflags! {
-    #[derive(Clone, Copy)]
-    struct A20Sources: u8 {
-        const KEYBOARD_CONTROLLER = 1;
-        const PORT_92 = 2;
-    }
-}
-
 /// The A20 and reset wires. Clones are the same wires.
 #[derive(Clone, Debug, Default)]
 pub struct SystemLines {
@@ -34,7 +26,7 @@ pub struct SystemLines {
 
 #[derive(Debug, Default)]
 struct Wires {
-    a20: AtomicU8,
+    a20: AtomicBool,
     /// The strongest reset asked for: 0, or `ResetKind` + 1.
     reset: AtomicU8,
 }
@@ -46,10 +38,10 @@ impl SystemLines {
         Self::default()
     }
 
-    /// Whether address line 20 is passed on: the OR of its sources.
+    /// Whether address line 20 is passed on.
     #[must_use]
     pub fn a20(&self) -> bool {
-        self.wires.a20.load(Ordering::Acquire) != 0
+        self.wires.a20.load(Ordering::Acquire)
     }
 
     /// Whether a reset was asked for and not taken.
@@ -82,22 +74,9 @@ impl SystemLines {
         self.wires.reset.fetch_max(code, Ordering::AcqRel);
     }
 
-    /// The keyboard controller's share of A20.
-    pub fn set_keyboard_a20(&self, high: bool) {
-        self.set_a20(A20Sources::KEYBOARD_CONTROLLER, high);
-    }
-
-    /// Port 92h's share of A20.
-    pub fn set_port92_a20(&self, high: bool) {
-        self.set_a20(A20Sources::PORT_92, high);
-    }
-
-    fn set_a20(&self, source: A20Sources, high: bool) {
-        if high {
-            self.wires.a20.fetch_or(source.bits(), Ordering::AcqRel);
-        } else {
-            self.wires.a20.fetch_and(!source.bits(), Ordering::AcqRel);
-        }
+    /// Passes address line 20 on, or holds it low.
+    pub fn set_a20(&self, passed_on: bool) {
+        self.wires.a20.store(passed_on, Ordering::Release);
     }
 }
 
@@ -106,14 +85,13 @@ mod tests {
     use super::{ResetKind, SystemLines};
 
     #[test]
-    fn a20_is_high_while_any_source_holds_it() {
+    fn whoever_wrote_last_has_decided_about_a20() {
         let lines = SystemLines::new();
         assert!(!lines.a20());
-        lines.set_keyboard_a20(true);
-        lines.set_port92_a20(true);
-        lines.set_keyboard_a20(false);
-        assert!(lines.a20());
-        lines.set_port92_a20(false);
+        let other_chip = lines.clone();
+        lines.set_a20(true);
+        assert!(other_chip.a20());
+        other_chip.set_a20(false);
         assert!(!lines.a20());
     }
 
