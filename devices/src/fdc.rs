@@ -324,6 +324,19 @@ impl Fdc {
         }
     }
 
+    /// Puts a drive's head elsewhere. A step with a disk in the drive, and nothing else, puts the change line back.
+    fn step_to(&mut self, number: usize, cylinder: u8) {
+        let (Some(drive), Some(medium)) =
+            (self.core.drives.get_mut(number), self.media.get(number))
+        else {
+            return;
+        };
+        if drive.cylinder != cylinder && medium.is_some() {
+            drive.disk_changed = false;
+        }
+        drive.cylinder = cylinder;
+    }
+
     /// Ends the seeks that are over.
     fn end_seeks(&mut self, now: Time) {
         for number in 0..DRIVES {
@@ -335,10 +348,7 @@ impl Fdc {
                 continue;
             }
             drive.seek = None;
-            drive.cylinder = target;
-            if self.media[number].is_some() {
-                drive.disk_changed = false;
-            }
+            self.step_to(number, target);
             self.core.unsensed[number] = Some(command::SEEK_END | number as u8);
             self.set_interrupt(true);
         }

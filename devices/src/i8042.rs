@@ -110,9 +110,9 @@ struct Output {
 pub struct I8042 {
     keyboard_irq: IrqLine,
     mouse_irq: IrqLine,
-    /// A20 and reset.
     system: SystemLines,
     ram: [u8; RAM_BYTES],
+    /// What drives A20 and reset.
     awaits: Awaits,
     was_command: bool,
     /// The output buffer; kept after it was read.
@@ -129,7 +129,7 @@ pub struct I8042 {
 #[derive(Serialize, Deserialize)]
 struct SavedV1 {
     ram: [u8; RAM_BYTES],
-    a20: bool,
+    output_port: u8,
     awaits: Awaits,
     was_command: bool,
     output: Output,
@@ -414,7 +414,7 @@ impl Device for I8042 {
         let Self {
             keyboard_irq: _,
             mouse_irq: _,
-            system,
+            system: _,
             ram,
             awaits,
             was_command,
@@ -427,7 +427,7 @@ impl Device for I8042 {
         } = self;
         let saved = SavedV1 {
             ram: *ram,
-            a20: system.a20(),
+            output_port: self.visible_output_port(),
             awaits: *awaits,
             was_command: *was_command,
             output: *output,
@@ -443,7 +443,7 @@ impl Device for I8042 {
     fn restore(&mut self, state: State) -> Result<(), RestoreError> {
         let SavedV1 {
             ram,
-            a20,
+            output_port,
             awaits,
             was_command,
             output,
@@ -454,7 +454,8 @@ impl Device for I8042 {
             mouse,
         } = state.decode(self.name(), 1)?;
         self.ram = ram;
-        self.system.set_a20(a20);
+        let output_port = OutputPort::from_bits_retain(output_port);
+        self.system.set_a20(output_port.contains(OutputPort::A20));
         self.awaits = awaits;
         self.was_command = was_command;
         self.output = output;

@@ -1,8 +1,8 @@
 //! System control port A, port 92h: fast A20 and fast reset.
 //!
 //! IBM PS/2 Model 50/60 Technical Reference, "System Control Port A"; Intel
-//! PIIX3 datasheet, "P92: Port 92 Register". Register 0 is the port. A20 is the
-//! keyboard controller's too, see [`system_control`](crate::system_control).
+//! PIIX3 datasheet, "P92: Port 92 Register". Register 0 is the port. Its A20
+//! bit is the gate's state, whoever has set that.
 
 use bitflags::bitflags;
 use serde::{Deserialize, Serialize};
@@ -29,18 +29,16 @@ bitflags! {
 #[derive(Debug)]
 pub struct Port92 {
     system: SystemLines,
-    /// Without A20, which is a wire.
     bits: Bits,
 }
 
 #[derive(Serialize, Deserialize)]
 struct SavedV1 {
     bits: u8,
-    a20: bool,
 }
 
 impl Port92 {
-    /// A port that drives `system`.
+    /// A port that drives `system`, with reset not asserted and A20 left as it is.
     #[must_use]
     pub fn new(system: SystemLines) -> Self {
         let mut port = Self {
@@ -49,6 +47,17 @@ impl Port92 {
         };
         port.reset();
         port
+    }
+
+    fn set(&mut self, bits: Bits) {
+        self.bits = bits - Bits::FAST_A20;
+        self.system.set_a20(bits.contains(Bits::FAST_A20));
+    }
+
+    fn visible(&self) -> Bits {
+        let mut bits = self.bits;
+        bits.set(Bits::FAST_A20, self.system.a20());
+        bits
     }
 }
 
@@ -59,22 +68,17 @@ impl Device for Port92 {
 
     fn reset(&mut self) {
         self.bits = Bits::empty();
-        self.system.set_a20(true);
     }
 
     fn save(&self) -> State {
-        let Self { system, bits } = self;
-        let saved = SavedV1 {
-            bits: bits.bits(),
-            a20: system.a20(),
-        };
-        State::encode(1, &saved)
+        let Self { system: _, bits: _ } = self;
+        let bits = self.visible().bits();
+        State::encode(1, &SavedV1 { bits })
     }
 
     fn restore(&mut self, state: State) -> Result<(), RestoreError> {
-        let SavedV1 { bits, a20 } = state.decode(self.name(), 1)?;
-        self.bits = Bits::from_bits_retain(bits) - Bits::FAST_A20;
-        self.system.set_a20(a20);
+        let SavedV1 { bits } = state.decode(self.name(), 1)?;
+        self.set(Bits::from_bits_retain(bits));
         Ok(())
     }
 
@@ -92,11 +96,7 @@ impl Registers for Port92 {
     ) -> Result<(), BusError> {
         let byte = byte_of_read(register, bytes)?;
         match register {
-            0 => {
-                let mut bits = self.bits;
-                bits.set(Bits::FAST_A20, self.system.a20());
-                *byte = bits.bits();
-            }
+            0 => *byte = self.visible().bits(),
             _ => return Err(BusError::NoRegister(register)),
         }
         Ok(())
@@ -113,9 +113,7 @@ impl Registers for Port92 {
             return Err(BusError::NoRegister(register));
         }
         let before = self.bits;
-        let bits = Bits::from_bits_retain(byte);
-        self.bits = bits - Bits::FAST_A20;
-        self.system.set_a20(bits.contains(Bits::FAST_A20));
+        self.set(Bits::from_bits_retain(byte));
         if (self.bits - before).contains(Bits::FAST_RESET) {
             self.system.request_reset(ResetKind::Processor);
         }
@@ -130,7 +128,7 @@ mod tests {
     use crate::system_control::{ResetKind, SystemLines};
 
     #[test]
-    fn bit_1_opens_a20_and_shows_it() {
+    fn bit_1_opens_a20_and_reads_back() {
         let system = SystemLines::new();
         let mut port = Port92::new(system.clone());
         let mut probe = Probe::new(&mut port);
@@ -139,9 +137,8 @@ mod tests {
         assert_eq!(probe.read(0), 2);
         probe.write(0, 0);
         assert!(!system.a20());
-        // The keyboard controller opens it.
         system.set_a20(true);
-        assert_eq!(probe.read(0), 2);
+        assert_eq!(probe.read(0), 2, "it was opened by another chip");
     }
 
     #[test]

@@ -8,11 +8,12 @@
 //! if the character had just left. Input is taken from the console whenever the
 //! receiver has room (on every access and [`Timed::advance`]), so there is no
 //! overrun outside loopback. It is not taken before the guest listens, that is,
-//! enables the interrupt or polls the line status [`LISTENING_POLLS`] times
-//! without sending: drivers empty the receiver while they start, and what was
-//! piped in from the beginning must not be lost there. The line's word length is not applied: a guest
-//! that never sets it still gets its eight bits through. The far end always
-//! holds CTS, DSR and DCD.
+//! enables the interrupt and lets it out of the board, or polls the line status
+//! [`LISTENING_POLLS`] times without writing to the chip or reading an empty
+//! receiver. For drivers try the enable register, poll, and empty the receiver
+//! while they start, and what was piped in from the beginning must not be lost
+//! there. The line's word length is not applied: a guest that never sets it
+//! still gets its eight bits through. The far end always holds CTS, DSR and DCD.
 
 use std::collections::VecDeque;
 
@@ -31,8 +32,8 @@ const INPUT_CLOCK_HZ: u64 = 1_843_200;
 /// How many character times make the receiver FIFO's timeout.
 const TIMEOUT_CHARACTERS: u64 = 4;
 
-/// Line status reads in a row, with nothing sent in between, that show a guest
-/// to wait for input. Linux's driver makes up to six while it starts.
+/// Line status reads, with no write and no empty receiver read in between, that
+/// show a guest to wait for input. Linux's driver makes up to six of them.
 pub const LISTENING_POLLS: u8 = 16;
 
 bitflags! {
@@ -286,8 +287,8 @@ impl Serial {
 
     /// Whether the guest takes input from outside.
     fn listens(&self) -> bool {
-        let waits = self.ier.contains(Ier::RECEIVED_DATA) || self.polls >= LISTENING_POLLS;
-        waits && !self.loops()
+        let is_called = self.ier.contains(Ier::RECEIVED_DATA) && self.mcr.contains(Mcr::OUT2);
+        (is_called || self.polls >= LISTENING_POLLS) && !self.loops()
     }
 
     /// When the timeout comes, unless the FIFO is touched before.
@@ -326,8 +327,10 @@ impl Serial {
     }
 
     fn read_receiver(&mut self, now: Time) -> u8 {
-        if let Some(first) = self.received.pop_front() {
-            self.last_received = first.byte;
+        match self.received.pop_front() {
+            Some(first) => self.last_received = first.byte,
+            // Who reads without asking is emptying the receiver, not waiting for something.
+            None => self.polls = 0,
         }
         self.receiver_touched = now;
         self.timed_out = false;
@@ -340,7 +343,6 @@ impl Serial {
     fn transmit(&mut self, byte: u8, now: Time) {
         // Writing takes the interrupt back; it returns as the byte leaves.
         self.transmitter_empty = false;
-        self.polls = 0;
         self.update_irq();
         if self.loops() {
             self.receive(byte, Lsr::empty(), now);
@@ -605,6 +607,7 @@ impl Registers for Serial {
     fn write(&mut self, register: u64, bytes: &[u8], cx: &mut Context<'_>) -> Result<(), BusError> {
         let byte = byte_of_write(register, bytes)?;
         self.catch_up(cx.now);
+        self.polls = 0;
         let [divisor_low, divisor_high] = self.divisor.to_le_bytes();
         match (register, self.lcr.contains(Lcr::DIVISOR_LATCH)) {
             (0, false) => self.transmit(byte, cx.now),

@@ -1,8 +1,8 @@
 //! The wires that several chips pull together: the A20 gate and reset.
 //!
-//! A20 is one latch, which the keyboard controller and port 92h both set and
-//! both show, as chipsets have it that watch the keyboard controller's commands.
-//! Either source, or the reset control register, can reset the machine.
+//! The keyboard controller's output port and port 92h set and show one A20
+//! gate: whoever wrote last has decided. The keyboard controller, port 92h and
+//! the reset control register can reset the machine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -44,11 +44,6 @@ impl SystemLines {
         self.wires.a20.load(Ordering::Acquire)
     }
 
-    /// Passes address line 20 on, or not: who says so last, decides.
-    pub fn set_a20(&self, high: bool) {
-        self.wires.a20.store(high, Ordering::Release);
-    }
-
     /// Whether a reset was asked for and not taken.
     #[must_use]
     pub fn reset_requested(&self) -> bool {
@@ -78,6 +73,11 @@ impl SystemLines {
         };
         self.wires.reset.fetch_max(code, Ordering::AcqRel);
     }
+
+    /// Passes address line 20 on, or holds it low.
+    pub fn set_a20(&self, passed_on: bool) {
+        self.wires.a20.store(passed_on, Ordering::Release);
+    }
 }
 
 #[cfg(test)]
@@ -85,14 +85,13 @@ mod tests {
     use super::{ResetKind, SystemLines};
 
     #[test]
-    fn a20_is_as_it_was_set_last() {
+    fn whoever_wrote_last_has_decided_about_a20() {
         let lines = SystemLines::new();
         assert!(!lines.a20());
-        let same = lines.clone();
+        let other_chip = lines.clone();
         lines.set_a20(true);
-        same.set_a20(true);
-        assert!(lines.a20());
-        same.set_a20(false);
+        assert!(other_chip.a20());
+        other_chip.set_a20(false);
         assert!(!lines.a20());
     }
 

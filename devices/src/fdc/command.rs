@@ -172,11 +172,11 @@ impl Fdc {
         let number = transfer.drive();
         let mut start = now.after_ns(COMMAND_NS);
         if self.core.configured[0] & IMPLIED_SEEK != 0
-            && let Some(drive) = self.core.drives.get_mut(number)
+            && let Some(drive) = self.core.drives.get(number)
             && !transfer.is_format()
         {
             let steps = u64::from(transfer.cylinder().abs_diff(drive.cylinder));
-            drive.cylinder = transfer.cylinder();
+            self.step_to(number, transfer.cylinder());
             start = start.after_ns(steps * STEP_NS);
         }
         self.core.phase = Phase::Transfer(transfer);

@@ -266,6 +266,14 @@ fn a_changed_disk_shows_until_the_head_steps() {
     assert_eq!(bench.read(7), 0x80);
     bench.seek(0);
     assert_eq!(bench.read(7), 0x80);
+    let back = bench.fdc.change_disk(0, Some(taken));
+    assert!(back.is_none());
+    // Seeking where the head is, is no step.
+    bench.seek(0);
+    assert_eq!(bench.read(7), 0x80);
+    bench.seek(1);
+    assert_eq!(bench.read(7), 0);
+    let taken = bench.fdc.change_disk(0, None).unwrap();
     let odd = MemoryDisk::new(vec![0; 512 * 1000]);
     let refused = Floppy::new(Box::new(odd)).err();
     assert_eq!(refused.unwrap().sectors, 1000);

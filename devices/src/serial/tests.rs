@@ -105,14 +105,35 @@ fn out2_gates_the_interrupt_and_loopback_closes_it() {
     let (mut serial, console, wire) = serial();
     let mut probe = Probe::new(&mut serial);
     probe.write(IER, 0x01);
+    probe.write(MCR, 0x08);
     console.type_bytes(b"x");
     probe.wait_ns(1);
     assert_eq!(probe.read(IIR), 0x04);
+    probe.write(MCR, 0x00);
     assert!(!wire.level());
     probe.write(MCR, 0x08);
     assert!(wire.level());
     probe.write(MCR, 0x18);
     assert!(!wire.level());
+}
+
+/// As Linux's driver finds out what the chip is, and empties it, before anybody has opened the line.
+#[test]
+fn a_driver_that_starts_takes_nothing() {
+    let (mut serial, console, _) = serial();
+    console.type_bytes(b"first");
+    let mut probe = Probe::new(&mut serial);
+    for _ in 0..LISTENING_POLLS {
+        probe.write(IER, 0x0f);
+        assert_eq!(probe.read(IER), 0x0f);
+        probe.write(IER, 0x00);
+        assert_eq!(probe.read(LSR), 0x60);
+        probe.read(DATA);
+    }
+    assert_eq!(console.unread(), 5);
+    probe.write(MCR, 0x08);
+    probe.write(IER, 0x01);
+    assert_eq!(probe.read(DATA), b'f');
 }
 
 #[test]
@@ -167,6 +188,7 @@ fn input_waiting_since_the_start_is_neither_overrun_nor_lost() {
     probe.write(IIR, 0x07);
     probe.write(IIR, 0x00);
     let _ = (probe.read(LSR), probe.read(DATA));
+    probe.write(MCR, 0x08);
     probe.write(IER, 0x01);
     probe.write(IIR, 0x01);
     probe.write(IIR, 0xc1);

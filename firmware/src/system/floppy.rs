@@ -35,7 +35,7 @@ const TYPES: [[u8; 5]; 7] = [
     [39, 9, 2, 0xFF, 0xFF], // 360 KiB
     [79, 15, 0, 1, 2],      // 1.2 MiB
     [79, 9, 2, 0xFF, 0xFF], // 720 KiB
-    [79, 18, 0, 2, 0xFF],   // 1.44 MiB
+    [79, 18, 0, 2, 3],      // 1.44 MiB; the last one is for a disk of 2.88 MiB that came later
     [79, 36, 3, 0, 2],      // 2.88 MiB
     [79, 36, 3, 0, 2],
 ];

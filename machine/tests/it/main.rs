@@ -7,6 +7,7 @@ mod bios;
 mod cli;
 mod disk;
 mod dos;
+mod fat;
 mod firmware;
 #[cfg(unix)]
 mod full_disk;

@@ -184,11 +184,11 @@ pub(super) fn prepare(drive: impl Into<Value>) -> Value {
         let state = f.var(bda8(drive + bda::FLOPPY_MEDIA));
         f.when(disk_was_changed().is_not(0), |f| {
             let known = f.var(state & ESTABLISHED);
-            f.set(state, 0);
-            f.set(bda8(drive + bda::FLOPPY_MEDIA), 0);
             let status = f.var(clear_change(drive));
             f.when(status.is_not(0), |f| f.ret(status));
-            // Who knew the disk before must learn that it is another one.
+            // Who knew the disk before must learn that it is another one, also if the drive was empty for a while.
+            f.set(state, 0);
+            f.set(bda8(drive + bda::FLOPPY_MEDIA), 0);
             f.when(known.is_not(0), |f| f.ret(status::CHANGED));
         });
         f.when(state.lacks(ESTABLISHED), |f| f.ret(establish(drive)));
