@@ -1,5 +1,5 @@
 //! Whole systems: Debian's installer up to its questions, Xen with a Linux guest, and GNU Mach; each from rax's
-//! loaders, and from a disk with GRUB through both BIOSes.
+//! loaders, and from a disk with GRUB through both BIOSes. And UEFI firmware up to its shell.
 //!
 //! `guests/fetch-systems` brings them; without them these tests say so and pass.
 
@@ -39,7 +39,8 @@ impl System {
             .iter()
             .map(|(name, arguments)| {
                 let path = kit(name)?;
-                Some(Module::read(&format!("{} {arguments}", path.display()), RAM).unwrap())
+                let words = format!("{} {arguments}", path.display());
+                Some(Module::read(words.trim_end(), RAM).unwrap())
             })
             .collect::<Option<Vec<_>>>()?;
         let image = load::load(&BootRequest {
@@ -64,23 +65,29 @@ impl System {
         })
     }
 
-    /// The disk's system that GRUB starts at a key.
-    fn from_disk(bios: Vec<u8>, key: &str) -> Option<Self> {
-        let image = ImageOptions::new(&kit("systems.img")?, Access::Snapshot);
-        let disk = open_image(Medium::Disk, &image).unwrap();
+    /// A machine with firmware, at the reset vector.
+    fn with_firmware(image: Vec<u8>, fittings: Fittings) -> Self {
         let log = MemoryConsole::new();
         let fittings = Fittings {
             debug_console: Some(Box::new(log.clone())),
             fw_cfg: Some(FwCfg::new()),
             vga: true,
             vga_bios: load::default_vga_bios(),
+            ..fittings
+        };
+        let bench = Bench::with(Boot::Rom(image), RAM, fittings);
+        Self { bench, log }
+    }
+
+    /// The disk's system that GRUB starts at a key.
+    fn from_disk(bios: Vec<u8>, key: &str) -> Option<Self> {
+        let image = ImageOptions::new(&kit("systems.img")?, Access::Snapshot);
+        let disk = open_image(Medium::Disk, &image).unwrap();
+        let fittings = Fittings {
             drives: [Some(IdeDrive::disk(disk)), None, None, None],
             ..Fittings::default()
         };
-        let mut system = Self {
-            bench: Bench::with(Boot::Rom(bios), RAM, fittings),
-            log,
-        };
+        let mut system = Self::with_firmware(bios, fittings);
         system.wait_for_screen(&["GNU GRUB", "Debian installer"]);
         system.bench.type_text(key);
         Some(system)
@@ -160,8 +167,8 @@ fn xen(system: Option<System>, processors: u16) {
             "xen-3.0-x86_64".to_owned(),
         ),
         (
-            "grep -c ^processor /proc/cpuinfo",
-            format!("\n{processors}\r\n"),
+            "echo has $(grep -c ^processor /proc/cpuinfo) processors",
+            format!("has {processors} processors"),
         ),
         (
             "printf hello | md5sum",
@@ -324,4 +331,61 @@ fn the_i386_installer_draws_its_question() {
 #[ignore = "takes minutes"]
 fn the_installer_draws_after_the_builtin_bios() {
     drawn_installer(System::builtin("g"));
+}
+
+/// OVMF without its variables' flash, in one image: the shell shows what it has found, and switches off.
+fn ovmf(parts: &[&str], processors: u16) {
+    let Some(parts) = parts
+        .iter()
+        .map(|name| kit(name))
+        .collect::<Option<Vec<_>>>()
+    else {
+        return;
+    };
+    let image = parts
+        .iter()
+        .flat_map(|path| std::fs::read(path).unwrap())
+        .collect();
+    let fittings = Fittings {
+        processors,
+        ..Fittings::default()
+    };
+    let bench = &mut System::with_firmware(image, fittings).bench;
+    let mut read = bench.run_until("Shell> ", 0, INSTRUCTIONS);
+    assert!(bench.serial().contains("UEFI Interactive Shell v2.2"));
+    let frame = bench.machine.frame().unwrap();
+    assert_eq!((frame.width, frame.height), (1280, 800));
+    let command = |bench: &mut Bench, read: &mut usize, line: &str| {
+        bench.machine.type_text(line).unwrap();
+        let start = *read;
+        *read = bench.run_until("Shell> ", start, ANSWER);
+        bench.serial()[start..*read].to_owned()
+    };
+    let answer = command(bench, &mut read, "pci\n");
+    for device in [
+        "1237",
+        "7000",
+        "7010",
+        "7113",
+        "Display Controller - VGA/8514",
+    ] {
+        assert!(answer.contains(device), "no '{device}': {answer}");
+    }
+    let answer = command(bench, &mut read, "smbiosview -t 1\n");
+    assert!(answer.contains("440FX PC"), "{answer}");
+    bench.machine.type_text("reset -s\n").unwrap();
+    let end = bench.run(ANSWER);
+    assert!(matches!(end, End::PowerOff), "{end:?}\n{}", bench.serial());
+}
+
+#[test]
+#[ignore = "takes a minute"]
+fn ovmf_comes_to_its_shell() {
+    ovmf(&["OVMF.fd"], 1);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn the_large_ovmf_comes_to_its_shell_on_four_processors() {
+    ovmf(&["OVMF_VARS_4M.fd", "OVMF_CODE_4M.fd"], 4);
 }

@@ -1,7 +1,7 @@
 //! Mapping, A20, ROM, DMA and lazy commitment.
 
 use super::*;
-use crate::code_pages::{CodeChange, CodeChanges};
+use crate::code_pages::{CodeBytes, CodeChange, CodeChanges};
 
 fn at(address: u64) -> PhysicalAddress {
     PhysicalAddress(address)
@@ -207,6 +207,27 @@ fn dma_into_code_is_reported_at_every_address() {
     assert_eq!(code.take_changes(&mut cursor), writes);
     code.clear_all();
     assert!(!code.is_code_page(at(0x1000)));
+}
+
+#[test]
+fn what_is_left_of_a_code_page_is_marked_again() {
+    let memory = PhysicalMemory::new(1 << 20).unwrap();
+    memory.map_ram(at(0), 0x3000).unwrap();
+    let code = memory.code_pages();
+    code.mark(at(0x1000), 0x1000);
+    let mut left = CodeBytes::default();
+    left.add(at(0x1013), 2);
+    left.add(at(0x1ff8), 0x100);
+    left.add(at(0x1800), 0);
+    code.clear_page(at(0x1fff));
+    code.mark_again(at(0x1000), left);
+    let marked: Vec<u64> = (0x1000..0x3000)
+        .step_by(16)
+        .filter(|&start| code.overlaps(at(start), 16))
+        .collect();
+    assert_eq!(marked, [0x1010, 0x1ff0]);
+    code.mark_again(at(0x2000), CodeBytes::default());
+    assert!(code.is_code_page(at(0x1000)) && !code.is_code_page(at(0x2000)));
 }
 
 #[test]
