@@ -23,14 +23,14 @@ use crate::insn::{Insn, Meaning, Table};
 /// Writes down a run of instructions; none if rax does not implement one of them.
 #[must_use]
 pub fn lift(insns: &[Insn]) -> Option<Block> {
-    lift_into(Arc::from(insns), Vec::new())
+    lift_into(&Arc::from(insns), Vec::new())
 }
 
 /// The same, in the place of another block's operations.
 #[must_use]
-pub fn lift_into(insns: Arc<[Insn]>, ops: Vec<(Op, u32)>) -> Option<Block> {
-    let mut builder = Builder::new(Arc::clone(&insns), ops);
-    for insn in &*insns {
+pub fn lift_into(insns: &Arc<[Insn]>, ops: Vec<(Op, u32)>) -> Option<Block> {
+    let mut builder = Builder::new(Arc::clone(insns), ops);
+    for insn in &**insns {
         let row = Table::any_row(insn.code)?;
         builder.begin();
         match row.meaning {

@@ -261,7 +261,7 @@ impl Compiler {
 
     /// Bytes of host code for a block at `address`; none if rax does not implement it.
     pub fn compile(&mut self, insns: &Arc<[Insn]>, address: u64) -> Option<usize> {
-        let block = ir::lift_into(Arc::clone(insns), std::mem::take(&mut self.ops))?;
+        let block = ir::lift_into(insns, std::mem::take(&mut self.ops))?;
         let unit = unit(insns, address, self.cpu.mode());
         let emitted = self
             .backend

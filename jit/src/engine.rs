@@ -254,7 +254,7 @@ impl Jit {
     fn compile_block(&mut self, cpu: &Cpu, id: BlockId) -> Option<CodeId> {
         let start = Instant::now();
         let block = self.interpreter.block(id);
-        let lifted = ir::lift_into(Arc::clone(&block.insns), std::mem::take(&mut self.ops))?;
+        let lifted = ir::lift_into(&block.insns, std::mem::take(&mut self.ops))?;
         let backend = &mut *self.backend;
         for _ in 0..2 {
             let unit = Unit::new(self.interpreter.block(id), cpu);

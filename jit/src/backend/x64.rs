@@ -539,77 +539,82 @@ impl<'a> Emit<'a> {
             for fixup in cold.from.into_iter().flatten() {
                 self.asm.bind(fixup);
             }
-            match cold.what {
-                Detour::CarryOut {
-                    index,
-                    back,
-                    with_flags,
-                    with_vectors,
-                    saves_carry,
-                    noted,
-                    pending,
-                    ..
-                } => {
-                    self.write_noted(noted);
-                    pending.store(&mut self.asm);
-                    self.call_interpreter(index, with_flags);
-                    if saves_carry {
-                        self.asm.set(cc::B, abi::CARRY);
-                    }
-                    let entered = self.enter_x87_again(index);
-                    if with_vectors && (index as usize) + 1 < self.unit.insns.len() {
-                        self.load_vectors_after(index + 1, with_flags);
-                    } else if entered && with_flags {
-                        self.asm.call(self.backend.routines.settle);
-                    }
-                    let jump = self.asm.jump_ahead();
-                    self.asm.bind_to(jump, back);
-                }
-                Detour::LoadVectors { back } => {
-                    self.asm.call(self.backend.routines.load_vectors);
-                    let jump = self.asm.branch_ahead(cc::NE);
-                    self.asm.bind_to(jump, back);
-                    self.leave_before(0);
-                    self.leave(INTERPRET);
-                }
-                Detour::Refused { index, pending } => {
-                    pending.store(&mut self.asm);
-                    self.leave_before(index);
-                    self.leave(NO_EXIT);
-                }
-                Detour::Exhausted => {
-                    let count = self.unit.insns.len() as i32;
-                    self.asm.alu_imm(Alu::Add, 64, BUDGET, count);
-                    self.be_at_start();
-                    self.leave(EXHAUSTED);
-                }
-                Detour::Interpret => {
-                    self.be_at_start();
-                    self.leave(INTERPRET);
-                }
-                Detour::Computed => self.asm.jump(self.backend.routines.leave_for),
-                Detour::DropFrames { back } => {
-                    let back = self.asm.base + back as u64;
-                    self.asm.constant(abi::T1, back);
-                    self.asm.jump(self.backend.routines.drop_frames);
-                }
-                Detour::EnterX87 { back } => {
-                    self.emit_enter_x87();
-                    let jump = self.asm.jump_ahead();
-                    self.asm.bind_to(jump, back);
-                }
-                Detour::Settle { routine, back } => {
-                    self.asm.call(routine);
-                    let jump = self.asm.jump_ahead();
-                    self.asm.bind_to(jump, back);
-                }
-                Detour::Exit { number } => {
-                    self.emitted.exits[number].stub = self.asm.here();
-                    self.leave(self.first_exit + number as u64);
-                }
-            }
+            self.detour(&cold.what);
         }
         self.cold = colds;
+    }
+
+    /// Emits one.
+    fn detour(&mut self, what: &Detour) {
+        match *what {
+            Detour::CarryOut {
+                index,
+                back,
+                with_flags,
+                with_vectors,
+                saves_carry,
+                noted,
+                pending,
+                ..
+            } => {
+                self.write_noted(noted);
+                pending.store(&mut self.asm);
+                self.call_interpreter(index, with_flags);
+                if saves_carry {
+                    self.asm.set(cc::B, abi::CARRY);
+                }
+                let entered = self.enter_x87_again(index);
+                if with_vectors && (index as usize) + 1 < self.unit.insns.len() {
+                    self.load_vectors_after(index + 1, with_flags);
+                } else if entered && with_flags {
+                    self.asm.call(self.backend.routines.settle);
+                }
+                let jump = self.asm.jump_ahead();
+                self.asm.bind_to(jump, back);
+            }
+            Detour::LoadVectors { back } => {
+                self.asm.call(self.backend.routines.load_vectors);
+                let jump = self.asm.branch_ahead(cc::NE);
+                self.asm.bind_to(jump, back);
+                self.leave_before(0);
+                self.leave(INTERPRET);
+            }
+            Detour::Refused { index, pending } => {
+                pending.store(&mut self.asm);
+                self.leave_before(index);
+                self.leave(NO_EXIT);
+            }
+            Detour::Exhausted => {
+                let count = self.unit.insns.len() as i32;
+                self.asm.alu_imm(Alu::Add, 64, BUDGET, count);
+                self.be_at_start();
+                self.leave(EXHAUSTED);
+            }
+            Detour::Interpret => {
+                self.be_at_start();
+                self.leave(INTERPRET);
+            }
+            Detour::Computed => self.asm.jump(self.backend.routines.leave_for),
+            Detour::DropFrames { back } => {
+                let back = self.asm.base + back as u64;
+                self.asm.constant(abi::T1, back);
+                self.asm.jump(self.backend.routines.drop_frames);
+            }
+            Detour::EnterX87 { back } => {
+                self.emit_enter_x87();
+                let jump = self.asm.jump_ahead();
+                self.asm.bind_to(jump, back);
+            }
+            Detour::Settle { routine, back } => {
+                self.asm.call(routine);
+                let jump = self.asm.jump_ahead();
+                self.asm.bind_to(jump, back);
+            }
+            Detour::Exit { number } => {
+                self.emitted.exits[number].stub = self.asm.here();
+                self.leave(self.first_exit + number as u64);
+            }
+        }
     }
 
     /// Makes RIP that of the unit's start.

@@ -99,7 +99,7 @@ fn run(case: &Case, engine: impl FnOnce(&Cpu) -> Box<dyn Engine>) -> (Box<Cpu>, 
         memory.ram_write(PhysicalAddress(at), bytes).unwrap();
     };
     write(&cpu, CODE, &program(case));
-    let pattern: Vec<u8> = (0..0x5000u32).map(|n| (n * 31 >> 3) as u8).collect();
+    let pattern: Vec<u8> = (0..0x5000u32).map(|n| ((n * 31) >> 3) as u8).collect();
     write(&cpu, DATA, &pattern);
     cpu.state.rip = CODE;
     cpu.state.set_gpr(Gpr::Rsp, STACK);

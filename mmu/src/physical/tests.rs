@@ -220,13 +220,13 @@ fn what_is_left_of_a_code_page_is_marked_again() {
     left.add(at(0x1ff8), 0x100);
     left.add(at(0x1800), 0);
     code.clear_page(at(0x1fff));
-    code.mark_again(at(0x1000), left);
+    code.mark_again(at(0x1000), &left);
     let marked: Vec<u64> = (0x1000..0x3000)
         .step_by(16)
         .filter(|&start| code.overlaps(at(start), 16))
         .collect();
     assert_eq!(marked, [0x1010, 0x1ff0]);
-    code.mark_again(at(0x2000), CodeBytes::default());
+    code.mark_again(at(0x2000), &CodeBytes::default());
     assert!(code.is_code_page(at(0x1000)) && !code.is_code_page(at(0x2000)));
 }
 

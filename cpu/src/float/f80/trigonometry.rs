@@ -171,7 +171,7 @@ fn reduce(x: &Number) -> Reduced {
     }
     let units = u128::from(x.top()) << (x.exponent - 63 - UNIT);
     // By the reciprocal the quotient comes out right or one too small.
-    let mut turns = u128::from(x.top()) * RECIPROCAL >> 1 >> (126 - x.exponent);
+    let mut turns = (u128::from(x.top()) * RECIPROCAL) >> 1 >> (126 - x.exponent);
     let mut rest = units - turns * HALF_PI_66;
     if rest >= HALF_PI_66 {
         rest -= HALF_PI_66;

@@ -382,7 +382,7 @@ fn alternating<const N: usize>(series: [&Terms; N], square: u128) -> [u128; N] {
     let mut small = [0u64; N];
     for k in (0..SMALL).rev() {
         for (sum, terms) in small.iter_mut().zip(series) {
-            *sum = terms.small[k] - (u128::from(*sum) * near >> 64) as u64;
+            *sum = terms.small[k] - ((u128::from(*sum) * near) >> 64) as u64;
         }
     }
     let mut sums = small.map(|sum| u128::from(sum) << SMALL_SHIFT);
