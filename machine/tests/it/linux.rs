@@ -148,3 +148,9 @@ fn the_amd64_kernel_boots_to_a_shell_that_answers() {
 fn the_686_kernel_boots_to_a_shell_that_answers() {
     use_shell("686", "initrd-i386.img", "i686");
 }
+
+#[test]
+#[ignore = "takes minutes: six billion instructions, most of them the kernel's self-tests"]
+fn the_686_pae_kernel_boots_to_a_shell_that_answers() {
+    use_shell("686-pae", "initrd-i386.img", "i686");
+}

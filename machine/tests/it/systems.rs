@@ -4,7 +4,7 @@
 //! `guests/fetch-systems` brings them; without them these tests say so and pass.
 
 use rax_devices::{Frame, FwCfg, IdeDrive, MemoryConsole};
-use rax_machine::host::{Access, ImageOptions, Medium, open_image};
+use rax_machine::host::{Access, ImageOptions, Medium, MouseMove, open_image};
 use rax_machine::load::{self, BootRequest, InputFile, Module, Role};
 use rax_machine::{Boot, End, Fittings, memory_map};
 
@@ -333,6 +333,52 @@ fn the_installer_draws_after_the_builtin_bios() {
     drawn_installer(System::builtin("g"));
 }
 
+/// Where the graphical installer's selection begins: a bar of the theme's green, in a list.
+fn chosen(frame: &Frame) -> Option<usize> {
+    const LIST: usize = 170;
+    let is_green = |pixel: &&u32| {
+        let [_, red, green, blue] = pixel.to_be_bytes();
+        red < 60 && (110..150).contains(&green) && (105..145).contains(&blue)
+    };
+    let rows = frame.pixels.chunks(frame.width).enumerate().skip(LIST);
+    let mut bars = rows.filter(|(_, row)| row.iter().filter(is_green).count() > 800);
+    bars.next().map(|(at, _)| at)
+}
+
+/// The X server has a pointer and a keyboard, and both choose.
+#[test]
+#[ignore = "takes minutes"]
+fn the_graphical_installer_follows_keyboard_and_mouse() {
+    let initrd = [("installer-amd64-gtk.gz", "")];
+    let Some(mut system) = System::bare("installer-amd64-linux", DRAWN, &initrd, 1) else {
+        return;
+    };
+    let first = system.wait_for_picture(INSTRUCTIONS, chosen);
+    let end = system.bench.run(1_000_000_000);
+    assert!(matches!(end, End::Instructions), "{end:?}");
+    system.bench.machine.press("down").unwrap();
+    let below = |frame: &Frame| chosen(frame).filter(|&row| row > first);
+    let second = system.wait_for_picture(ANSWER, below);
+    // From the middle of the screen into the list above the selection.
+    let still = MouseMove {
+        right: 0,
+        up: 0,
+        down: 0,
+        buttons: 0,
+    };
+    let pressed = MouseMove {
+        buttons: 1,
+        ..still
+    };
+    for movement in [MouseMove { up: 60, ..still }, pressed, still] {
+        system.bench.machine.move_mouse(movement);
+        let end = system.bench.run(100_000_000);
+        assert!(matches!(end, End::Instructions), "{end:?}");
+    }
+    let above = |frame: &Frame| chosen(frame).filter(|&row| row < first && row < second);
+    system.wait_for_picture(ANSWER, above);
+}
+
 /// OVMF without its variables' flash, in one image: the shell shows what it has found, and switches off.
 fn ovmf(parts: &[&str], processors: u16) {
     let Some(parts) = parts
@@ -351,7 +397,10 @@ fn ovmf(parts: &[&str], processors: u16) {
         ..Fittings::default()
     };
     let bench = &mut System::with_firmware(image, fittings).bench;
-    let mut read = bench.run_until("Shell> ", 0, INSTRUCTIONS);
+    // It would wait for five seconds, and look for keys all the time.
+    let read = bench.run_until("Press", 0, INSTRUCTIONS);
+    bench.machine.press("esc").unwrap();
+    let mut read = bench.run_until("Shell> ", read, INSTRUCTIONS);
     assert!(bench.serial().contains("UEFI Interactive Shell v2.2"));
     let frame = bench.machine.frame().unwrap();
     assert_eq!((frame.width, frame.height), (1280, 800));
