@@ -339,14 +339,14 @@ const LEAST_FIXED: i32 = -24;
 struct Terms {
     /// The first ones, in units of 2^-127.
     large: [u128; LARGE],
-    /// Those after them, in units of 2^-115: less than 2^-52, they need 64 bits only.
+    /// Those after them, in units of 2^-124: less than 2^-60, they need 64 bits only.
     small: [u64; SMALL],
 }
 
-const LARGE: usize = 9;
+const LARGE: usize = 10;
 const SMALL: usize = 7;
 /// From the units of the small coefficients to those of the large ones.
-const SMALL_SHIFT: u32 = 12;
+const SMALL_SHIFT: u32 = 3;
 
 /// The coefficients of the sine's series over the angle, `1/(2k+1)!`.
 const SINE: Terms = reciprocal_factorials(1);
