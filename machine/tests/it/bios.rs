@@ -1,5 +1,8 @@
 //! rax's own BIOS and VGA BIOS boot a program from every kind of medium, and answer it.
 
+mod caller;
+mod services;
+
 use rax_devices::{Disc, Floppy, FwCfg, IdeDrive, MemoryConsole, MemoryDisk};
 use rax_machine::{Boot, End, Fittings};
 
