@@ -49,12 +49,11 @@ pub(super) const HIGH_VECTORS: u32 = 0xFF23;
 pub(super) const RETURN: u32 = 0xFF53;
 /// The system configuration table, INT 15h C0h.
 pub(super) const CONFIGURATION: u32 = 0xE6F5;
-/// The table of hard-disk types that nobody uses any more: all zero.
 /// Baud rates of INT 14h.
 pub(super) const DIVISORS: u32 = 0xE729;
 /// The floppy parameter table, INT 1Eh.
 pub(super) const FLOPPY_PARAMETERS: u32 = 0xEFC7;
-/// The table of video parameters, INT 1Dh: the VGA BIOS has its own.
+/// The table of video parameters, INT 1Dh.
 pub(super) const VIDEO_PARAMETERS: u32 = 0xF0A4;
 /// Characters 0 to 127 of the 8 by 8 font.
 pub(super) const FONT: u32 = 0xFA6E;
