@@ -33,7 +33,9 @@ fn with_disk() -> Caller {
 
 /// Bytes that differ from sector to sector.
 fn pattern(sectors: usize) -> Vec<u8> {
-    (0..sectors * 512).map(|n| (n ^ n >> 8) as u8).collect()
+    (0..sectors * 512)
+        .map(|n| (n ^ n >> 8 ^ n >> 16) as u8)
+        .collect()
 }
 
 /// AH, AL and the carry flag, which says whether AH is an error.
@@ -102,6 +104,32 @@ fn a_changed_floppy_is_told_once() {
     assert_status(pc.disk(0x0201, 0x0001, 0, TO), 0x06, 0);
     assert_status(pc.disk(0x0201, 0x0001, 0, TO), 0, 1);
     assert_eq!(pc.word(TO_ADDRESS + 510), 0xAA55);
+}
+
+#[test]
+fn disks_of_every_format_are_read_in_one_drive() {
+    let mut pc = with_floppy();
+    assert_status(pc.disk(0x0201, 0x0001, 0, TO), 0, 1);
+    for (cylinders, heads, sectors) in [
+        (40, 1, 8),
+        (40, 2, 9),
+        (80, 2, 9),
+        (80, 2, 15),
+        (80, 2, 36),
+        (80, 2, 18),
+        (80, 2, 21),
+    ] {
+        let bytes = pattern(cylinders * heads * sectors);
+        let last = bytes[bytes.len() - 512..].to_vec();
+        let floppy = Floppy::new(Box::new(MemoryDisk::new(bytes))).unwrap();
+        pc.bench.machine.insert_floppy(0, floppy);
+        let place = ((cylinders as u32 - 1) << 8) | sectors as u32;
+        let side = (heads as u32 - 1) << 8;
+        assert_status(pc.disk(0x0201, place, side, TO), 0x06, 0);
+        assert_status(pc.disk(0x0201, place, side, TO), 0, 1);
+        assert_eq!(pc.read(TO_ADDRESS, 512), last, "{cylinders} {sectors}");
+        assert!(pc.disk(0x0201, place + 1, side, TO).carry);
+    }
 }
 
 #[test]
@@ -189,6 +217,11 @@ fn equipment_memory_and_tables_are_told() {
     assert_eq!(pc.word(0x400), 0x3F8);
     assert_eq!(pc.call(0x12, Registers::default()).eax & 0xFFFF, 639);
     assert_eq!(pc.word(0x40E), 0x9FC0);
+    // IBM's values for the 6845, and how many columns the modes have.
+    let video = u32::from(pc.word(0x1D * 4 + 2)) * 16 + u32::from(pc.word(0x1D * 4));
+    assert_eq!(pc.read(video + 16, 4), [0x71, 0x50, 0x5A, 0x0A]);
+    assert_eq!(pc.read(video + 72, 4), [40, 40, 80, 80]);
+    assert_eq!(pc.read(0x48F, 1), [0x07], "one floppy drive");
     let ah = |n: u32| Registers {
         eax: n << 8,
         ..Registers::default()
