@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::areas::{POST_SEGMENT, ROM_SEGMENT, rom};
-use super::{bios32, interrupts, post, start};
+use super::{apm, bios32, interrupts, post, start};
 use crate::language::{Bitness, Unit};
 
 /// The size of the image.
@@ -78,7 +78,8 @@ pub fn image() -> Vec<u8> {
         bios32::PCI,
         &bios32::directory(),
     );
-    image.put(ROM_SEGMENT, bios32::PCI, rom::COMPATIBLE, &bios32::pci());
+    image.put(ROM_SEGMENT, bios32::PCI, apm::ENTRY, &bios32::pci());
+    image.put(ROM_SEGMENT, apm::ENTRY, rom::COMPATIBLE, &apm::protected());
     image.put(
         ROM_SEGMENT,
         bios32::HEADER,

@@ -1,6 +1,7 @@
 //! rax's own BIOS and VGA BIOS boot a program from every kind of medium, and answer it.
 
 mod caller;
+mod protected;
 mod services;
 
 use rax_devices::{Disc, Floppy, FwCfg, IdeDrive, MemoryConsole, MemoryDisk};

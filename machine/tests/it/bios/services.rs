@@ -17,7 +17,7 @@ fn memory_disk(sectors: usize) -> Box<MemoryDisk> {
     Box::new(MemoryDisk::new(bytes))
 }
 
-fn with_floppy() -> Caller {
+pub(crate) fn with_floppy() -> Caller {
     let floppy = Floppy::new(memory_disk(2880)).unwrap();
     Caller::boot(Fittings {
         floppies: vec![Some(floppy)],
