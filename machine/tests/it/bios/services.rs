@@ -107,6 +107,38 @@ fn a_changed_floppy_is_told_once() {
 }
 
 #[test]
+fn a_protected_floppy_is_not_written() {
+    let mut pc = with_floppy();
+    let disk = MemoryDisk::new(pattern(2880)).read_only();
+    let floppy = Floppy::new(Box::new(disk)).unwrap();
+    pc.bench.machine.insert_floppy(0, floppy);
+    assert_status(pc.disk(0x0301, 0x0001, 0, FROM), 0x06, 0);
+    assert_status(pc.disk(0x0301, 0x0001, 0, FROM), 0x03, 0);
+    assert_eq!(pc.disk(0x0501, 0x0001, 0, FROM).ah(), 0x03);
+    assert_status(pc.disk(0x0201, 0x0002, 0, TO), 0, 1);
+    assert_eq!(pc.read(TO_ADDRESS, 512), pattern(2)[512..]);
+}
+
+#[test]
+fn a_character_goes_over_the_serial_line() {
+    let mut pc = with_floppy();
+    let mut ask = |ax: u32, dx: u32| {
+        let before = Registers {
+            eax: ax,
+            edx: dx,
+            ..Registers::default()
+        };
+        pc.call(0x14, before)
+    };
+    // 9600 baud, eight bits: the transmitter is empty.
+    assert_eq!(ask(0x00E3, 0).ah() & 0x60, 0x60);
+    assert_eq!(ask(0x0121, 0).ah() & 0x80, 0);
+    assert_eq!(ask(0x0300, 0).ah() & 0x60, 0x60);
+    assert_eq!(ask(0x0121, 3).ah(), 0x01, "without COM4 nothing happens");
+    assert!(pc.bench.serial().ends_with('!'));
+}
+
+#[test]
 fn disks_of_every_format_are_read_in_one_drive() {
     let mut pc = with_floppy();
     assert_status(pc.disk(0x0201, 0x0001, 0, TO), 0, 1);
