@@ -98,7 +98,7 @@ macro_rules! registers {
 
 impl Registers {
     registers! {
-        di stack16 0; edi stack32 0; si stack16 4;
+        di stack16 0; edi stack32 0; si stack16 4; esi stack32 4;
         bl stack8 16; bh stack8 17; bx stack16 16; ebx stack32 16;
         dl stack8 20; dh stack8 21; dx stack16 20; edx stack32 20;
         cl stack8 24; ch stack8 25; cx stack16 24; ecx stack32 24;

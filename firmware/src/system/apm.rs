@@ -1,7 +1,18 @@
-//! Advanced power management, real-mode interface: INT 15h 53h (APM BIOS Interface Specification 1.2).
+//! Advanced power management: INT 15h 53h, and the same in 32-bit protected mode (APM BIOS Interface Specification 1.2).
 
-use super::areas::{EBDA_SEGMENT, ebda};
-use crate::language::{Body, Compare as _, Registers, asm, far8};
+use super::areas::{EBDA_SEGMENT, ROM_SEGMENT, ebda, rom};
+use crate::language::{
+    Bitness, Body, Compare as _, Registers, Unit, Value, asm, bda8, far8, routine,
+};
+
+/// Where the 32-bit entry lies in segment F000h.
+pub(super) const ENTRY: u32 = rom::CODE_32 + 0x800;
+/// How long segments are for protected mode: code, and the EBDA as data.
+const CODE_LENGTH: u32 = 0xFFFF;
+const DATA_LENGTH: u32 = 0x0400;
+/// Which interface is connected: real mode's, or that of 32-bit protected mode.
+const REAL: u32 = 1;
+const PROTECTED: u32 = 3;
 
 /// What is returned in AH.
 mod status {
@@ -11,6 +22,8 @@ mod status {
     pub(super) const BAD_PARAMETER: u32 = 0x0A;
     pub(super) const UNSUPPORTED: u32 = 0x0C;
     pub(super) const NO_EVENT: u32 = 0x80;
+    /// No error, and AX holds something else.
+    pub(super) const AX_IS_SET: u32 = 0x100;
 }
 /// The PIIX4's power-management control register, and what puts the machine to its deepest sleep: off.
 const CONTROL: u32 = 0x604;
@@ -22,19 +35,24 @@ pub(super) fn service(f: &mut Body<'_>, r: Registers) {
     f.switch(r.al(), |s| {
         s.case(0x00, |f| {
             f.when(r.bx().is_not(0), |f| fail(f, r, status::BAD_DEVICE));
-            // "PM", version 1.2, no interfaces for protected mode.
+            // "PM", version 1.2, an interface for 32-bit protected mode.
             f.set(r.bx(), 0x504D);
-            f.set(r.cx(), 0x0000);
+            f.set(r.cx(), 0x0002);
             f.set_status(r, 0);
             f.set(r.ax(), 0x0102);
         });
-        s.case(0x01, |f| {
-            f.when(connected.clone().is_not(0), |f| {
-                fail(f, r, status::CONNECTED);
+        for (function, interface) in [(0x01, REAL), (0x03, PROTECTED)] {
+            s.case(function, |f| {
+                f.when(connected.clone().is_not(0), |f| {
+                    fail(f, r, status::CONNECTED);
+                });
+                f.set(connected.clone(), interface);
+                f.set_status(r, 0);
+                if interface == PROTECTED {
+                    describe_segments(f, r);
+                }
             });
-            f.set(connected.clone(), 1);
-            f.set_status(r, 0);
-        });
+        }
         s.case(0x04, |f| {
             f.when(connected.clone().is(0), |f| {
                 fail(f, r, status::NOT_CONNECTED);
@@ -42,38 +60,80 @@ pub(super) fn service(f: &mut Body<'_>, r: Registers) {
             f.set(connected.clone(), 0);
             f.set_status(r, 0);
         });
-        s.case(0x05, |f| {
-            f.wait_for_interrupt();
-            f.set_status(r, 0);
-        });
-        // Busy; enabling and disabling; the driver's version.
-        s.cases(&[0x06, 0x08, 0x0D, 0x0F], |f| f.set_status(r, 0));
-        s.case(0x0E, |f| {
-            f.set_status(r, 0);
-            f.set(r.ax(), 0x0102);
-        });
-        s.case(0x07, |f| {
-            f.when(r.bx().is_not(1), |f| fail(f, r, status::BAD_DEVICE));
-            f.switch(r.cx(), |s| {
-                s.cases(&[1, 2], |f| f.wait_for_interrupt());
-                s.case(3, |f| {
-                    f.out16(CONTROL, POWER_OFF);
-                    f.forever(|f| f.code(|code| asm!(code; cli; hlt;)));
-                });
-                s.default(|f| fail(f, r, status::BAD_PARAMETER));
+        s.default(|f| {
+            let answer = f.var(function(r.frame()));
+            f.set_carry(r, false);
+            f.when(answer.is_not(status::AX_IS_SET), |f| {
+                f.set_status(r, answer);
             });
-            f.set_status(r, 0);
         });
-        s.case(0x0A, |f| {
-            // On mains, no battery.
-            f.set(r.bx(), 0x01FF);
-            f.set(r.cx(), 0x80FF);
-            f.set(r.dx(), 0xFFFF);
-            f.set_status(r, 0);
-        });
-        s.case(0x0B, |f| fail(f, r, status::NO_EVENT));
-        s.default(|f| fail(f, r, status::UNSUPPORTED));
     });
+}
+
+/// Function 03h: where code and data lie, and how long they are.
+fn describe_segments(f: &mut Body<'_>, r: Registers) {
+    f.set(r.ax(), ROM_SEGMENT);
+    f.set(r.ebx(), ENTRY);
+    f.set(r.cx(), ROM_SEGMENT);
+    f.set(r.dx(), EBDA_SEGMENT);
+    f.set(r.esi(), CODE_LENGTH << 16 | CODE_LENGTH);
+    f.set(r.di(), DATA_LENGTH);
+}
+
+/// The 32-bit entry, to be called far with DS at the EBDA: functions as in real mode, the carry flag says whether AH
+/// is an error.
+pub(super) fn protected() -> Vec<u8> {
+    let mut unit = Unit::new(Bitness::Protected, 0);
+    unit.far_service("apm32", |f, r| {
+        f.when(r.al().is(0x04), |f| {
+            // The EBDA is where DS points to here.
+            f.set(bda8(ebda::APM_CONNECTED), 0);
+            f.set(r.ah(), 0);
+            f.ret(0);
+        });
+        let answer = f.var(function(r.frame()));
+        f.when(answer.is(status::AX_IS_SET), |f| f.ret(0));
+        f.set(r.ah(), answer);
+        f.ret(answer);
+    });
+    unit.compile(ENTRY).code
+}
+
+/// The functions that both interfaces have. A status.
+fn function(frame: impl Into<Value>) -> Value {
+    routine("apm_function", [frame.into()], |f, [frame]| {
+        let r = Registers(frame);
+        f.switch(r.al(), |s| {
+            s.case(0x05, Body::wait_for_interrupt);
+            // Busy; enabling and disabling.
+            s.cases(&[0x06, 0x08, 0x0D, 0x0F], |_| {});
+            // The driver's version.
+            s.case(0x0E, |f| {
+                f.set(r.ax(), 0x0102);
+                f.ret(status::AX_IS_SET);
+            });
+            s.case(0x07, |f| {
+                f.when(r.bx().is_not(1), |f| f.ret(status::BAD_DEVICE));
+                f.switch(r.cx(), |s| {
+                    s.cases(&[1, 2], Body::wait_for_interrupt);
+                    s.case(3, |f| {
+                        f.out16(CONTROL, POWER_OFF);
+                        f.forever(|f| f.code(|code| asm!(code; cli; hlt;)));
+                    });
+                    s.default(|f| f.ret(status::BAD_PARAMETER));
+                });
+            });
+            s.case(0x0A, |f| {
+                // On mains, no battery.
+                f.set(r.bx(), 0x01FF);
+                f.set(r.cx(), 0x80FF);
+                f.set(r.dx(), 0xFFFF);
+            });
+            s.case(0x0B, |f| f.ret(status::NO_EVENT));
+            s.default(|f| f.ret(status::UNSUPPORTED));
+        });
+        f.ret(0);
+    })
 }
 
 fn fail(f: &mut Body<'_>, r: Registers, status: u32) {

@@ -9,7 +9,7 @@ use super::areas::{BDA_SEGMENT, EBDA_SEGMENT, ebda};
 use super::cmos::{cmos, index};
 use super::disk::FIRST_DISK;
 use super::screen::{print, print_number};
-use super::{drive, el_torito, floppy};
+use super::{boot_order, drive, el_torito, floppy};
 use crate::language::{
     Body, Compare as _, Register, Unit, Value, asm, far8, far16, interrupt, routine,
 };
@@ -46,9 +46,10 @@ pub(super) fn services(unit: &mut Unit) {
         f.forever(|f| {
             print(
                 f,
-                "\r\nNo bootable medium found. Insert one and press a key to try again.\r\n",
+                "\r\nNo bootable medium found. Insert one and press a key to try again; F12 chooses.\r\n",
             );
-            f.run(interrupt(0x16, [(Register::Eax, Value::from(0))]));
+            let key = f.var(interrupt(0x16, [(Register::Eax, Value::from(0x1000))]));
+            f.when(boot_order::asks_for_menu(key), boot_order::menu);
             f.run(interrupt(0x19, []));
         });
     });

@@ -7,8 +7,8 @@ use super::cmos::{cmos, index};
 use super::screen::{print, print_character, print_number};
 use super::{drive, floppy, fw_cfg, timer};
 use crate::language::{
-    Body, Compare as _, Place, Register, Value, Var, bda16, far8, flat8, interrupt, rom8, routine,
-    text, truth,
+    Body, Compare as _, Condition, Place, Register, Value, Var, bda16, far8, flat8, interrupt,
+    rom8, routine, text, truth,
 };
 
 /// How long POST looks for the key that asks for the menu, in milliseconds: usually, and if a menu is wished.
@@ -111,7 +111,7 @@ fn append_path(line: impl Into<Value>, end: impl Into<Value>) -> Value {
     )
 }
 
-fn drive_is(record: Value, port: Var, select: Var) -> crate::language::Condition {
+fn drive_is(record: Value, port: Var, select: Var) -> Condition {
     let same_port = drive::port(&record).is(port);
     same_port.and(drive::select(record).is(select))
 }
@@ -154,7 +154,7 @@ fn offer_menu(f: &mut Body<'_>) {
         let waiting = bda16(bda::KEY_HEAD).is_not(bda16(bda::KEY_TAIL));
         f.when(waiting, |f| {
             let key = f.var(interrupt(0x16, [(Register::Eax, Value::from(0x1000))]));
-            f.when(key.low().is(0x1B).or(key.high().is(0x86)), |f| {
+            f.when(asks_for_menu(key), |f| {
                 menu(f);
                 f.stop();
             });
@@ -162,8 +162,13 @@ fn offer_menu(f: &mut Body<'_>) {
     });
 }
 
+/// Whether what INT 16h has returned is Esc or F12.
+pub(super) fn asks_for_menu(key: Var) -> Condition {
+    key.low().is(0x1B).or(key.high().is(0x86))
+}
+
 /// Lets the user choose one of the devices, which is then tried first.
-fn menu(f: &mut Body<'_>) {
+pub(super) fn menu(f: &mut Body<'_>) {
     print(f, "\r\nWhat shall be booted?\r\n\r\n");
     let count = f.var(0);
     f.while_(count.below(9).and(entry(count).is_not(0)), |f| {

@@ -42,9 +42,11 @@ pub(super) const SETTING: u32 = 0x80;
 /// The byte of the CMOS memory at an index.
 pub(super) fn cmos(index: impl Into<Value>) -> Value {
     routine("cmos", [index.into()], |f, [index]| {
-        // Bit 7 keeps the non-maskable interrupt out.
+        // Bit 7 keeps the non-maskable interrupt out between the two accesses.
         f.out8(0x70, index | 0x80);
-        f.ret(in8(0x71));
+        let byte = f.var(in8(0x71));
+        f.out8(0x70, index::STATUS_D);
+        f.ret(byte);
     })
 }
 
@@ -56,6 +58,7 @@ pub(super) fn set_cmos(index: impl Into<Value>, value: impl Into<Value>) -> Valu
         |f, [index, value]| {
             f.out8(0x70, index | 0x80);
             f.out8(0x71, value);
+            f.out8(0x70, index::STATUS_D);
         },
     )
 }

@@ -251,8 +251,9 @@ pub(super) fn set_up(f: &mut Body<'_>) {
     f.when(drives.is_not(0), |f| {
         let equipment = bda16(bda::EQUIPMENT);
         f.set(equipment.clone(), equipment | 1 | (drives - 1) << 6);
-        // Both drives can change their data rates, and their kind is known.
-        f.set(bda8(bda::FLOPPY_INFO), 0x77);
+        // Drives can change their data rates, have a change line, and their kind is known.
+        f.set(bda8(bda::FLOPPY_INFO), 0x07);
+        f.when(drives.is(2), |f| f.set(bda8(bda::FLOPPY_INFO), 0x77));
         f.run(controller::reset());
     });
 }

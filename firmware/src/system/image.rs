@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::areas::{POST_SEGMENT, ROM_SEGMENT, rom};
-use super::{bios32, interrupts, post, start};
+use super::{apm, bios32, interrupts, post, start};
 use crate::language::{Bitness, Unit};
 
 /// The size of the image.
@@ -49,12 +49,11 @@ pub(super) const HIGH_VECTORS: u32 = 0xFF23;
 pub(super) const RETURN: u32 = 0xFF53;
 /// The system configuration table, INT 15h C0h.
 pub(super) const CONFIGURATION: u32 = 0xE6F5;
-/// The table of hard-disk types that nobody uses any more: all zero.
 /// Baud rates of INT 14h.
 pub(super) const DIVISORS: u32 = 0xE729;
 /// The floppy parameter table, INT 1Eh.
 pub(super) const FLOPPY_PARAMETERS: u32 = 0xEFC7;
-/// The table of video parameters, INT 1Dh: the VGA BIOS has its own.
+/// The table of video parameters, INT 1Dh.
 pub(super) const VIDEO_PARAMETERS: u32 = 0xF0A4;
 /// Characters 0 to 127 of the 8 by 8 font.
 pub(super) const FONT: u32 = 0xFA6E;
@@ -79,7 +78,8 @@ pub fn image() -> Vec<u8> {
         bios32::PCI,
         &bios32::directory(),
     );
-    image.put(ROM_SEGMENT, bios32::PCI, rom::COMPATIBLE, &bios32::pci());
+    image.put(ROM_SEGMENT, bios32::PCI, apm::ENTRY, &bios32::pci());
+    image.put(ROM_SEGMENT, apm::ENTRY, rom::COMPATIBLE, &apm::protected());
     image.put(
         ROM_SEGMENT,
         bios32::HEADER,

@@ -3,6 +3,7 @@
 use super::areas::{EBDA_SEGMENT, ROM_SEGMENT, ebda};
 use super::image::{
     CONFIGURATION, DIVISORS, FLOPPY_PARAMETERS, FONT, HIGH_VECTORS, LOW_VECTORS, RETURN,
+    VIDEO_PARAMETERS,
 };
 use super::{boot, chipset, clock, disk, floppy, keyboard, memory, mouse, printer, serial, start};
 use crate::language::{Body, Unit, bytes, flat16, flat32, rom8};
@@ -77,8 +78,32 @@ pub(super) fn tables() -> Vec<(u32, Vec<u8>)> {
         (CONFIGURATION, memory::configuration_table()),
         (DIVISORS, serial::divisors()),
         (FLOPPY_PARAMETERS, floppy::parameter_table().to_vec()),
+        (VIDEO_PARAMETERS, video_parameters()),
         (FONT, font::FONTS[0].bytes()[..1024].to_vec()),
     ]
+}
+
+/// What INT 1Dh points to: the first PC's values for its 6845, in 40 and 80 columns, graphics and monochrome; then for
+/// each of them how long a page is, and for modes 0 to 7 columns and the mode register. Programs that set the 6845 up
+/// themselves read it; the VGA BIOS has tables of its own.
+fn video_parameters() -> Vec<u8> {
+    const CONTROLLER: [[u8; 12]; 4] = [
+        [0x38, 0x28, 0x2D, 0x0A, 0x1F, 6, 0x19, 0x1C, 2, 7, 6, 7],
+        [0x71, 0x50, 0x5A, 0x0A, 0x1F, 6, 0x19, 0x1C, 2, 7, 6, 7],
+        [0x38, 0x28, 0x2D, 0x0A, 0x7F, 6, 0x64, 0x70, 2, 1, 6, 7],
+        [
+            0x61, 0x50, 0x52, 0x0F, 0x19, 6, 0x19, 0x19, 2, 0x0D, 0x0B, 0x0C,
+        ],
+    ];
+    const PAGES: [u16; 4] = [0x800, 0x1000, 0x4000, 0x4000];
+    const COLUMNS: [u8; 8] = [40, 40, 80, 80, 40, 40, 80, 80];
+    const MODES: [u8; 8] = [0x2C, 0x28, 0x2D, 0x29, 0x2A, 0x2E, 0x1E, 0x29];
+    let registers = CONTROLLER.iter().flat_map(|twelve| {
+        let start_and_cursor_address = [0; 4];
+        twelve.iter().copied().chain(start_and_cursor_address)
+    });
+    let pages = PAGES.iter().flat_map(|page| page.to_le_bytes());
+    registers.chain(pages).chain(COLUMNS).chain(MODES).collect()
 }
 
 /// POST: fills the interrupt vector table.

@@ -1,5 +1,9 @@
 //! rax's own BIOS and VGA BIOS boot a program from every kind of medium, and answer it.
 
+mod caller;
+mod protected;
+mod services;
+
 use rax_devices::{Disc, Floppy, FwCfg, IdeDrive, MemoryConsole, MemoryDisk};
 use rax_machine::{Boot, End, Fittings};
 use rax_mmu::PhysicalAddress;
@@ -163,4 +167,45 @@ fn kernels_that_know_no_acpi_find_all_processors() {
     assert_eq!(processors, [(0, 3), (1, 1), (2, 1)]);
     let entries = u16::from_le_bytes([table[34], table[35]]);
     assert_eq!(length, 44 + 3 * 20 + (usize::from(entries) - 3) * 8);
+}
+
+#[test]
+fn a_key_chooses_what_to_boot() {
+    let mut fittings = Fittings::default();
+    fittings.drives[0] = Some(IdeDrive::disk(Box::new(MemoryDisk::new(vec![0; 1 << 20]))));
+    let mut bench = bench(fittings);
+    let before = wait_for(&mut bench, "No bootable medium found");
+    assert!(before.contains("It has no boot sector"), "{before}");
+    bench.machine.press("f12").unwrap();
+    let menu = wait_for(&mut bench, "or Esc for the usual order");
+    assert!(menu.contains("1  floppy 0"), "{menu}");
+    assert!(menu.contains("2  hard disk 0"), "{menu}");
+    let after_menu = |screen: &str| screen.split("usual order").nth(1).unwrap_or("").to_owned();
+    bench.machine.type_text("2").unwrap();
+    for _ in 0..SLICES {
+        if after_menu(&screen(&bench)).contains("No bootable") {
+            break;
+        }
+        bench.run(SLICE);
+    }
+    let tried = after_menu(&screen(&bench));
+    let [disk, floppy] = ["hard disk 0", "floppy A"].map(|name| tried.find(name));
+    assert!(disk.is_some() && disk < floppy, "{tried}");
+}
+
+#[test]
+fn ctrl_alt_del_starts_again() {
+    let mut bench = bench(Fittings::default());
+    wait_for(&mut bench, "No bootable medium found");
+    bench.machine.press("ctrl-alt-del").unwrap();
+    for _ in 0..SLICES {
+        match bench.run(SLICE) {
+            End::Instructions => {}
+            end => {
+                assert!(matches!(end, End::Reset), "{end:?}");
+                return;
+            }
+        }
+    }
+    panic!("no reset:\n{}", screen(&bench));
 }
