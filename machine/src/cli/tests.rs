@@ -235,6 +235,9 @@ fn screen_options_are_checked() {
     let both = ["--display", "terminal", "--serial", "stdio"];
     assert!(mistake(&both).contains("--serial"));
     assert_eq!(run("--display terminal").serial, [SerialOption::None]);
+    let window = run("--display window");
+    assert_eq!(window.screen.display, DisplayOption::Window);
+    assert_eq!(window.serial, [SerialOption::Stdio]);
     assert!(mistake(&["--wait-text", "a("]).contains("--wait-text"));
     assert!(mistake(&["--type", r"\q"]).contains("--type"));
     assert!(mistake(&["--script", "s", "--type", "x"]).contains("--script"));

@@ -278,7 +278,9 @@ fn damaged_qcow2_images_are_errors_and_never_panics() {
     let damage = proptest::collection::vec((0..good.len(), any::<u8>()), 1..6);
     // The header and the tables are near the start; half the damage goes there.
     let header = proptest::collection::vec((0..112usize, any::<u8>()), 0..4);
-    proptest!(ProptestConfig::with_cases(400), |(damage in damage, header in header)| {
+    // More with PROPTEST_CASES.
+    let cases = std::env::var("PROPTEST_CASES").map_or(400, |cases| cases.parse().unwrap());
+    proptest!(ProptestConfig::with_cases(cases), |(damage in damage, header in header)| {
         let mut bytes = good.clone();
         for (at, value) in damage.into_iter().chain(header) {
             bytes[at] = value;
