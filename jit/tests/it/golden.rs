@@ -283,16 +283,69 @@ fn masked(mut insn: Instruction, formatter: &mut IntelFormatter) -> String {
     text
 }
 
+/// 16-bit code in real mode: addresses, segments, the stack, strings and branches.
+const REAL_MODE: &[&str] = &[
+    "8b 07",
+    "8a 40 08",
+    "89 46 fe",
+    "26 88 05",
+    "2e a1 00 20",
+    "66 8b 04",
+    "67 8b 43 08",
+    "01 07",
+    "8d 40 08",
+    "50",
+    "5b",
+    "66 50",
+    "1e",
+    "07",
+    "17",
+    "8e c0",
+    "8e d0",
+    "8c d8",
+    "c4 3f",
+    "c5 36 00 20",
+    "c9",
+    "60",
+    "61",
+    "d7",
+    "ac",
+    "ad",
+    "aa",
+    "a4",
+    "a6",
+    "ae",
+    "f3 a4",
+    "fc",
+    "fd",
+    "e2 fe",
+    "e3 02",
+    "74 02",
+    "eb 02",
+    "e9 00 20",
+    "e8 00 20",
+    "66 e8 00 20 00 00",
+    "c3",
+    "c2 04 00",
+    "ff e0",
+    "ff 17",
+    "9a 00 20 00 10",
+    "cb",
+    "cd 21",
+    "cf",
+];
+
 /// What is shown for one piece of guest code.
-fn entry(text: &mut String, code: &[u8], formatter: &mut IntelFormatter) {
+fn entry(text: &mut String, bits: Bits, code: &[u8], formatter: &mut IntelFormatter) {
     let mut line = String::new();
-    for insn in &mut Decoder::with_ip(64, code, ADDRESS, DecoderOptions::NONE) {
+    let bitness = if bits == Bits::Real { 16 } else { 64 };
+    for insn in &mut Decoder::with_ip(bitness, code, ADDRESS, DecoderOptions::NONE) {
         formatter.format(&insn, &mut line);
         line.push_str("; ");
     }
     let _ = writeln!(text, "{}", line.trim_end_matches("; "));
     let made = host(Request {
-        bits: Bits::Long64,
+        bits,
         address: ADDRESS,
         code,
         passes: Selection::NONE,
@@ -318,12 +371,12 @@ fn entry(text: &mut String, code: &[u8], formatter: &mut IntelFormatter) {
     }
 }
 
-fn check(name: &str, all: Vec<Vec<u8>>) {
+fn check(name: &str, bits: Bits, all: Vec<Vec<u8>>) {
     let mut formatter = IntelFormatter::new();
     formatter.options_mut().set_first_operand_char_index(0);
     let mut text = String::new();
     for code in all {
-        entry(&mut text, &code, &mut formatter);
+        entry(&mut text, bits, &code, &mut formatter);
     }
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -360,6 +413,7 @@ fn has_all() -> bool {
         && std::arch::is_x86_feature_detected!("bmi2")
         && std::arch::is_x86_feature_detected!("lzcnt")
         && std::arch::is_x86_feature_detected!("popcnt")
+        && std::arch::is_x86_feature_detected!("sse4.2")
         && std::arch::is_x86_feature_detected!("avx2")
         && std::arch::is_x86_feature_detected!("fma")
         && std::arch::is_x86_feature_detected!("f16c")
@@ -371,15 +425,24 @@ fn has_all() -> bool {
 
 #[test]
 fn integer_instructions_are_compiled_as_before() {
-    check("integer", integer());
+    check("integer", Bits::Long64, integer());
 }
 
 #[test]
 fn vector_instructions_are_compiled_as_before() {
-    check("vectors", super::vectors::on_registers());
+    check("vectors", Bits::Long64, super::vectors::on_registers());
 }
 
 #[test]
 fn x87_instructions_are_compiled_as_before() {
-    check("x87", x87());
+    check("x87", Bits::Long64, x87());
+}
+
+#[test]
+fn real_mode_instructions_are_compiled_as_before() {
+    let byte = |digits| u8::from_str_radix(digits, 16).unwrap();
+    let all = REAL_MODE
+        .iter()
+        .map(|digits| digits.split(' ').map(byte).collect());
+    check("real", Bits::Real, all.collect());
 }
