@@ -16,9 +16,12 @@ mod branch;
 mod flags;
 mod idiom;
 mod memory;
+mod multiply;
 mod pending;
 mod plan;
+mod routines;
 mod segments;
+mod shift;
 mod simd;
 mod strings;
 mod turn;
@@ -99,7 +102,7 @@ impl X64 {
 
 impl Backend for X64 {
     fn routines(&mut self, base: u64) -> Vec<u8> {
-        let (code, routines) = abi::routines(base, &self.helpers, self.features.bmi2);
+        let (code, routines) = routines::routines(base, &self.helpers, self.features.bmi2);
         self.routines = routines;
         code
     }

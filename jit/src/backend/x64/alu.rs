@@ -2,10 +2,9 @@
 
 use rax_cpu::ir::{Bit, Name, Op};
 use rax_cpu::state::Gpr;
-use rax_cpu::verbs::{BinaryOp, DoubleShiftOp, ShiftOp, UnaryOp};
+use rax_cpu::verbs::{BinaryOp, UnaryOp};
 
-use super::abi::home;
-use super::asm::{Alu, RAX, RDX, Reg, Rm, Turn, at, cc, is_high};
+use super::asm::{Alu, Reg, Rm, is_high};
 use super::flags::HostFlags;
 use super::values::{Loc, Source};
 use super::{Emit, Stuck};
@@ -15,13 +14,13 @@ use super::{Emit, Stuck};
 pub(super) struct Place {
     pub(super) host: Reg,
     /// The guest register it is for, if it is made there.
-    guest: Option<Gpr>,
+    pub(super) guest: Option<Gpr>,
 }
 
 impl Emit<'_> {
     /// Takes a place for the result of the operation under way. `read` are operands that
     /// are read after the place was written to: it is none of theirs.
-    fn place(&mut self, bits: u32, read: &[Name]) -> Result<Place, Stuck> {
+    pub(super) fn place(&mut self, bits: u32, read: &[Name]) -> Result<Place, Stuck> {
         if bits >= 32
             && let Some((register, host)) = self.target()
             && !read
@@ -74,11 +73,11 @@ impl Emit<'_> {
     }
 
     /// Whether nothing asks for the value under way, neither by itself nor by its flags.
-    fn is_dead(&self) -> bool {
+    pub(super) fn is_dead(&self) -> bool {
         self.is_unused() && !self.plan.wants(self.position)
     }
 
-    fn host_flags_tell(&mut self) {
+    pub(super) fn host_flags_tell(&mut self) {
         self.host_flags = HostFlags::Value(self.position);
     }
 
@@ -224,7 +223,7 @@ impl Emit<'_> {
     }
 
     /// Whether a value is what RCX holds, or its low byte.
-    fn reads_cl(&self, name: Name) -> bool {
+    pub(super) fn reads_cl(&self, name: Name) -> bool {
         let made = |name: Name| self.block.ops[name.0 as usize].0;
         let read = match made(name) {
             Op::ZeroExtend(from) if self.bits(name) == 8 => made(from),
@@ -432,70 +431,6 @@ impl Emit<'_> {
         }
     }
 
-    fn multiply(&mut self, a: Name, b: Name, bits: u32) -> Result<(), Stuck> {
-        if bits == 8 {
-            return self.stuck();
-        }
-        let is_for = |emit: &Self, name: Name| match (emit.target(), emit.loc(name)) {
-            (Some((register, _)), Loc::Gpr(of, false)) => register == of,
-            _ => false,
-        };
-        if let Source::Immediate(value) = self.source(b)?
-            && let Source::Rm(rm) = self.source(a)?
-            && !is_high_rm(rm)
-        {
-            let place = self.place(bits, &[])?;
-            self.asm.imul_imm(bits, place.host, rm, value);
-            return self.multiplied(place);
-        }
-        let (a, b) = if is_for(self, b) && !is_for(self, a) {
-            (b, a)
-        } else {
-            (a, b)
-        };
-        let is_same = self.loc(a) == self.loc(b);
-        let read = [b];
-        let place = self.place_over(bits, a, if is_same { &[] } else { &read })?;
-        let by = match self.source(b)? {
-            Source::Rm(rm) if !is_high_rm(rm) => rm,
-            _ => return self.stuck(),
-        };
-        self.start(place.host, a, bits)?;
-        let by = if is_same { Rm::Reg(place.host) } else { by };
-        self.asm.imul(bits, place.host, by);
-        self.multiplied(place)
-    }
-
-    /// Its flags are those of a signed product.
-    fn multiplied(&mut self, place: Place) -> Result<(), Stuck> {
-        let next = self.block.ops.get(self.position + 1);
-        let is_unsigned = matches!(next, Some((Op::Binary(BinaryOp::MulHighUnsigned, ..), _)));
-        self.host_flags = if is_unsigned {
-            HostFlags::Unknown
-        } else {
-            HostFlags::Value(self.position)
-        };
-        self.made(place)
-    }
-
-    /// The host multiplies in RAX and RDX, which are put back after.
-    fn multiply_high(&mut self, digit: u8, a: Name, b: Name, bits: u32) -> Result<(), Stuck> {
-        if bits == 8 {
-            return self.stuck();
-        }
-        let temp = self.temp()?;
-        self.load_into(temp, b)?;
-        self.asm.store(64, home(Gpr::Rax), RAX);
-        self.asm.store(64, home(Gpr::Rdx), RDX);
-        self.load_into(RAX, a)?;
-        self.asm.group3(bits, digit, temp);
-        self.asm.load(64, temp, RDX);
-        self.asm.load(64, RAX, home(Gpr::Rax));
-        self.asm.load(64, RDX, home(Gpr::Rdx));
-        self.host_flags = HostFlags::Unknown;
-        self.set(Loc::Temp(temp))
-    }
-
     pub(super) fn unary(&mut self, op: UnaryOp, a: Name, bits: u32) -> Result<(), Stuck> {
         if self.is_dead() {
             return Ok(());
@@ -530,272 +465,6 @@ impl Emit<'_> {
         }
         self.host_flags = HostFlags::Unknown;
         self.made(place)
-    }
-
-    pub(super) fn shift(
-        &mut self,
-        op: ShiftOp,
-        value: Name,
-        count: Name,
-        bits: u32,
-    ) -> Result<(), Stuck> {
-        if self.is_dead() {
-            return Ok(());
-        }
-        let turn = match op {
-            ShiftOp::Shl => Turn::Shl,
-            ShiftOp::Shr => Turn::Shr,
-            ShiftOp::Sar => Turn::Sar,
-            ShiftOp::Rol => Turn::Rol,
-            ShiftOp::Ror => Turn::Ror,
-        };
-        match self.loc(count) {
-            Loc::Constant(count) => {
-                let count = count as u8 & 63;
-                let place = self.place_over(bits, value, &[])?;
-                self.start(place.host, value, bits)?;
-                if count != 0 {
-                    self.asm.shift_imm(turn, bits, place.host, count);
-                }
-                if count == 0 {
-                    self.host_flags = HostFlags::Unknown;
-                } else {
-                    self.host_flags_tell();
-                }
-                // A move of 32 bits at least has cleared the upper half, or else nothing has.
-                if count == 0 && bits == 32 {
-                    self.asm.load(32, place.host, place.host);
-                }
-                self.made(place)
-            }
-            _ => self.shift_by_register(turn, value, count, bits),
-        }
-    }
-
-    /// By a count in RCX, which the host masks as the guest does: whoever masked it has
-    /// left it there.
-    fn shift_by_register(
-        &mut self,
-        turn: Turn,
-        value: Name,
-        count: Name,
-        bits: u32,
-    ) -> Result<(), Stuck> {
-        if !self.is_in_cl(count, bits) {
-            return self.shift_by_any(turn, value, count, bits);
-        }
-        let place = match self.target() {
-            Some((Gpr::Rcx, _)) => Place {
-                host: self.temp()?,
-                guest: None,
-            },
-            _ => self.place_over(bits, value, &[])?,
-        };
-        self.start(place.host, value, bits)?;
-        if bits == 32 {
-            // A count of zero must clear the upper half all the same.
-            self.asm.load(32, place.host, place.host);
-        }
-        self.asm.shift_cl(turn, bits, place.host);
-        self.host_flags = HostFlags::Unknown;
-        self.made(place)
-    }
-
-    /// Whether a count is what the host takes of CL by itself.
-    fn is_in_cl(&self, count: Name, bits: u32) -> bool {
-        let Op::Binary(BinaryOp::And, raw, mask) = self.block.ops[count.0 as usize].0 else {
-            return false;
-        };
-        let expected = if bits == 64 { 63 } else { 31 };
-        self.loc(mask) == Loc::Constant(expected)
-            && self.reads_cl(raw)
-            && !self.has_changed(Gpr::Rcx)
-    }
-
-    /// By a count in any register, masked or below the width. Leaves the host's flags alone.
-    fn shift_by_any(
-        &mut self,
-        turn: Turn,
-        value: Name,
-        count: Name,
-        bits: u32,
-    ) -> Result<(), Stuck> {
-        if !self.backend.features.bmi2 || matches!(turn, Turn::Rol | Turn::Ror) {
-            return self.stuck();
-        }
-        let by = self.register(count)?;
-        if bits < 32 {
-            // What is shifted in from above must be right.
-            let place = self.place_over(bits, value, &[count])?;
-            self.load_into(place.host, value)?;
-            match turn {
-                Turn::Shl => {}
-                Turn::Sar => self.asm.sign_extend(bits, 32, place.host, place.host),
-                _ => self.asm.zero_extend(bits, place.host, place.host),
-            }
-            self.asm.shift_x(turn, 32, place.host, place.host, by);
-            self.host_flags = HostFlags::Unknown;
-            return self.made(place);
-        }
-        let from = self.register(value)?;
-        let place = self.place(bits, &[])?;
-        self.asm.shift_x(turn, bits, place.host, from, by);
-        self.host_flags = HostFlags::Unknown;
-        self.made(place)
-    }
-
-    /// Whether the instruction under way has written to a register already.
-    fn has_changed(&self, register: Gpr) -> bool {
-        let start = self.plan.range(self.index as usize).start;
-        self.block.ops[start..self.position]
-            .iter()
-            .any(|(op, _)| matches!(op, Op::WriteGpr(to, ..) if *to == register))
-    }
-
-    pub(super) fn double_shift(
-        &mut self,
-        op: DoubleShiftOp,
-        value: Name,
-        source: Name,
-        count: Name,
-        bits: u32,
-    ) -> Result<(), Stuck> {
-        if self.is_dead() {
-            return Ok(());
-        }
-        let is_right = match op {
-            DoubleShiftOp::Shld => false,
-            DoubleShiftOp::Shrd => true,
-            _ => return self.stuck(),
-        };
-        if bits < 32 {
-            return self.stuck();
-        }
-        let count = match self.loc(count) {
-            Loc::Constant(0) => return self.stuck(),
-            Loc::Constant(count) => count as u8,
-            _ => return self.double_shift_cl(is_right, value, source, count, bits),
-        };
-        let from = self.register(source)?;
-        let place = self.place_over(bits, value, &[source])?;
-        self.start(place.host, value, bits)?;
-        self.asm
-            .double_shift(is_right, bits, place.host, from, count);
-        self.host_flags = HostFlags::Unknown;
-        self.made(place)
-    }
-
-    /// By a count in RCX.
-    fn double_shift_cl(
-        &mut self,
-        is_right: bool,
-        value: Name,
-        source: Name,
-        count: Name,
-        bits: u32,
-    ) -> Result<(), Stuck> {
-        if !self.is_in_cl(count, bits) {
-            return self.stuck();
-        }
-        let from = self.register(source)?;
-        let place = match self.target() {
-            Some((Gpr::Rcx, _)) => Place {
-                host: self.temp()?,
-                guest: None,
-            },
-            _ => self.place_over(bits, value, &[source])?,
-        };
-        self.start(place.host, value, bits)?;
-        if bits == 32 {
-            // A count of zero must clear the upper half all the same.
-            self.asm.load(32, place.host, place.host);
-        }
-        self.asm.double_shift_cl(is_right, bits, place.host, from);
-        self.host_flags = HostFlags::Unknown;
-        self.made(place)
-    }
-
-    /// The host divides where the guest does; what would fault there goes the slow way.
-    pub(super) fn divide(
-        &mut self,
-        is_signed: bool,
-        (low, high): (Name, Name),
-        divisor: Name,
-        bits: u32,
-    ) -> Result<(), Stuck> {
-        let high_home = if bits == 8 {
-            Loc::Gpr(Gpr::Rax, true)
-        } else {
-            Loc::Gpr(Gpr::Rdx, false)
-        };
-        if self.loc(low) != Loc::Gpr(Gpr::Rax, false) || self.loc(high) != high_home {
-            return self.stuck();
-        }
-        self.keep_operands_in(Gpr::Rax);
-        self.keep_operands_in(Gpr::Rdx);
-        let by = self.register(divisor)?;
-        if bits == 8 {
-            self.divide_byte(is_signed, by)?;
-            return self.divided(high_home);
-        }
-        if is_signed {
-            // The dividend must be RAX extended by its sign, the divisor neither 0 nor -1.
-            let temp = self.temp()?;
-            self.asm.load(bits, temp, RAX);
-            self.asm.shift_imm(Turn::Sar, bits, temp, bits as u8 - 1);
-            self.asm.alu(Alu::Cmp, bits, temp, RDX);
-            let wide = self.asm.branch_ahead(cc::NE);
-            self.slow.push(wide);
-            self.asm.lea(bits, temp, at(by, 1));
-            self.asm.alu_imm(Alu::Cmp, bits, temp, 1);
-            let special = self.asm.branch_ahead(cc::BE);
-            self.slow.push(special);
-            self.give_back(temp);
-            self.asm.group3(bits, 7, by);
-        } else {
-            // A zero divisor too is no greater than the high half.
-            self.asm.alu(Alu::Cmp, bits, RDX, by);
-            let large = self.asm.branch_ahead(cc::AE);
-            self.slow.push(large);
-            self.asm.group3(bits, 6, by);
-        }
-        self.divided(high_home)
-    }
-
-    /// AX by a byte. AH cannot be named beside the temporaries.
-    fn divide_byte(&mut self, is_signed: bool, by: Reg) -> Result<(), Stuck> {
-        let temp = self.temp()?;
-        if is_signed {
-            self.asm.sign_extend(8, 32, temp, RAX);
-            self.asm.alu(Alu::Cmp, 16, temp, RAX);
-            let wide = self.asm.branch_ahead(cc::NE);
-            self.slow.push(wide);
-            self.asm.lea(32, temp, at(by, 1));
-            self.asm.alu_imm(Alu::Cmp, 8, temp, 1);
-        } else {
-            self.asm.load(32, temp, RAX);
-            self.asm.shift_imm(Turn::Shr, 32, temp, 8);
-            self.asm.alu(Alu::Cmp, 8, by, temp);
-        }
-        let special = self.asm.branch_ahead(cc::BE);
-        self.slow.push(special);
-        self.give_back(temp);
-        self.asm.group3(8, if is_signed { 7 } else { 6 }, by);
-        Ok(())
-    }
-
-    fn divided(&mut self, rest_home: Loc) -> Result<(), Stuck> {
-        self.host_flags = HostFlags::Unknown;
-        self.forget(Gpr::Rax);
-        self.forget(Gpr::Rdx);
-        // Quotient and remainder are where they belong.
-        self.set(Loc::Gpr(Gpr::Rax, false))?;
-        let rest = self.position + 1;
-        if !matches!(self.block.ops[rest].0, Op::Remainder(_)) {
-            return self.stuck();
-        }
-        self.locs[rest] = rest_home;
-        Ok(())
     }
 
     pub(super) fn zero_extend(&mut self, value: Name, bits: u32) -> Result<(), Stuck> {
@@ -892,6 +561,6 @@ impl Emit<'_> {
     }
 }
 
-const fn is_high_rm(rm: Rm) -> bool {
+pub(super) const fn is_high_rm(rm: Rm) -> bool {
     matches!(rm, Rm::Reg(register) if is_high(register))
 }

@@ -332,7 +332,7 @@ impl Emit<'_> {
         match self.pending.base {
             Base::Stored(kind) if is_alone && kind.simple().is_some() => {
                 if let Some((kind, bits)) = kind.simple() {
-                    abi::flags_of(&mut self.asm, kind, bits);
+                    super::routines::flags_of(&mut self.asm, kind, bits);
                 }
             }
             Base::Unknown => {

@@ -6,7 +6,6 @@
 
 use std::mem::offset_of;
 
-use rax_cpu::CpuState;
 use rax_cpu::insn::{BulkString, Insn, InsnFlags};
 use rax_cpu::mode::Mode;
 use rax_cpu::rflags::Rflags;
@@ -14,8 +13,8 @@ use rax_cpu::segment::SegmentRegister;
 use rax_cpu::state::Gpr;
 use rax_mmu::{PAGE_SIZE, Tlb, TlbEntry, View};
 
-use super::abi::{self, STATE, T0, T1};
-use super::asm::{Alu, Asm, Fixup, Mem, RAX, RBP, RCX, RDI, RSI, RSP, Reg, Turn, at, cc, sum};
+use super::abi::{self, SYSTEM_FLAGS, T0, T1};
+use super::asm::{Alu, Asm, Fixup, RAX, RBP, RCX, RDI, RSI, RSP, Reg, Turn, cc, sum};
 use super::flags::HostFlags;
 use super::{Emit, Stuck};
 
@@ -35,9 +34,6 @@ struct Repeat {
 ///
 /// Called; ZF is set if nothing was done. Disturbs T0 and T1.
 pub(super) type Routines = [[[[u64; 4]; 2]; 2]; 4];
-
-/// Where the state keeps the flags that are not arithmetic ones.
-const SYSTEM_FLAGS: Mem = at(RBP, STATE + offset_of!(CpuState, system_flags) as i32);
 
 /// Emits the routines: their addresses.
 pub(super) fn routines(asm: &mut Asm, has_bmi2: bool) -> Routines {
