@@ -9,6 +9,7 @@ mod disk;
 mod dos;
 mod firmware;
 mod linux;
+mod media;
 mod processors;
 mod roms;
 mod screen;
