@@ -102,7 +102,7 @@ fn starts_ipxe(pairing: Pairing) {
 }
 
 #[test]
-#[ignore = "takes half a minute: the guest polls, which virtual time makes dear"]
+#[ignore = "takes minutes: it polls for packets, which virtual time makes dear"]
 fn ipxe_finds_its_adapters() {
     starts_ipxe(OURS);
 }
