@@ -12,6 +12,7 @@ mod firmware;
 #[cfg(unix)]
 mod full_disk;
 mod linux;
+mod media;
 mod processors;
 mod roms;
 mod screen;
