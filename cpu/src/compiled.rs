@@ -150,6 +150,10 @@ impl Cpu {
     fn other_flags(&self, kind: FlagKind) -> LazyFlags {
         match kind.ordered() {
             Some(width) => self.numbers_order(width),
+            None if kind == FlagKind::PUSHED => {
+                let pushed = Rflags::from_bits_truncate(self.cells.flag_values[0]);
+                LazyFlags::from_status(pushed & Rflags::STATUS)
+            }
             None => {
                 let (bits, flags) = kind.flags(self.cells.flag_values);
                 flags.apply(bits, self.state.flags)

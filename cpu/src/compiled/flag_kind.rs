@@ -78,6 +78,10 @@ impl FlagKind {
     const ORDER: u32 = 32;
     const COMPARE: u32 = 33;
     const TEST: u32 = 34;
+    const STATUS: u32 = 35;
+
+    /// The first value is RFLAGS, of which the arithmetic flags count.
+    pub const PUSHED: Self = Self(Self::STATUS << 2);
 
     /// The kind of COMISS and its like: the two numbers are kept, and the flags say how
     /// they relate.

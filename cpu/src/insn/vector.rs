@@ -21,6 +21,7 @@ pub(super) use float::{
     root, root_by, to_halves, to_integer, to_mmx,
 };
 pub(super) use half::{broadcast_half, cross, cross_by, extend_half, extract_half, insert_half};
+pub use helper::StringIndex;
 pub(super) use helper::{compare_strings, emms, ldmxcsr, maskmov, stmxcsr};
 pub(super) use lane::{
     accumulate, duplicate, extend, extract_lane, insert_dword, insert_lane, select, test,

@@ -325,7 +325,9 @@ impl<'a> Emit<'a> {
         for index in 0..self.plan.instructions() {
             self.index = index as u32;
             if self.plan.is_carried_out(index) {
-                if !self.short_repeat()? {
+                if self.plan.is_refused(index)
+                    || !self.short_repeat()? && !self.string_index(index)?
+                {
                     self.carry_out();
                 }
             } else {

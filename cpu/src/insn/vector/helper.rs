@@ -69,6 +69,43 @@ pub(in crate::insn) fn maskmov(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     Ok(())
 }
 
+/// PCMPISTRI or PCMPESTRI: an index to RCX, and the flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StringIndex {
+    /// The first operand's register.
+    pub register: u8,
+    /// The second one's, unless it is in memory.
+    pub other: Option<u8>,
+    /// What is compared, and how.
+    pub control: u8,
+    /// PCMPESTRI: the lengths are in RAX and RDX.
+    pub has_lengths: bool,
+    /// All 64 bits of the lengths count.
+    pub is_wide: bool,
+}
+
+impl StringIndex {
+    /// What an instruction is of that.
+    #[must_use]
+    pub fn of(insn: &Insn) -> Option<Self> {
+        use iced_x86::Code as C;
+        let (has_lengths, is_wide) = match insn.code {
+            C::Pcmpistri_xmm_xmmm128_imm8 | C::VEX_Vpcmpistri_xmm_xmmm128_imm8 => (false, false),
+            C::Pcmpestri_xmm_xmmm128_imm8 | C::VEX_Vpcmpestri_xmm_xmmm128_imm8 => (true, false),
+            C::Pcmpestri64_xmm_xmmm128_imm8 | C::VEX_Vpcmpestri64_xmm_xmmm128_imm8 => (true, true),
+            _ => return None,
+        };
+        let other = insn.number(1) as u8;
+        Some(Self {
+            register: insn.number(0) as u8,
+            other: (!insn.has_memory()).then_some(other),
+            control: insn.immediate as u8,
+            has_lengths,
+            is_wide,
+        })
+    }
+}
+
 /// PCMPISTRI, PCMPISTRM, PCMPESTRI and PCMPESTRM; the operand in memory need not be aligned.
 pub(in crate::insn) fn compare_strings<L: VectorWidth>(
     cpu: &mut Cpu,
@@ -108,15 +145,7 @@ pub(in crate::insn) fn compare_strings<L: VectorWidth>(
         }
     };
     let result = comparison.result();
-    if matches!(
-        insn.code,
-        C::Pcmpistri_xmm_xmmm128_imm8
-            | C::Pcmpestri_xmm_xmmm128_imm8
-            | C::Pcmpestri64_xmm_xmmm128_imm8
-            | C::VEX_Vpcmpistri_xmm_xmmm128_imm8
-            | C::VEX_Vpcmpestri_xmm_xmmm128_imm8
-            | C::VEX_Vpcmpestri64_xmm_xmmm128_imm8
-    ) {
+    if StringIndex::of(insn).is_some() {
         cpu.state
             .set_gpr(Gpr::Rcx, u64::from(comparison.index(result)));
     } else {

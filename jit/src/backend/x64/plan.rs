@@ -6,6 +6,7 @@ use std::ops::Range;
 use bitflags::bitflags;
 use rax_cpu::compiled::{FlagKind, SimpleKind};
 use rax_cpu::flags::Condition;
+use rax_cpu::insn::StringIndex;
 use rax_cpu::ir::{Block, Name, Op, VectorStep, X87Step};
 use rax_cpu::rflags::Rflags;
 use rax_cpu::verbs::{BinaryOp, Flags, ShiftOp};
@@ -56,6 +57,10 @@ pub(super) struct Plan {
     carried_out: u64,
     /// Instructions with operations on vectors, a bit each.
     vectors: u64,
+    /// Instructions that are left to the interpreter but for what the host may do of them:
+    /// a bit each for those that it cannot, and for those that need the vectors.
+    refused: u64,
+    strings: u64,
     /// By position.
     entries: Vec<Entry>,
 }
@@ -65,6 +70,8 @@ impl Plan {
     pub(super) fn begin(&mut self, block: &Block, has_vectors: bool) {
         self.carried_out = 0;
         self.vectors = 0;
+        self.refused = 0;
+        self.strings = 0;
         self.ranges.clear();
         self.entries.clear();
         self.entries.resize(block.ops.len(), Entry::default());
@@ -86,7 +93,13 @@ impl Plan {
                         self.use_once(name);
                     }
                 }
-                Op::Call(_) => self.carried_out |= bit,
+                Op::Call(_) => {
+                    self.carried_out |= bit;
+                    let insn = &block.insns[self.ranges.len() - 1];
+                    if has_vectors && StringIndex::of(insn).is_some() {
+                        self.strings |= bit;
+                    }
+                }
                 Op::Flags(_) => updates += 1,
                 op => each_operand(op, &mut |name| self.use_once(name)),
             }
@@ -158,11 +171,22 @@ impl Plan {
 
     /// Whether any instruction is.
     pub(super) const fn has_vectors(&self) -> bool {
-        self.vectors & !self.carried_out != 0
+        self.vectors & !self.carried_out != 0 || self.strings & !self.refused != 0
+    }
+
+    /// Whether nothing of an instruction that is carried out can be done otherwise.
+    pub(super) const fn is_refused(&self, index: usize) -> bool {
+        self.refused >> index & 1 != 0
+    }
+
+    /// Whether it compares strings in the vectors.
+    pub(super) const fn compares_strings(&self, index: usize) -> bool {
+        (self.strings & !self.refused) >> index & 1 != 0
     }
 
     pub(super) const fn leave_to_interpreter(&mut self, number: u32) {
         self.carried_out |= 1 << number;
+        self.refused |= 1 << number;
     }
 
     pub(super) fn keep_flags(&mut self, position: usize) {

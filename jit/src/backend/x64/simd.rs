@@ -15,6 +15,7 @@ mod code;
 mod load;
 mod step;
 mod table;
+mod text;
 
 use rax_cpu::ir::{Name, Op, VectorStep};
 use smallvec::{SmallVec, smallvec};
