@@ -17,6 +17,7 @@ mod flags;
 mod idiom;
 mod memory;
 mod multiply;
+mod operation;
 mod pending;
 mod plan;
 mod routines;
@@ -314,7 +315,8 @@ impl<'a> Emit<'a> {
         self.check_code_limit();
         self.enter_x87();
         self.asm.alu_imm(Alu::Sub, 64, BUDGET, count);
-        let exhausted = self.asm.branch_ahead(cc::S);
+        // The budget is far from overflowing; Intel's processors fuse SUB with JL, not with JS.
+        let exhausted = self.asm.branch_ahead(cc::L);
         self.cold.push(Cold {
             from: [Some(exhausted), None],
             what: Detour::Exhausted,

@@ -117,8 +117,8 @@ pub(super) mod cc {
     pub(in super::super) const NE: u8 = 5;
     pub(in super::super) const BE: u8 = 6;
     pub(in super::super) const A: u8 = 7;
-    pub(in super::super) const S: u8 = 8;
     pub(in super::super) const NP: u8 = 11;
+    pub(in super::super) const L: u8 = 12;
 }
 
 /// A displacement of four bytes that is yet to be filled in: where it stands.

@@ -7,11 +7,12 @@ use bitflags::bitflags;
 use rax_cpu::compiled::{FlagKind, SimpleKind};
 use rax_cpu::flags::Condition;
 use rax_cpu::insn::StringIndex;
-use rax_cpu::ir::{Block, Name, Op, VectorStep, X87Step};
+use rax_cpu::ir::{Block, Name, Op, VectorStep};
 use rax_cpu::rflags::Rflags;
 use rax_cpu::verbs::{BinaryOp, Flags, ShiftOp};
 
 use super::idiom::{WithCarry, are_halves};
+use super::operation::{can_leave, displacement, disturbs_flags, each_operand, has_effect};
 use super::turn::{is_turn, turn_at};
 
 /// An update of the flags, its operands named.
@@ -556,153 +557,5 @@ pub(super) fn host_agrees(block: &Block, flags: &FlagsOp, bits: u32, condition: 
                 && !matches!(condition, G | Ge | L | Le | No | O)
         }
         _ => false,
-    }
-}
-
-/// Whether an operation's host code may change the host's flags.
-const fn disturbs_flags(op: Op) -> bool {
-    !matches!(
-        op,
-        Op::Begin(_)
-            | Op::Constant(_)
-            | Op::ReadGpr(..)
-            | Op::WriteGpr(..)
-            | Op::Commit { .. }
-            | Op::RawAddress
-            | Op::ZeroExtend(_)
-            | Op::SignExtend(..)
-            | Op::Select(..)
-            | Op::Condition(_)
-            | Op::MoveStack(_)
-            | Op::Selector(_)
-            | Op::NextIp
-            | Op::DirectTarget
-            | Op::X87(
-                X87Step::Wait
-                    | X87Step::Note
-                    | X87Step::Work(_)
-                    | X87Step::Order { .. }
-                    | X87Step::MoveIf(..)
-                    | X87Step::Control
-                    | X87Step::Status
-            )
-    ) && !matches!(op, Op::Vector(step) if !step.writes_memory() && !matches!(step, VectorStep::Load { .. }))
-}
-
-/// Whether somebody may look at the state before or at an operation.
-const fn can_leave(op: Op) -> bool {
-    matches!(
-        op,
-        Op::Load(_)
-            | Op::Store { .. }
-            | Op::Locate(_)
-            | Op::LoadSegment(..)
-            | Op::StoreSegment(..)
-            | Op::LoadSelector(..)
-            | Op::Push(_)
-            | Op::StackTop
-            | Op::Divide { .. }
-            | Op::CheckTarget(_)
-            | Op::Vector(_)
-            | Op::X87(X87Step::Take { .. } | X87Step::Put { .. } | X87Step::SetControl(_))
-            | Op::Call(_)
-    )
-}
-
-/// Whether an operation does something besides making a value.
-const fn has_effect(op: Op) -> bool {
-    can_leave(op)
-        || matches!(
-            op,
-            Op::WriteGpr(..)
-                | Op::Commit { .. }
-                | Op::SetDirection(_)
-                | Op::MoveStack(_)
-                | Op::SetStack(_)
-                | Op::Flags(_)
-                | Op::Jump(_)
-                | Op::Branch(_)
-        )
-        || matches!(op, Op::X87(step) if step.changes())
-}
-
-/// What is added to the raw address of an access, whose sum is made where it is used.
-fn displacement(block: &Block, op: Op) -> Option<Name> {
-    let (Op::Load(address) | Op::Locate(address) | Op::Store { address, .. }) = op else {
-        return None;
-    };
-    match block.ops[address.0 as usize].0 {
-        Op::Binary(BinaryOp::Add, _, displacement) => Some(displacement),
-        _ => None,
-    }
-}
-
-/// Calls `act` with each operand, but for those of flags and vectors.
-fn each_operand(op: Op, act: &mut dyn FnMut(Name)) {
-    match op {
-        Op::Begin(_)
-        | Op::Constant(_)
-        | Op::ReadGpr(..)
-        | Op::RawAddress
-        | Op::StackTop
-        | Op::MoveStack(_)
-        | Op::Stride(_)
-        | Op::SetDirection(_)
-        | Op::Selector(_)
-        | Op::Condition(_)
-        | Op::NextIp
-        | Op::DirectTarget
-        | Op::Flags(_)
-        | Op::Vector(_)
-        | Op::Call(_) => {}
-        Op::X87(step) => {
-            let act = std::cell::RefCell::new(act);
-            let _ = step.map_names(|name| {
-                (act.borrow_mut())(name);
-                name
-            });
-        }
-        Op::WriteGpr(_, _, name)
-        | Op::Push(name)
-        | Op::Unary(_, name)
-        | Op::Load(name)
-        | Op::Locate(name)
-        | Op::LoadSegment(_, name)
-        | Op::LoadSelector(_, name)
-        | Op::SetStack(name)
-        | Op::CheckTarget(name)
-        | Op::Jump(name)
-        | Op::Remainder(name)
-        | Op::ZeroExtend(name)
-        | Op::IsZero(name)
-        | Op::SignExtend(_, name)
-        // The place is not the value that was found there.
-        | Op::Commit { value: name, .. } => act(name),
-        Op::Branch(bit) => act(bit.0),
-        Op::Store {
-            address: a,
-            value: b,
-        }
-        | Op::StoreSegment(_, a, b)
-        | Op::Binary(_, a, b)
-        | Op::Shift(_, a, b) => {
-            act(a);
-            act(b);
-        }
-        Op::DoubleShift(_, a, b, c)
-        | Op::Divide {
-            dividend: (a, b),
-            divisor: c,
-            ..
-        } => {
-            act(a);
-            act(b);
-            act(c);
-        }
-        Op::Select(bit, a, b) => {
-            act(bit.0);
-            act(a);
-            act(b);
-        }
     }
 }

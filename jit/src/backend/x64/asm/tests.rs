@@ -117,7 +117,7 @@ const CONDITIONS: [(u8, [Mnemonic; 3]); 7] = [
     (cc::NE, [Mnemonic::Setne, Mnemonic::Cmovne, Mnemonic::Jne]),
     (cc::BE, [Mnemonic::Setbe, Mnemonic::Cmovbe, Mnemonic::Jbe]),
     (cc::A, [Mnemonic::Seta, Mnemonic::Cmova, Mnemonic::Ja]),
-    (cc::S, [Mnemonic::Sets, Mnemonic::Cmovs, Mnemonic::Js]),
+    (cc::L, [Mnemonic::Setl, Mnemonic::Cmovl, Mnemonic::Jl]),
 ];
 
 proptest! {
