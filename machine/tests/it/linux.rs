@@ -31,7 +31,7 @@ pub(crate) fn kit(name: &str) -> Option<PathBuf> {
     // Past the test harness, which would keep it to itself.
     let _ = writeln!(
         std::io::stderr(),
-        "\nSKIPPED: no '{}'; get it with guests/fetch\n",
+        "\nSKIPPED: no '{}'; get it with guests/fetch or guests/fetch-systems\n",
         path.display()
     );
     None
