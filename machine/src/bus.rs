@@ -39,6 +39,8 @@ pub(crate) struct Bus {
     pub(crate) slice_deadline: Option<Time>,
     /// Something happened that the run loop must look at.
     pub(crate) attention: bool,
+    /// Nothing has happened since the interrupt controllers saw what the chips did.
+    is_settled: bool,
     /// Which processors are in system management mode.
     in_smm: Vec<bool>,
     /// The count at which the present turn began, where processors take turns.
@@ -116,6 +118,7 @@ impl Bus {
             levels: Arc::default(),
             slice_deadline: None,
             attention: false,
+            is_settled: false,
         }
     }
 
@@ -242,6 +245,7 @@ impl Bus {
         // An interrupt may be for a processor that waits for its turn.
         let delivered = self.board.take_delivered() && self.in_smm.len() > 1;
         self.attention |= earlier || delivered || self.board.has_request();
+        self.is_settled = true;
     }
 
     fn now(&self) -> Time {
@@ -270,7 +274,10 @@ impl DerefMut for Taken<'_> {
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
         let bus = &mut *self.0;
-        let interrupt = bus.board.interrupt_pending();
+        if !std::mem::take(&mut bus.is_settled) {
+            bus.board.settle();
+        }
+        let interrupt = bus.board.waits_for(bus.board.current());
         let levels = &bus.levels;
         levels.interrupt.store(interrupt, Ordering::Relaxed);
         levels.attention.store(bus.attention, Ordering::Relaxed);
@@ -339,6 +346,8 @@ impl MmioSpace for Pins {
             .board
             .read_screen(address.0, bytes, now, &mut bus.memory)
         {
+            // No wire leads away from the screen's memory.
+            bus.is_settled = true;
             return;
         }
         bus.board
@@ -355,6 +364,7 @@ impl MmioSpace for Pins {
             .board
             .write_screen(address.0, bytes, now, &mut bus.memory)
         {
+            bus.is_settled = true;
             return;
         }
         bus.board
