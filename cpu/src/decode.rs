@@ -580,11 +580,9 @@ fn explicit_address(insn: &mut Insn, instruction: &Instruction, mode: Mode) {
         Register::EIP => 32,
         Register::None => match instruction.memory_displ_size() {
             2 => 16,
-            4 if mode.code_bits() != 64 => 32,
-            // In 64-bit mode the size of a lone displacement says nothing: iced
-            // extends it by sign or, after an address-size prefix, by zeros.
+            // In 64-bit mode that takes an address-size prefix: without, iced says 8.
+            4 => 32,
             8 => 64,
-            4 if is_gather => 32,
             _ => mode.code_bits() as u8,
         },
         register => register.size() as u8 * 8,

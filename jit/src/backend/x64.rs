@@ -570,11 +570,11 @@ impl<'a> Emit<'a> {
                 if saves_carry {
                     self.asm.set(cc::B, abi::CARRY);
                 }
-                let entered = self.enter_x87_again(index);
+                if self.enter_x87_again(index) && with_flags {
+                    self.asm.call(self.backend.routines.settle);
+                }
                 if with_vectors && (index as usize) + 1 < self.unit.insns.len() {
                     self.load_vectors_after(index + 1, with_flags);
-                } else if entered && with_flags {
-                    self.asm.call(self.backend.routines.settle);
                 }
                 let jump = self.asm.jump_ahead();
                 self.asm.bind_to(jump, back);

@@ -138,3 +138,52 @@ fn repeated_strings_end_alike() {
         assert!(one_ram == other_ram, "memory of {case:x?}");
     }
 }
+
+/// The interpreter carries out what crosses a page, here with both vectors and the x87 unit in
+/// the host's registers, and the flags that it leaves must outlast the way back.
+#[test]
+fn flags_come_back_from_the_interpreter_beside_vectors_and_x87() {
+    let code = [
+        0x0f, 0x2f, 0x03, // comiss xmm0, [rbx]
+        0x0f, 0x92, 0xc0, // setb al
+        0x66, 0x0f, 0x3a, 0x63, 0x0b, 0x18, // pcmpistri xmm1, [rbx], 18h
+        0x48, 0x0f, 0x44, 0xd7, // cmove rdx, rdi
+        0x48, 0x11, 0xcf, // adc rdi, rcx
+        0xd9, 0xf7, // fincstp
+        0x0f, 0x58, 0xc1, // addps xmm0, xmm1
+        0xf4, // hlt
+    ];
+    let mut random = Random(21);
+    for _ in 0..500 {
+        let data: Vec<u8> = (0..0x40).map(|_| random.below(5) as u8).collect();
+        let place = DATA + 0xff0 + random.below(0x14);
+        let vector = random.below(5) | random.below(5) << 8 | random.below(2) << 16;
+        let end = |engine: &dyn Fn(&Cpu) -> Box<dyn Engine>| {
+            let mut cpu = bare(Bits::Long64, RAM).unwrap();
+            let memory = cpu.mmu.memory();
+            memory.ram_write(PhysicalAddress(CODE), &code).unwrap();
+            memory
+                .ram_write(PhysicalAddress(DATA + 0xff0), &data)
+                .unwrap();
+            cpu.state.rip = CODE;
+            cpu.state.set_gpr(Gpr::Rbx, place);
+            cpu.state.set_gpr(Gpr::Rdi, 7);
+            cpu.state.vectors[1].0[0] = vector;
+            cpu.update_mode();
+            let mut engine = engine(&cpu);
+            assert_eq!(engine.run(&mut cpu, 1000), Stop::Halted);
+            let registers = Gpr::ALL.map(|register| cpu.state.gpr(register));
+            (registers, cpu.state.rflags(), cpu.state.instructions)
+        };
+        let options = Options {
+            threshold: 0,
+            ..Options::default()
+        };
+        let compiled = end(&|cpu| Box::new(Jit::new(cpu, options).unwrap()));
+        assert_eq!(
+            end(&|cpu| Box::new(Interpreter::new(cpu))),
+            compiled,
+            "{place:x} {data:?}"
+        );
+    }
+}
