@@ -4,7 +4,15 @@
 //! warm. What happens between blocks it leaves to the interpreter, whose blocks it
 //! compiles; so it differs in speed and nothing else.
 
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "back ends use it, and this host has none")
+)]
 mod backend;
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "back ends use it, and this host has none")
+)]
 mod block;
 mod code_cache;
 pub mod dump;
