@@ -4,8 +4,9 @@
 //! with next to nothing in between, the guest waits, and under `--clock real` the host may sleep until the next
 //! interrupt or arrival. A guest that computes, draws or works on a device between two questions is not held up.
 
-/// So many questions in a row are waiting.
-const MANY: u32 = 32;
+/// So many questions in a row are waiting. Fewer may be a pause that a program counts out, as FreeDOS does while it
+/// offers to skip its start-up files.
+const MANY: u32 = 2048;
 /// After a rest, so many more are.
 const FEW: u32 = 2;
 /// Questions this many instructions apart have something in between.
@@ -52,22 +53,22 @@ mod tests {
     #[test]
     fn many_questions_in_a_row_are_waiting() {
         let mut watch = IdleWatch::default();
-        let rests = (1..=100).filter(|n| {
+        let rests = (1..=3000).filter(|n| {
             watch.ask(n * 100);
             watch.take()
         });
-        assert_eq!(rests.collect::<Vec<_>>()[..4], [32, 34, 36, 38]);
+        assert_eq!(rests.collect::<Vec<_>>()[..4], [2048, 2050, 2052, 2054]);
     }
 
     #[test]
     fn work_in_between_is_not() {
         let mut watch = IdleWatch::default();
-        for n in 1..1000 {
+        for n in 1..10_000 {
             watch.ask(n * (NEAR + 1));
             assert!(!watch.take());
         }
-        for n in 1..1000 {
-            if n % 20 == 0 {
+        for n in 1..10_000 {
+            if n % 2000 == 0 {
                 watch.work();
             }
             watch.ask(n);
