@@ -49,8 +49,8 @@ pub struct Cells {
     /// Segment registers of which a load in this mode changes selector and base alone, a
     /// bit each.
     pub plain_segments: u64,
-    /// Where to say that something is carried out for compiled code, or zero: the
-    /// compiler's.
+    /// Where what is called from compiled code says what it does: the compiler's, which
+    /// puts it here at each entry.
     pub whereabouts: u64,
     /// The host's stack pointer when compiled code was entered.
     pub host_stack: u64,
