@@ -92,6 +92,9 @@ pub struct Place<'a> {
     pub rip: u64,
     /// Its length in bytes.
     pub bytes: u16,
+    /// How many instructions are taken off the budget from its first one on: its own, and
+    /// those of the blocks that are compiled as one with it and come behind it.
+    pub charged: usize,
 }
 
 /// How compiled code goes on after an instruction was carried out for it.
@@ -187,13 +190,20 @@ impl Cpu {
         self.request_attention();
     }
 
-    /// Before compiled code is entered: how far it may run, and what it compares.
+    /// Before compiled code is entered: how far it may run, at `most` so many
+    /// instructions, and what it compares.
     #[inline]
-    pub fn enter_compiled(&mut self) {
-        self.limit = self.until;
+    pub fn enter_compiled(&mut self, most: u64) {
+        self.limit = self.until.min(self.state.instructions.wrapping_add(most));
         self.cells.budget = self.limit.wrapping_sub(self.state.instructions) as i64;
         self.cells.epoch = self.code_epoch() as u32;
         self.note_segments();
+    }
+
+    /// How many instructions may still run before something is to happen.
+    #[must_use]
+    pub const fn room(&self) -> u64 {
+        self.until.saturating_sub(self.state.instructions)
     }
 
     /// After compiled code was left: the count is right again.
@@ -229,8 +239,8 @@ impl Cpu {
         .is_some()
     }
 
-    /// Carries out one instruction of a block that is compiled, whose length is taken off
-    /// the budget already.
+    /// Carries out one instruction of a block that is compiled, and taken off the budget
+    /// already.
     pub fn carry_out(&mut self, place: Place<'_>, index: usize) -> Next {
         let count = place.insns.len();
         let Some(insn) = place.insns.get(index) else {
@@ -244,30 +254,38 @@ impl Cpu {
         let start = self
             .limit
             .wrapping_sub(self.cells.budget as u64)
-            .wrapping_sub(count as u64);
+            .wrapping_sub(place.charged as u64);
         self.state.instructions = start;
         self.state.set_gpr(Gpr::BlockRip, place.rip);
         let after = place.rip.wrapping_add(u64::from(place.bytes));
         self.state.rip = self.mode.truncate_ip(after);
         self.departure = Departure::FallThrough;
         self.leave = false;
-        match (insn.handler)(self, insn, &[]) {
-            Ok(()) if index + 1 < count => {
-                self.cells.epoch = self.code_epoch() as u32;
-                if self.slice_end == 0 && self.cells.budget >= 0 {
-                    if self.is_quiet() {
-                        self.slice_end = last_start(self.until);
-                    } else {
-                        // The next block is not to be entered; the count stays what it is.
-                        self.limit = self.limit.wrapping_sub(1 << 62);
-                        self.cells.budget = self.cells.budget.wrapping_sub(1 << 62);
-                    }
-                }
+        let mut result = (insn.handler)(self, insn, &[]);
+        if result.is_err() {
+            self.remaining = count - 1 - index;
+        } else if index + 1 < count {
+            self.cells.epoch = self.code_epoch() as u32;
+            if self.slice_end != 0 || self.cells.budget < 0 {
                 return Next::GoOn;
             }
+            if self.is_quiet() {
+                self.slice_end = last_start(self.until);
+                return Next::GoOn;
+            }
+            // The next block is not to be entered.
+            if place.charged == count {
+                // The count stays what it is.
+                self.limit = self.limit.wrapping_sub(1 << 62);
+                self.cells.budget = self.cells.budget.wrapping_sub(1 << 62);
+                return Next::GoOn;
+            }
+            let rest = &place.insns[index + 1..];
+            result = (rest[0].handler)(self, &rest[0], &rest[1..]);
+        }
+        match result {
             Ok(()) => self.state.instructions += count as u64,
             Err(exit) => {
-                self.remaining = count - 1 - index;
                 if !leave_early(self, place.insns, exit) {
                     deliver_fault(self);
                 }

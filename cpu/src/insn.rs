@@ -157,6 +157,16 @@ impl Insn {
         self.flags.contains(InsnFlags::MEMORY)
     }
 
+    /// Whether it jumps, with or without a condition, to an address that it tells itself.
+    #[must_use]
+    pub fn is_direct_branch(&self) -> bool {
+        self.code.is_jcc_short_or_near()
+            || self.code.is_jmp_short_or_near()
+            || self.code.is_jcx_short()
+            || self.code.is_loop()
+            || self.code.is_loopcc()
+    }
+
     /// Offset of its first byte from the block's start.
     #[must_use]
     pub const fn start(&self) -> u16 {

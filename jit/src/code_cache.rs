@@ -4,8 +4,11 @@
 //! the other; when that is full, the next one is emptied and used again: what is hot
 //! there is back in a moment, and all else stays.
 
+use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 
+use rax_cpu::Cpu;
 use rax_cpu::interp::BlockId;
 
 use crate::backend::{Backend, Emitted, FIRST_REASON, JumpSlot};
@@ -18,6 +21,8 @@ use crate::link::{CodeId, Link, LinkId};
 const ALIGNMENT: usize = 16;
 /// Into how many regions the space is divided.
 const REGIONS: usize = 8;
+/// How many addresses of a block are looked at for a trace.
+const MOST_MODELS: usize = 4;
 /// Exits of all regions have numbers that compiled code can tell from other reasons.
 const _: () = assert!(LinkId::new(REGIONS as u32, 0).number() < FIRST_REASON);
 
@@ -34,6 +39,10 @@ pub(crate) struct Code {
     links: std::ops::Range<usize>,
     /// Exits that are joined to it.
     incoming: Vec<LinkId>,
+    /// The blocks of a trace.
+    trace: Option<Arc<[BlockId]>>,
+    /// How often it was found running.
+    samples: u8,
 }
 
 /// A part of the space.
@@ -56,6 +65,8 @@ pub(crate) struct CodeCache {
     /// By number of the interpreter's block: the code of it that was found last. The
     /// same library is at another address in each process.
     first: Vec<Option<CodeId>>,
+    /// Traces, by the blocks that they go through, but for the first of each.
+    riders: HashMap<usize, Vec<CodeId>>,
     /// Where computed jumps lead.
     pub(crate) jumps: JumpCaches,
 }
@@ -87,6 +98,7 @@ impl CodeCache {
             regions,
             filling: 0,
             first: Vec::new(),
+            riders: HashMap::new(),
             jumps: JumpCaches::new(),
         })
     }
@@ -127,13 +139,13 @@ impl CodeCache {
         self.regions[link.region()].links[link.index()].target
     }
 
-    /// Compiles and keeps a unit. None if its region has no room for it.
+    /// Compiles and keeps a unit. Gives it back if its region has no room for it.
     pub(crate) fn insert(
         &mut self,
         block: BlockId,
         unit: Unit,
         compile: impl FnOnce(&Unit, u64, u64) -> Emitted,
-    ) -> Option<(CodeId, Emitted)> {
+    ) -> Result<(CodeId, Emitted), Box<Unit>> {
         let unit = Box::new(unit);
         let number = self.filling;
         let region = &mut self.regions[number];
@@ -145,7 +157,7 @@ impl CodeCache {
         let end = offset + emitted.code.len();
         let is_named = LinkId::can_name(first_link + emitted.exits.len());
         if end > region.end || !is_named {
-            return None;
+            return Err(unit);
         }
         self.memory.write(offset, &emitted.code);
         region.next = end.next_multiple_of(ALIGNMENT);
@@ -164,8 +176,10 @@ impl CodeCache {
             entry: base,
             links: first_link..region.links.len(),
             incoming: Vec::new(),
+            samples: 0,
+            trace: None,
         }));
-        Some((id, emitted))
+        Ok((id, emitted))
     }
 
     /// Empties the next region, which is to be filled then: how many units were there.
@@ -180,6 +194,10 @@ impl CodeCache {
                 self.unlist(id, &code);
             }
         }
+        self.riders.retain(|_, traces| {
+            traces.retain(|trace| trace.region() != number);
+            !traces.is_empty()
+        });
         let region = &mut self.regions[number];
         region.codes.clear();
         region.links.clear();
@@ -244,7 +262,60 @@ impl CodeCache {
             count += 1;
             at = code.next;
         }
+        for trace in self.riders.remove(&block.index()).unwrap_or_default() {
+            if let Some(code) = self.take(trace, backend) {
+                count += 1;
+                self.unlist(trace, &code);
+            }
+        }
         count
+    }
+
+    /// Forgets the code of a block at one address.
+    pub(crate) fn forget_at(&mut self, block: BlockId, key: u64, backend: &dyn Backend) {
+        if let Some(id) = self.find(block, key)
+            && let Some(code) = self.take(id, backend)
+        {
+            self.unlist(id, &code);
+        }
+    }
+
+    /// Notes which blocks a trace goes through: it is forgotten with each of them.
+    pub(crate) fn ride(&mut self, trace: CodeId, blocks: Arc<[BlockId]>) {
+        for (n, block) in blocks.iter().enumerate().skip(1) {
+            if !blocks[..n].contains(block) {
+                self.riders.entry(block.index()).or_default().push(trace);
+            }
+        }
+        if let Some(code) = self.code_mut(trace) {
+            code.trace = Some(blocks);
+        }
+    }
+
+    /// A trace from a block, as it was made elsewhere in the address space, for CS:RIP.
+    pub(crate) fn trace_elsewhere(
+        &self,
+        block: BlockId,
+        cpu: &Cpu,
+    ) -> Option<(Unit, Arc<[BlockId]>)> {
+        let mut at = *self.first.get(block.index())?;
+        for _ in 0..MOST_MODELS {
+            let code = self.code(at?)?;
+            if let Some(blocks) = &code.trace {
+                return Some((code.unit.moved(cpu.state.rip), Arc::clone(blocks)));
+            }
+            at = code.next;
+        }
+        None
+    }
+
+    /// Notes that the code of a block was found running: how often it was, unless it is a
+    /// trace.
+    pub(crate) fn sample(&mut self, block: BlockId, key: u64) -> Option<u8> {
+        let id = self.find(block, key)?;
+        let code = self.code_mut(id)?;
+        code.samples = code.samples.saturating_add(1);
+        (!code.unit.is_trace()).then_some(code.samples)
     }
 
     /// Takes code out, so that nothing leads to it any more.
@@ -285,6 +356,7 @@ impl CodeCache {
             region.next = region.start;
         }
         self.first.clear();
+        self.riders.clear();
         self.jumps.clear();
         self.filling = 0;
     }

@@ -30,7 +30,8 @@ extern "sysv64" fn carry_out<const WITH_FLAGS: bool>(
     // may run.
     let unit = unsafe { &*unit };
     say(cpu, Doing::Helping);
-    let next = cpu.carry_out(unit.place(), index as usize);
+    let (place, index) = unit.place(index as usize);
+    let next = cpu.carry_out(place, index);
     say(cpu, Doing::Compiled);
     match next {
         Next::Leave => LEAVE,

@@ -359,12 +359,18 @@ fn set_engine(
                     "--engine lockstep: {why}; the interpreter is compared with itself"
                 ));
             }
+            let slice = options.lockstep_slice;
+            // A slice ends each run of compiled code, and paths are to get hot all the same.
+            let compiler = rax_jit::Options {
+                interval: slice / 8,
+                hot: 2,
+                ..compiler
+            };
             let reference: MakeEngine = Box::new(|cpu| Box::new(Interpreter::new(cpu)));
             let tested: MakeEngine = Box::new(move |cpu| match Jit::new(cpu, compiler) {
                 Ok(jit) => Box::new(jit),
                 Err(_) => Box::new(Interpreter::new(cpu)),
             });
-            let slice = options.lockstep_slice;
             let lockstep = Lockstep::new(&mut machine.cpu, [reference, tested], slice)
                 .map_err(Failure::Lockstep)?;
             let verdict = lockstep.verdict();

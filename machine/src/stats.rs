@@ -103,10 +103,12 @@ pub fn compiler(machine: &Machine, counts: &Statistics) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "compiled           {} blocks, {} instructions, {:.1}% of them left to the interpreter",
+        "compiled           {} blocks, {} instructions, {:.1}% of them left to the interpreter; {} traces of {} instructions",
         counts.blocks,
         counts.instructions,
-        100.0 * counts.carried_out as f64 / compiled as f64
+        100.0 * counts.carried_out as f64 / compiled as f64,
+        counts.traces,
+        counts.traced_instructions,
     );
     let _ = writeln!(
         out,

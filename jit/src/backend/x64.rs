@@ -42,7 +42,7 @@ use crate::block::Unit;
 use crate::helpers::{Helpers, addresses};
 use abi::{BUDGET, Routines};
 use asm::{Alu, Asm, Fixup, Reg, cc};
-use branch::Ending;
+use branch::{Again, Ending, SideExit};
 use flags::HostFlags;
 use memory::Miss;
 use pending::{Base, Over, Pending};
@@ -114,7 +114,8 @@ impl Backend for X64 {
 
     fn compile(&mut self, unit: &Unit, block: &ir::Block, base: u64, first_exit: u64) -> Emitted {
         let mut work = std::mem::take(&mut self.work);
-        work.plan.begin(block, self.features.vectors.avx2);
+        let again = unit.again.map(usize::from);
+        work.plan.begin(block, again, self.features.vectors.avx2);
         loop {
             work.plan.settle(block);
             let mut emit = Emit::new(self, unit, block, work, base, first_exit);
@@ -197,6 +198,8 @@ enum Detour {
     Settle { routine: u64, back: usize },
     /// Leaves by an exit that may be linked.
     Exit { number: usize },
+    /// The same in the middle of a unit.
+    SideExit(SideExit),
 }
 
 /// One unit under way.
@@ -243,6 +246,7 @@ struct Emit<'a> {
     /// The instruction under way puts an end to the flags before it.
     flags_end: bool,
     ending: Ending,
+    again: Option<Again>,
     /// What is yet to be written of the x87 unit's pointers.
     noted: Noted,
     emitted: Emitted,
@@ -294,6 +298,7 @@ impl<'a> Emit<'a> {
             carry_waits: false,
             flags_end: false,
             ending: Ending::FallThrough,
+            again: None,
             noted: Noted::default(),
             emitted: work.emitted,
             vectors: work.vectors,
@@ -303,6 +308,11 @@ impl<'a> Emit<'a> {
 
     fn insn(&self) -> &'a Insn {
         &self.unit.insns[self.index as usize]
+    }
+
+    /// RIP at the start of the block that the instruction under way belongs to.
+    fn block_rip(&self) -> u64 {
+        self.unit.block_rip(self.index as usize)
     }
 
     fn stuck<T>(&self) -> Result<T, Stuck> {
@@ -326,6 +336,9 @@ impl<'a> Emit<'a> {
         }
         for index in 0..self.plan.instructions() {
             self.index = index as u32;
+            if self.unit.again == Some(index as u8) {
+                self.begin_again();
+            }
             if self.plan.is_carried_out(index) {
                 if self.plan.is_refused(index)
                     || !self.short_repeat()? && !self.string_index(index)?
@@ -336,9 +349,11 @@ impl<'a> Emit<'a> {
                 self.instruction(index)?;
             }
         }
-        self.write_noted(self.noted);
-        self.store_flags();
-        self.end()?;
+        if !self.go_back() {
+            self.write_noted(self.noted);
+            self.store_flags();
+            self.end()?;
+        }
         self.note_reach();
         self.emitted.cold = self.asm.here();
         self.emit_cold();
@@ -517,8 +532,8 @@ impl<'a> Emit<'a> {
             Op::Select(condition, yes, no) => self.select(condition, yes, no, bits),
             Op::Flags(flags) => self.flags(flags, bits),
             Op::NextIp => {
-                let rip = self.unit.rip.wrapping_add(u64::from(self.insn().next));
-                self.set(Loc::Constant(self.unit.mode.truncate_ip(rip)))
+                let next = self.unit.rip_after(self.index as usize);
+                self.set(Loc::Constant(next))
             }
             Op::DirectTarget => {
                 let target = self.direct_target(bits);
@@ -617,6 +632,7 @@ impl<'a> Emit<'a> {
                 let jump = self.asm.jump_ahead();
                 self.asm.bind_to(jump, back);
             }
+            Detour::SideExit(exit) => self.leave_aside(exit),
             Detour::Exit { number } => {
                 self.emitted.exits[number].stub = self.asm.here();
                 self.leave(self.first_exit + number as u64);

@@ -8,5 +8,6 @@ mod golden;
 mod programs;
 mod segmented;
 mod strings;
+mod traces;
 mod vectors;
 mod x87;

@@ -245,6 +245,7 @@ impl Pair {
                 Options {
                     threshold: 0,
                     cache_bytes: 1 << 18,
+                    ..Options::default()
                 },
             )
             .unwrap(),

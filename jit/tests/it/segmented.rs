@@ -373,6 +373,7 @@ impl Pair {
         let options = Options {
             threshold: 0,
             cache_bytes: 1 << 20,
+            ..Options::default()
         };
         Self {
             interpreter: Interpreter::new(&cpus[0]),

@@ -119,6 +119,7 @@ pub(super) mod cc {
     pub(in super::super) const A: u8 = 7;
     pub(in super::super) const NP: u8 = 11;
     pub(in super::super) const L: u8 = 12;
+    pub(in super::super) const GE: u8 = 13;
 }
 
 /// A displacement of four bytes that is yet to be filled in: where it stands.
@@ -397,8 +398,11 @@ impl Asm {
         }
     }
 
-    /// `lea reg, mem`.
+    /// `lea reg, mem`; nothing if it is there already.
     pub(super) fn lea(&mut self, bits: u32, reg: Reg, mem: Mem) {
+        if bits == 64 && mem == at(reg, 0) {
+            return;
+        }
         self.encode(0, bits, &[0x8d], reg, Rm::Mem(mem), [false; 2]);
     }
 

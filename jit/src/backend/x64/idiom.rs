@@ -92,6 +92,7 @@ impl Emit<'_> {
                 },
             },
             Op::Binary(BinaryOp::Mul, a, b) => self.both_halves(position, a, b),
+            Op::Load(_) => self.load_extended(position),
             _ => Ok(0),
         }
     }

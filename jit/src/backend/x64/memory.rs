@@ -14,7 +14,7 @@ use rax_mmu::{Tlb, View};
 use smallvec::{SmallVec, smallvec};
 
 use super::abi::{self, FILL_LIMIT, T0, T1, home, pinned, segment_base};
-use super::asm::{Alu, Fixup, Mem, RBP, Reg, Rm, Turn, at, cc, is_high, sum};
+use super::asm::{Alu, Asm, Fixup, Mem, RBP, Reg, Rm, Turn, at, cc, is_high, sum};
 use super::flags::HostFlags;
 use super::values::{Loc, Source};
 use super::{Emit, Stuck};
@@ -85,7 +85,7 @@ impl Emit<'_> {
         let mut index = insn.index;
         let mut scale = insn.scale;
         if base == Gpr::BlockRip {
-            displacement = displacement.wrapping_add(self.unit.rip);
+            displacement = displacement.wrapping_add(self.block_rip());
             base = Gpr::Zero;
         }
         if base == Gpr::Zero && scale == 0 {
@@ -125,6 +125,16 @@ impl Emit<'_> {
             return Ok(());
         }
         let Some(base_register) = base_register else {
+            if let Some(index) = pinned(index) {
+                self.load_gpr(to, base);
+                let mem = Mem {
+                    base: to,
+                    index: Some((index, scale)),
+                    disp: short,
+                };
+                self.asm.lea(bits, to, mem);
+                return Ok(());
+            }
             self.load_gpr(to, index);
             if scale != 0 {
                 self.asm.shift_imm(Turn::Shl, 64, to, scale);
@@ -356,6 +366,49 @@ impl Emit<'_> {
         self.linear(address, bits / 8, false)?;
         let from = self.probe(bits / 8, false);
         self.take(from, bits)
+    }
+
+    /// A load, and the extension that follows it and is all that asks for its value, by
+    /// one instruction: how many operations that were.
+    pub(super) fn load_extended(&mut self, position: usize) -> Result<usize, Stuck> {
+        let (Op::Load(address), bits) = self.block.ops[position] else {
+            return Ok(0);
+        };
+        let (value, next) = (Name(position as u32), position + 1);
+        let is_signed = match self.block.ops.get(next) {
+            Some(&(Op::ZeroExtend(of), _)) if of == value => false,
+            Some(&(Op::SignExtend(from, of), _)) if of == value && from == bits => true,
+            _ => return Ok(0),
+        };
+        if self.plan.last_use(value) != next || self.feeds_vector(position) {
+            return Ok(0);
+        }
+        self.position = position;
+        self.clear_temps()?;
+        self.linear(address, bits / 8, false)?;
+        let from = self.probe(bits / 8, false);
+        self.position = next;
+        if self.is_unused() {
+            return Ok(2);
+        }
+        let wide = self.bits(Name(next as u32)).max(32);
+        let extend = |asm: &mut Asm, to| {
+            if is_signed {
+                asm.sign_extend(bits, wide, to, from);
+            } else {
+                asm.zero_extend(bits, to, from);
+            }
+        };
+        if let Some((register, host)) = self.target() {
+            self.clobber_with(register, &[T0, T1])?;
+            extend(&mut self.asm, host);
+            self.made_in(register)?;
+        } else {
+            extend(&mut self.asm, T0);
+            self.free.retain(|register| *register != T0);
+            self.set(Loc::Temp(T0))?;
+        }
+        Ok(2)
     }
 
     pub(super) fn store(&mut self, address: Name, value: Name, bits: u32) -> Result<(), Stuck> {

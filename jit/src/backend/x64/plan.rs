@@ -54,7 +54,9 @@ struct Entry {
 pub(super) struct Plan {
     /// The operations of each instruction, without the [`Op::Begin`].
     ranges: Vec<Range<usize>>,
-    /// Instructions left to the interpreter, a bit each: a block has at most 32.
+    /// The instruction at which control comes from elsewhere too.
+    again: Option<usize>,
+    /// Instructions left to the interpreter, a bit each.
     carried_out: u64,
     /// Instructions with operations on vectors, a bit each.
     vectors: u64,
@@ -67,8 +69,10 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Begins anew. With `has_vectors`, the host can carry out operations on vectors.
-    pub(super) fn begin(&mut self, block: &Block, has_vectors: bool) {
+    /// Begins anew. At the instruction `again` control comes from elsewhere too. With
+    /// `has_vectors`, the host can carry out operations on vectors.
+    pub(super) fn begin(&mut self, block: &Block, again: Option<usize>, has_vectors: bool) {
+        self.again = again;
         self.carried_out = 0;
         self.vectors = 0;
         self.refused = 0;
@@ -286,9 +290,11 @@ impl Plan {
         let mut order = None;
         let mut lasts = false;
         for index in 0..self.ranges.len() {
-            if self.is_carried_out(index) {
+            if self.is_carried_out(index) || self.again == Some(index) {
                 last = None;
                 order = None;
+            }
+            if self.is_carried_out(index) {
                 continue;
             }
             for position in self.range(index) {
@@ -391,7 +397,7 @@ impl Plan {
                     {
                         live = Rflags::STATUS;
                     }
-                    op if can_leave(op) => live = Rflags::STATUS,
+                    op if can_leave(op) || matches!(op, Op::Branch(_)) => live = Rflags::STATUS,
                     _ => {}
                 }
             }

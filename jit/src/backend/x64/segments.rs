@@ -40,8 +40,8 @@ impl Emit<'_> {
             from: [Some(beyond), None],
             what: Detour::Interpret,
         });
-        let last = self.unit.rip + u64::from(self.unit.bytes) - 1;
-        self.reach.highest = last;
+        let bytes = self.unit.insns.last().map_or(1, |last| last.next);
+        self.reach.highest = self.unit.rip + u64::from(bytes) - 1;
     }
 
     /// At the unit's end: the limit that the start compares with.

@@ -283,7 +283,7 @@ impl Emit<'_> {
             return self.set(Loc::Constant(0));
         }
         if register == Gpr::BlockRip {
-            return self.set(Loc::Constant(self.unit.rip));
+            return self.set(Loc::Constant(self.block_rip()));
         }
         self.set(Loc::Gpr(register, is_high))
     }

@@ -24,6 +24,8 @@ use super::asm::{Alu, Asm, Mem, Reg, Rm, at, cc};
 use super::flags::HostFlags;
 use super::pending::Pending;
 use super::values::Loc;
+use crate::block::Unit;
+
 use super::{Cold, Detour, Emit, Stuck};
 
 /// Opcodes of eleven bits, as the unit keeps them: the low three bits of the first byte,
@@ -51,6 +53,17 @@ pub(super) struct Noted {
     insn: Option<u32>,
     /// The segment of the last operand in memory.
     segment: Option<SegmentRegister>,
+}
+
+impl Noted {
+    /// Whether the same is to be written, perhaps of another round of a loop.
+    pub(super) fn is_same(self, other: Self, unit: &Unit) -> bool {
+        let pointer = |noted: Self| {
+            let index = noted.insn? as usize;
+            Some((unit.rip_of(index), opcode_of(&unit.insns[index])))
+        };
+        self.segment == other.segment && pointer(self) == pointer(other)
+    }
 }
 
 const fn opcode_of(insn: &Insn) -> u16 {
@@ -181,8 +194,7 @@ impl Emit<'_> {
     pub(super) fn write_noted(&mut self, noted: Noted) {
         if let Some(index) = noted.insn {
             let insn = &self.unit.insns[index as usize];
-            let ip = self.unit.rip.wrapping_add(u64::from(insn.start()));
-            self.asm.constant(T1, self.unit.mode.truncate_ip(ip));
+            self.asm.constant(T1, self.unit.rip_of(index as usize));
             self.asm.store(64, abi::X87_LAST_IP, T1);
             self.asm
                 .zero_extend(16, T1, abi::selector(SegmentRegister::Cs));
