@@ -32,7 +32,7 @@ mod x87;
 use std::ops::Range;
 
 use rax_cpu::insn::Insn;
-use rax_cpu::ir::{self, Name, Op, VectorStep};
+use rax_cpu::ir::{self, Name, Op};
 use rax_cpu::state::Gpr;
 
 use smallvec::{SmallVec, smallvec};
@@ -45,6 +45,7 @@ use asm::{Alu, Asm, Fixup, Reg, cc};
 use branch::{Again, Ending, SideExit};
 use flags::HostFlags;
 use memory::Miss;
+use operation::Class;
 use pending::{Base, Over, Pending};
 use plan::Plan;
 use segments::Reach;
@@ -367,11 +368,12 @@ impl<'a> Emit<'a> {
 
     fn instruction(&mut self, index: usize) -> Result<(), Stuck> {
         let range = self.plan.range(index);
-        if self.plan.is_vector(index) {
+        let is_vector = self.plan.is_vector(index);
+        if is_vector {
             self.load_vectors_again();
         }
         let noted = self.noted;
-        self.prepare_flags(range.clone());
+        self.prepare_flags(index);
         self.fetch_carry(index)?;
         let pending = self.pending;
         self.flags_end = self.ends_flags(index);
@@ -382,7 +384,9 @@ impl<'a> Emit<'a> {
                 0 => {
                     self.operation(position)?;
                     self.release(position);
-                    self.release_vectors(position);
+                    if is_vector {
+                        self.release_vectors(position);
+                    }
                     position += 1;
                 }
                 operations => {
@@ -397,9 +401,10 @@ impl<'a> Emit<'a> {
             "values that outlive their instruction are registers or constants"
         );
         if self.ways_out() != 0 {
-            let saves_carry = self.plan.range(index).any(|at| {
-                matches!(self.block.ops[at].0, Op::Flags(_)) && self.plan.saves_carry(at)
-            });
+            let saves_carry = self.plan.has_class(index, Class::FLAGS)
+                && self.plan.range(index).any(|at| {
+                    matches!(self.block.ops[at].0, Op::Flags(_)) && self.plan.saves_carry(at)
+                });
             if self.plan.writes_flags(index) {
                 // On the slow way they are in the state.
                 self.pending.base = Base::Unknown;
@@ -437,13 +442,7 @@ impl<'a> Emit<'a> {
 
     /// Whether conditions that follow an instruction look at what it did.
     fn updates_flags(&self, index: usize) -> bool {
-        self.block.ops[self.plan.range(index)]
-            .iter()
-            .any(|(op, _)| match op {
-                Op::Flags(_) | Op::Vector(VectorStep::FloatOrder { .. }) => true,
-                Op::X87(step) => step.sets_flags(),
-                _ => false,
-            })
+        self.plan.has_class(index, Class::FLAGS | Class::ORDER)
     }
 
     /// Leaves an instruction to the interpreter.
@@ -655,7 +654,7 @@ impl<'a> Emit<'a> {
         Work {
             plan: self.plan,
             emitted: Emitted {
-                code: self.asm.code,
+                code: self.asm.finish(),
                 ..self.emitted
             },
             locs: self.locs,

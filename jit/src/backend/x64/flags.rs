@@ -1,8 +1,6 @@
 //! The guest's arithmetic flags: in the host's own where a condition follows at once,
 //! else in the cells, as operands ([`rax_cpu::compiled::FlagKind`]), or in the state.
 
-use std::ops::Range;
-
 use rax_cpu::compiled::{FlagKind, SimpleKind};
 use rax_cpu::flags::Condition;
 use rax_cpu::ir::{Bit, Name, Op};
@@ -10,6 +8,7 @@ use rax_cpu::verbs::{BinaryOp, DoubleShiftOp, Flags, ShiftOp};
 
 use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, flag_value};
 use super::asm::{Alu, Mem, Rm, cc, is_high};
+use super::operation::Class;
 use super::pending::{Base, Over, Pending};
 use super::plan::{FlagsOp, Recipe, constant_count, is_plain, over_result, result};
 use super::turn::is_turn;
@@ -49,8 +48,11 @@ impl HostFlags {
 impl Emit<'_> {
     /// Before an instruction whose flags depend on those before: puts them into the state,
     /// unless its update may stand over them.
-    pub(super) fn prepare_flags(&mut self, range: Range<usize>) {
-        for position in range {
+    pub(super) fn prepare_flags(&mut self, index: usize) {
+        if !self.plan.has_class(index, Class::FLAGS) {
+            return;
+        }
+        for position in self.plan.range(index) {
             let (Op::Flags(flags), bits) = self.block.ops[position] else {
                 continue;
             };

@@ -520,5 +520,5 @@ pub(super) fn routines(base: u64, helpers: &Helpers, has_bmi2: bool) -> (Vec<u8>
         &mut routines,
     );
     routines.repeat = super::strings::routines(&mut asm, has_bmi2);
-    (asm.code, routines)
+    (asm.finish(), routines)
 }

@@ -48,7 +48,7 @@ impl Emit<'_> {
     pub(super) fn note_reach(&mut self) {
         if let Some(place) = self.reach.place {
             let highest = self.reach.highest as u32;
-            self.asm.code[place..place + 4].copy_from_slice(&highest.to_le_bytes());
+            self.asm.patch(place, highest as i32);
         }
     }
 

@@ -46,16 +46,19 @@ pub(super) enum Source {
 
 impl Emit<'_> {
     /// Notes where the value of the operation under way is.
+    #[inline]
     pub(super) fn set(&mut self, loc: Loc) -> Result<(), Stuck> {
         self.locs[self.position] = loc;
         Ok(())
     }
 
+    #[inline]
     pub(super) fn loc(&self, name: Name) -> Loc {
         self.locs[name.0 as usize]
     }
 
     /// Width of a value.
+    #[inline]
     pub(super) fn bits(&self, name: Name) -> u32 {
         self.block.ops[name.0 as usize].1
     }
@@ -126,8 +129,16 @@ impl Emit<'_> {
         });
     }
 
+    /// Whether no temporary holds anything.
+    fn all_free(&self) -> bool {
+        self.free.len() == 2 + self.borrowed.len()
+    }
+
     /// After an operation: temporaries of values that nobody asks for again are free.
     pub(super) fn release(&mut self, position: usize) {
+        if self.all_free() && self.scratches == 0 {
+            return;
+        }
         let start = self.plan.range(self.index as usize).start;
         for at in start..=position {
             if self.plan.last_use(Name(at as u32)) <= position {
@@ -148,6 +159,9 @@ impl Emit<'_> {
 
     /// Makes both temporaries free, for an access to memory.
     pub(super) fn clear_temps(&mut self) -> Result<(), Stuck> {
+        if self.all_free() {
+            return Ok(());
+        }
         for at in self.plan.range(self.index as usize) {
             if at > self.position {
                 break;

@@ -73,7 +73,8 @@ const fn opcode_of(insn: &Insn) -> u16 {
 impl Asm {
     /// An x87 instruction on registers.
     fn x87(&mut self, opcode: u16) {
-        self.code.extend([0xd8 | (opcode >> 8) as u8, opcode as u8]);
+        self.byte(0xd8 | (opcode >> 8) as u8);
+        self.byte(opcode as u8);
     }
 
     /// An x87 instruction with an operand in memory.
