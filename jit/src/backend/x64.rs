@@ -32,7 +32,7 @@ mod x87;
 use std::ops::Range;
 
 use rax_cpu::insn::Insn;
-use rax_cpu::ir::{self, Name, Op, VectorStep};
+use rax_cpu::ir::{self, Name, Op};
 use rax_cpu::state::Gpr;
 
 use smallvec::{SmallVec, smallvec};
@@ -328,7 +328,7 @@ impl<'a> Emit<'a> {
             self.index = index as u32;
             if self.plan.is_carried_out(index) {
                 if self.plan.is_refused(index)
-                    || !self.short_repeat()? && !self.string_index(index)?
+                    || !self.short_repeat()? && !self.string_comparison(index)?
                 {
                     self.carry_out();
                 }
@@ -425,7 +425,8 @@ impl<'a> Emit<'a> {
         self.block.ops[self.plan.range(index)]
             .iter()
             .any(|(op, _)| match op {
-                Op::Flags(_) | Op::Vector(VectorStep::FloatOrder { .. }) => true,
+                Op::Flags(_) => true,
+                Op::Vector(step) => step.sets_flags(),
                 Op::X87(step) => step.sets_flags(),
                 _ => false,
             })

@@ -30,7 +30,10 @@ pub(super) const fn disturbs_flags(op: Op) -> bool {
                     | X87Step::Control
                     | X87Step::Status
             )
-    ) && !matches!(op, Op::Vector(step) if !step.writes_memory() && !matches!(step, VectorStep::Load { .. }))
+    ) && !matches!(op, Op::Vector(step) if !step.writes_memory() && !matches!(
+        step,
+        VectorStep::Load { .. } | VectorStep::LoadMasked { .. } | VectorStep::SetMxcsr(_)
+    ))
 }
 
 /// Whether somebody may look at the state before or at an operation.

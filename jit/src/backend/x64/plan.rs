@@ -6,13 +6,14 @@ use std::ops::Range;
 use bitflags::bitflags;
 use rax_cpu::compiled::{FlagKind, SimpleKind};
 use rax_cpu::flags::Condition;
-use rax_cpu::insn::StringIndex;
-use rax_cpu::ir::{Block, Name, Op, VectorStep};
+use rax_cpu::insn::StringComparison;
+use rax_cpu::ir::{Block, Name, Op};
 use rax_cpu::rflags::Rflags;
 use rax_cpu::verbs::{BinaryOp, Flags, ShiftOp};
 
 use super::idiom::{WithCarry, are_halves};
 use super::operation::{can_leave, displacement, disturbs_flags, each_operand, has_effect};
+use super::simd::is_mmx;
 use super::turn::{is_turn, turn_at};
 
 /// An update of the flags, its operands named.
@@ -76,37 +77,33 @@ impl Plan {
         self.ranges.clear();
         self.entries.clear();
         self.entries.resize(block.ops.len(), Entry::default());
-        let mut updates = 0;
         for (position, &(op, _)) in block.ops.iter().enumerate() {
             if matches!(op, Op::Begin(_)) {
                 self.ranges.push(position + 1..position + 1);
-                updates = 0;
                 continue;
             }
             let bit = 1 << (self.ranges.len() - 1);
             match op {
                 Op::Vector(step) => {
-                    self.vectors |= bit;
+                    let bits = block.ops[position].1;
                     if !has_vectors {
                         self.carried_out |= bit;
+                    } else if !is_mmx(step, bits) {
+                        self.vectors |= bit;
                     }
-                    for (name, _) in step.operands(block.ops[position].1) {
+                    for (name, _) in step.operands(bits) {
                         self.use_once(name);
                     }
                 }
                 Op::Call(_) => {
                     self.carried_out |= bit;
                     let insn = &block.insns[self.ranges.len() - 1];
-                    if has_vectors && StringIndex::of(insn).is_some() {
+                    if has_vectors && StringComparison::of(insn).is_some() {
                         self.strings |= bit;
                     }
                 }
-                Op::Flags(_) => updates += 1,
+                Op::Flags(_) => {}
                 op => each_operand(op, &mut |name| self.use_once(name)),
-            }
-            if updates > 1 {
-                // PTEST updates the flags in two steps, which the cells cannot keep.
-                self.carried_out |= self.vectors & bit;
             }
             if let Some(range) = self.ranges.last_mut() {
                 range.end = position + 1;
@@ -304,7 +301,7 @@ impl Plan {
                         last = Some((position, Some(flags), bits));
                         lasts = true;
                     }
-                    Op::Vector(VectorStep::FloatOrder { .. }) => {
+                    Op::Vector(step) if step.sets_flags() => {
                         order = None;
                         last = Some((position, None, bits));
                         lasts = true;
@@ -378,7 +375,7 @@ impl Plan {
                         }
                     }
                     // It may be left before it has done anything.
-                    Op::Vector(VectorStep::FloatOrder { .. }) => {
+                    Op::Vector(step) if step.sets_flags() => {
                         if is_kept || !live.is_empty() {
                             self.mark(position, Fate::NEEDED);
                         }
