@@ -3,6 +3,8 @@
 mod vector;
 mod x87;
 
+pub(crate) use vector::{is_wanted, load_lane};
+
 use rax_mmu::{HostAddress, LinearAddress};
 
 use crate::Cpu;

@@ -41,6 +41,40 @@ extern "sysv64" fn carry_out<const WITH_FLAGS: bool>(
     }
 }
 
+/// What this host's RCPPS makes of four numbers.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn host_reciprocals(numbers: [u32; 4]) -> [u32; 4] {
+    // SAFETY: every x86-64 processor has SSE.
+    unsafe { estimates(numbers, false) }
+}
+
+/// What its RSQRTPS makes of them.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn host_root_reciprocals(numbers: [u32; 4]) -> [u32; 4] {
+    // SAFETY: as above.
+    unsafe { estimates(numbers, true) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "sse")]
+fn estimates(numbers: [u32; 4], of_roots: bool) -> [u32; 4] {
+    use std::arch::x86_64 as host;
+    let [a, b, c, d] = numbers.map(f32::from_bits);
+    let all = host::_mm_setr_ps(a, b, c, d);
+    let all = if of_roots {
+        host::_mm_rsqrt_ps(all)
+    } else {
+        host::_mm_rcp_ps(all)
+    };
+    let lanes = [
+        all,
+        host::_mm_shuffle_ps::<1>(all, all),
+        host::_mm_shuffle_ps::<2>(all, all),
+        host::_mm_shuffle_ps::<3>(all, all),
+    ];
+    lanes.map(|lane| host::_mm_cvtss_f32(lane).to_bits())
+}
+
 /// Says what is being done. What takes no longer than to say so is not worth it.
 fn say(cpu: &Cpu, doing: Doing) {
     let cell = std::ptr::with_exposed_provenance::<AtomicU8>(cpu.cells.whereabouts as usize);

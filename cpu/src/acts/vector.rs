@@ -1,5 +1,9 @@
 //! MMX, SSE and AVX carried out at once.
 
+mod masked;
+
+pub(crate) use masked::{is_wanted, load_lane};
+
 use rax_mmu::LinearAddress;
 
 use crate::Cpu;
@@ -7,12 +11,12 @@ use crate::exception::{Exception, Exit};
 use crate::flags::{LazyFlags, sign_extend};
 use crate::float::Env;
 use crate::insn::Insn;
-use crate::rflags::{Cr0, Cr4};
+use crate::rflags::{Cr0, Cr4, Rflags};
 use crate::vector::{
     ConvertOp, CrossOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, FusedOp, Lane, ShuffleOp,
     VectorBits, VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp, order_flags,
 };
-use crate::verbs::{Bits, VectorVerbs, VectorWidth, Width};
+use crate::verbs::{Bits, Dword, Qword, VectorVerbs, VectorWidth, Width};
 
 /// Status word: which register is the stack's top.
 const TOP: u16 = 7 << 11;
@@ -104,6 +108,12 @@ impl VectorVerbs for Cpu {
     }
 
     #[inline(always)]
+    fn leave_mmx(&mut self) {
+        self.enter_mmx();
+        self.state.fpu.in_use = 0;
+    }
+
+    #[inline(always)]
     fn vector<L: VectorWidth>(&mut self, number: usize) -> L::Bits {
         if L::IS_MMX {
             let register = self.state.fpu.registers[number & 7];
@@ -153,6 +163,46 @@ impl VectorVerbs for Cpu {
         let effective = self.raw_effective_address(insn);
         let address = self.vector_address::<L>(insn, effective, (is_aligned, true))?;
         self.store_linear(insn, insn.segment, address, value)
+    }
+
+    fn load_masked<L: VectorWidth>(
+        &mut self,
+        insn: &Insn,
+        lane: Lane,
+        mask: L::Bits,
+    ) -> Result<L::Bits, Exit> {
+        match lane {
+            Lane::Qword => self.load_wanted::<L, Qword>(insn, mask),
+            _ => self.load_wanted::<L, Dword>(insn, mask),
+        }
+    }
+
+    fn store_masked<L: VectorWidth>(
+        &mut self,
+        insn: &Insn,
+        lane: Lane,
+        mask: L::Bits,
+        value: L::Bits,
+    ) -> Result<(), Exit> {
+        match lane {
+            Lane::Qword => self.store_wanted::<L, Qword>(insn, mask, value),
+            _ => self.store_wanted::<L, Dword>(insn, mask, value),
+        }
+    }
+
+    #[inline(always)]
+    fn mxcsr(&mut self) -> u32 {
+        self.state.mxcsr
+    }
+
+    #[inline(always)]
+    fn set_mxcsr(&mut self, value: u32) -> Result<(), Exit> {
+        // All below bit 16 exist, DAZ included.
+        if value & 0xffff_0000 != 0 {
+            return Err(self.raise(Exception::GeneralProtection(0)));
+        }
+        self.state.mxcsr = value;
+        Ok(())
     }
 
     #[inline(always)]
@@ -227,6 +277,18 @@ impl VectorVerbs for Cpu {
     #[inline(always)]
     fn vector_cross<L: VectorWidth>(&mut self, op: CrossOp, a: L::Bits, b: L::Bits) -> L::Bits {
         op.on(a, b)
+    }
+
+    #[inline(always)]
+    fn vector_test<L: VectorWidth>(&mut self, signs: Option<Lane>, a: L::Bits, b: L::Bits) {
+        let is_zero = |vector: L::Bits| match signs {
+            Some(lane) => vector.signs(lane) == 0,
+            None => vector.low() | vector.high() == 0,
+        };
+        let mut flags = Rflags::empty();
+        flags.set(Rflags::ZF, is_zero(VectorOp::And.on(a, b)));
+        flags.set(Rflags::CF, is_zero(VectorOp::AndNot.on(a, b)));
+        self.state.flags = LazyFlags::from_status(flags);
     }
 
     #[inline(always)]

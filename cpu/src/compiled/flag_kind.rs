@@ -154,7 +154,8 @@ impl FlagKind {
     }
 
     /// The format of the numbers of [`FlagKind::order`].
-    pub(super) fn ordered(self) -> Option<FloatWidth> {
+    #[must_use]
+    pub fn ordered(self) -> Option<FloatWidth> {
         [FloatWidth::Single, FloatWidth::Double]
             .into_iter()
             .find(|&width| self == Self::order(width))

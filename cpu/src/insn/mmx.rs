@@ -4,7 +4,7 @@ use super::vector::{
     bound_row, emms, extract_lane, from_gpr, insert_lane, maskmov, move_from, move_to, packed,
     packed_half, shift, shift_by, shuffle, signs, slot_row, to_gpr,
 };
-use super::{Mem, Reg0, Reg1, Row, Unit, helper};
+use super::{Mem, Reg0, Reg1, Row, Unit, helper, row};
 use crate::vector::{Lane, ShuffleOp, VectorOp, VectorShiftOp};
 use crate::verbs::{Dword, M64, Qword, Word};
 
@@ -147,7 +147,7 @@ pub(super) const ROWS: &[Row] = &[
     packed!(Pcmpeqb_mm_mmm64, Equal(Byte)),
     packed!(Pcmpeqw_mm_mmm64, Equal(Word)),
     packed!(Pcmpeqd_mm_mmm64, Equal(Dword)),
-    helper!(Emms, emms).needs(Unit::Mmx),
+    row!(Emms, emms).needs(Unit::Mmx),
     slot!(Movd_rm32_mm, to_gpr, [M64, Dword, Reg0], [M64, Dword, Mem]),
     slot!(Movq_rm64_mm, to_gpr, [M64, Qword, Reg0], [M64, Qword, Mem]),
     store!(Movq_mmm64_mm),

@@ -9,7 +9,7 @@ use super::vector::{
     move_high_to_low, move_low, move_to, order, packed, root, shuffle, signs, slot_row, stmxcsr,
     store_high, store_low, to_integer, to_mmx,
 };
-use super::{Mem, Reg0, Reg1, Row, Unit, helper};
+use super::{Mem, Reg0, Reg1, Row};
 use crate::verbs::{Dword, Qword, X128};
 
 /// A row without a constant.
@@ -80,8 +80,8 @@ pub(super) const ROWS: &[Row] = &[
     arithmetic!(Divss_xmm_xmmm32, Div, ScalarSingle),
     arithmetic!(Maxps_xmm_xmmm128, Max, PackedSingle),
     arithmetic!(Maxss_xmm_xmmm32, Max, ScalarSingle),
-    helper!(Ldmxcsr_m32, ldmxcsr).needs(Unit::Sse),
-    helper!(Stmxcsr_m32, stmxcsr).needs(Unit::Sse),
+    slot!(Ldmxcsr_m32, ldmxcsr, [Mem], [Mem]),
+    slot!(Stmxcsr_m32, stmxcsr, [Mem], [Mem]),
     compare!(Cmpps_xmm_xmmm128_imm8, PackedSingle),
     compare!(Cmpss_xmm_xmmm32_imm8, ScalarSingle),
     shuffle!(Shufps_xmm_xmmm128_imm8, TwoDwords),

@@ -98,7 +98,14 @@ pub(super) const ROWS: &[Row] = &[
     select!(Pblendvb_xmm_xmmm128, Byte),
     select!(Blendvps_xmm_xmmm128, Dword),
     select!(Blendvpd_xmm_xmmm128, Qword),
-    slot_row!(Ptest_xmm_xmmm128, Sse, test, [X128, Reg1], [X128, Mem]),
+    bound_row!(
+        Ptest_xmm_xmmm128,
+        Sse,
+        test,
+        Option<Lane> = None,
+        [X128, Reg1],
+        [X128, Mem]
+    ),
     extend!(Pmovsxbw_xmm_xmmm64, SignExtend(Byte, Word), Qword),
     extend!(Pmovsxbd_xmm_xmmm32, SignExtend(Byte, Dword), Dword),
     extend!(Pmovsxbq_xmm_xmmm16, SignExtend(Byte, Qword), Word),

@@ -2,7 +2,7 @@
 //! behind the operands: 0F 0F, ModRM, opcode.
 
 use super::vector::emms;
-use super::{Insn, Row, Unit, helper};
+use super::{Insn, Row, Unit, helper, row};
 use crate::Cpu;
 use crate::exception::Exit;
 use crate::vector::three_d_now as op;
@@ -16,7 +16,7 @@ macro_rules! pair {
 }
 
 pub(super) const ROWS: &[Row] = &[
-    helper!(Femms, emms).needs(Unit::Mmx),
+    row!(Femms, emms).needs(Unit::Mmx),
     pair!(D3NOW_Pi2fd_mm_mmm64, from_dwords),
     pair!(D3NOW_Pf2id_mm_mmm64, to_dwords),
     pair!(D3NOW_Pfcmpge_mm_mmm64, is_not_less),

@@ -21,11 +21,10 @@ pub(super) use float::{
     root, root_by, to_halves, to_integer, to_mmx,
 };
 pub(super) use half::{broadcast_half, cross, cross_by, extend_half, extract_half, insert_half};
-pub use helper::StringIndex;
+pub use helper::StringComparison;
 pub(super) use helper::{compare_strings, emms, ldmxcsr, maskmov, stmxcsr};
 pub(super) use lane::{
-    accumulate, duplicate, extend, extract_lane, insert_dword, insert_lane, select, test,
-    test_signs, unary,
+    accumulate, duplicate, extend, extract_lane, insert_dword, insert_lane, select, test, unary,
 };
 pub(super) use masked::{gather, masked_load, masked_store};
 pub(super) use mov::{

@@ -15,6 +15,8 @@ pub enum VectorStep {
     CheckX87,
     /// Marks all x87 registers in use, with the stack's top at zero.
     EnterMmx,
+    /// Marks all x87 registers empty, with the stack's top at zero.
+    LeaveMmx,
     /// Reads a register of the file that the width tells.
     Read(u8),
     /// Writes a register of the file that the width tells; what is above stays.
@@ -44,6 +46,30 @@ pub enum VectorStep {
         /// What is written.
         value: Name,
     },
+    /// Reads the lanes of the memory operand whose sign is set in a mask; zeros for the others.
+    LoadMasked {
+        /// Its raw address.
+        address: Name,
+        /// How it is divided.
+        lane: Lane,
+        /// The mask.
+        mask: Name,
+    },
+    /// Writes the lanes of the memory operand whose sign is set in a mask.
+    StoreMasked {
+        /// Its raw address.
+        address: Name,
+        /// How it is divided.
+        lane: Lane,
+        /// The mask.
+        mask: Name,
+        /// What is written.
+        value: Name,
+    },
+    /// MXCSR.
+    Mxcsr,
+    /// Writes MXCSR; faults with #GP if a reserved bit is set.
+    SetMxcsr(Name),
     /// A half of 256 bits; the high one if `true`.
     Half(Name, bool),
     /// 128 bits as the low half of 256, zeros above.
@@ -108,6 +134,16 @@ pub enum VectorStep {
         /// The second.
         b: Name,
     },
+    /// Sets ZF if the vectors have no bit in common and CF if the second has none of its
+    /// own, and clears the other flags.
+    Test {
+        /// Only the signs of these lanes count.
+        signs: Option<Lane>,
+        /// The first vector.
+        a: Name,
+        /// The second.
+        b: Name,
+    },
     /// Converts the second vector; may fault with #XM.
     Convert(ConvertOp, Name, Name),
     /// A vector with its lowest lane made from a signed integer; may fault with #XM.
@@ -139,7 +175,20 @@ impl VectorStep {
     #[must_use]
     pub fn operands(self, width: u32) -> Vec<(Name, u32)> {
         match self {
-            Self::CheckX87 | Self::EnterMmx | Self::Read(_) | Self::Clear { .. } => vec![],
+            Self::CheckX87
+            | Self::EnterMmx
+            | Self::LeaveMmx
+            | Self::Read(_)
+            | Self::Mxcsr
+            | Self::Clear { .. } => vec![],
+            Self::SetMxcsr(value) => vec![(value, 32)],
+            Self::LoadMasked { address, mask, .. } => vec![(address, 64), (mask, width)],
+            Self::StoreMasked {
+                address,
+                mask,
+                value,
+                ..
+            } => vec![(address, 64), (mask, width), (value, width)],
             Self::Write(_, value) | Self::WriteVex(_, value) | Self::Unary(_, value) => {
                 vec![(value, width)]
             }
@@ -172,6 +221,7 @@ impl VectorStep {
             | Self::Float(_, _, a, b)
             | Self::FloatUnary(_, _, a, b)
             | Self::FloatOrder { a, b, .. }
+            | Self::Test { a, b, .. }
             | Self::Convert(_, a, b) => vec![(a, width), (b, width)],
         }
     }
@@ -184,11 +234,15 @@ impl VectorStep {
             self,
             Self::CheckX87
                 | Self::EnterMmx
+                | Self::LeaveMmx
                 | Self::Write(..)
                 | Self::WriteVex(..)
                 | Self::Clear { .. }
                 | Self::Store { .. }
+                | Self::StoreMasked { .. }
+                | Self::SetMxcsr(_)
                 | Self::FloatOrder { .. }
+                | Self::Test { .. }
         )
     }
 
@@ -201,6 +255,9 @@ impl VectorStep {
             Self::CheckX87
                 | Self::Load { .. }
                 | Self::Store { .. }
+                | Self::LoadMasked { .. }
+                | Self::StoreMasked { .. }
+                | Self::SetMxcsr(_)
                 | Self::Float(..)
                 | Self::FloatUnary(..)
                 | Self::Fused(..)
@@ -219,11 +276,15 @@ impl VectorStep {
         matches!(
             self,
             Self::EnterMmx
+                | Self::LeaveMmx
                 | Self::Write(..)
                 | Self::WriteVex(..)
                 | Self::Clear { .. }
                 | Self::Store { .. }
+                | Self::StoreMasked { .. }
+                | Self::SetMxcsr(_)
                 | Self::FloatOrder { .. }
+                | Self::Test { .. }
         )
     }
 
@@ -231,14 +292,14 @@ impl VectorStep {
     #[must_use]
     #[inline]
     pub const fn writes_memory(self) -> bool {
-        matches!(self, Self::Store { .. })
+        matches!(self, Self::Store { .. } | Self::StoreMasked { .. })
     }
 
     /// Whether it sets all six arithmetic flags.
     #[must_use]
     #[inline]
     pub const fn sets_flags(self) -> bool {
-        matches!(self, Self::FloatOrder { .. })
+        matches!(self, Self::FloatOrder { .. } | Self::Test { .. })
     }
 
     /// The same step over other operands.
@@ -246,7 +307,38 @@ impl VectorStep {
     #[expect(clippy::too_many_lines, reason = "one arm a step")]
     pub fn map_names(self, name: impl Fn(Name) -> Name) -> Self {
         match self {
-            Self::CheckX87 | Self::EnterMmx | Self::Read(_) | Self::Clear { .. } => self,
+            Self::CheckX87
+            | Self::EnterMmx
+            | Self::LeaveMmx
+            | Self::Read(_)
+            | Self::Mxcsr
+            | Self::Clear { .. } => self,
+            Self::SetMxcsr(value) => Self::SetMxcsr(name(value)),
+            Self::LoadMasked {
+                address,
+                lane,
+                mask,
+            } => Self::LoadMasked {
+                address: name(address),
+                lane,
+                mask: name(mask),
+            },
+            Self::StoreMasked {
+                address,
+                lane,
+                mask,
+                value,
+            } => Self::StoreMasked {
+                address: name(address),
+                lane,
+                mask: name(mask),
+                value: name(value),
+            },
+            Self::Test { signs, a, b } => Self::Test {
+                signs,
+                a: name(a),
+                b: name(b),
+            },
             Self::Write(register, value) => Self::Write(register, name(value)),
             Self::WriteVex(register, value) => Self::WriteVex(register, name(value)),
             Self::Half(value, is_high) => Self::Half(name(value), is_high),

@@ -5,7 +5,7 @@ use crate::vector::{
     ConvertOp, CrossOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, FusedOp, Lane, ShuffleOp,
     VectorBits, VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
 };
-use crate::verbs::{Parameter, Qword, Verbs, Width};
+use crate::verbs::{Dword, Parameter, Qword, Verbs, Width};
 
 /// A kind of vector register as a type.
 pub trait VectorWidth: Parameter {
@@ -89,6 +89,8 @@ pub trait VectorVerbs: Verbs {
     fn begin<L: VectorWidth>(&mut self) -> Result<(), Self::Fault>;
     /// MMX: marks all x87 registers in use, with the stack's top at zero.
     fn finish<L: VectorWidth>(&mut self);
+    /// EMMS: marks all x87 registers empty, with the stack's top at zero.
+    fn leave_mmx(&mut self);
 
     /// Reads a register.
     fn vector<L: VectorWidth>(&mut self, number: usize) -> Self::Vector<L>;
@@ -113,6 +115,38 @@ pub trait VectorVerbs: Verbs {
         is_aligned: bool,
         value: Self::Vector<L>,
     ) -> Result<(), Self::Fault>;
+
+    /// Reads those lanes of the memory operand whose sign is set in `mask`; the others, which
+    /// are not looked at, become zero.
+    ///
+    /// # Errors
+    /// When the access faults.
+    fn load_masked<L: VectorWidth>(
+        &mut self,
+        insn: &Insn,
+        lane: Lane,
+        mask: Self::Vector<L>,
+    ) -> Result<Self::Vector<L>, Self::Fault>;
+    /// Writes those lanes of the memory operand whose sign is set in `mask`. Whatever can fault,
+    /// faults before the first lane is stored.
+    ///
+    /// # Errors
+    /// When the access faults.
+    fn store_masked<L: VectorWidth>(
+        &mut self,
+        insn: &Insn,
+        lane: Lane,
+        mask: Self::Vector<L>,
+        value: Self::Vector<L>,
+    ) -> Result<(), Self::Fault>;
+
+    /// Reads MXCSR.
+    fn mxcsr(&mut self) -> Self::Value<Dword>;
+    /// Writes MXCSR.
+    ///
+    /// # Errors
+    /// #GP(0) if a reserved bit is set.
+    fn set_mxcsr(&mut self, value: Self::Value<Dword>) -> Result<(), Self::Fault>;
 
     /// Clears registers 0 to `count` - 1 of 256 bits, or the upper half of each.
     fn clear_vectors(&mut self, count: u8, whole: bool);
@@ -173,6 +207,14 @@ pub trait VectorVerbs: Verbs {
         a: Self::Vector<L>,
         b: Self::Vector<L>,
     ) -> Self::Vector<L>;
+    /// Sets ZF if the vectors have no bit in common and CF if the second has none of its own,
+    /// or else of the signs of such lanes alone; clears the other flags.
+    fn vector_test<L: VectorWidth>(
+        &mut self,
+        signs: Option<Lane>,
+        a: Self::Vector<L>,
+        b: Self::Vector<L>,
+    );
     /// Lanes chosen by an immediate.
     fn shuffle<L: VectorWidth>(
         &mut self,

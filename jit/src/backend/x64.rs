@@ -342,7 +342,7 @@ impl<'a> Emit<'a> {
             }
             if self.plan.is_carried_out(index) {
                 if self.plan.is_refused(index)
-                    || !self.short_repeat()? && !self.string_index(index)?
+                    || !self.short_repeat()? && !self.string_comparison(index)?
                 {
                     self.carry_out();
                 }

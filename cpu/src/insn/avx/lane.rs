@@ -5,7 +5,7 @@ use super::super::vector::vex::{crypto, crypto_by, one, pair, shuffle};
 use super::super::vector::{
     bound_row, broadcast_half, compare_strings, cross, cross_by, extend, extract_half,
     extract_lane, gather, insert_dword, insert_half, insert_lane, masked_load, masked_store,
-    packed, packed_by, select, shuffle, slot_row, test, test_signs, unary,
+    packed, packed_by, select, shuffle, slot_row, test, unary,
 };
 use super::super::{Mem, Reg0, Reg1, Reg2, Row, Unit, helper};
 use crate::vector::{CrossOp, Lane, VectorTernaryOp, VectorUnaryOp};
@@ -62,6 +62,16 @@ macro_rules! lane {
     };
 }
 
+/// A masked move.
+macro_rules! masked {
+    ($code:ident, $meaning:ident, $lane:ident, [$($parameter:ty),*]) => {
+        bound_row!(
+            $code, Avx, $meaning, Lane = Lane::$lane,
+            [$($parameter),*], [$($parameter),*]
+        )
+    };
+}
+
 #[rustfmt::skip]
 pub(in crate::insn) const PAIRS: &[[Row; 2]] = &[
     shuffle!(VEX_Vpshufd_xmm_xmmm128_imm8 VEX_Vpshufd_ymm_ymmm256_imm8, Dwords, Reg1),
@@ -79,14 +89,14 @@ pub(in crate::insn) const PAIRS: &[[Row; 2]] = &[
     select!(VEX_Vblendvps_xmm_xmm_xmmm128_xmm VEX_Vblendvps_ymm_ymm_ymmm256_ymm, Dword),
     select!(VEX_Vblendvpd_xmm_xmm_xmmm128_xmm VEX_Vblendvpd_ymm_ymm_ymmm256_ymm, Qword),
     select!(VEX_Vpblendvb_xmm_xmm_xmmm128_xmm VEX_Vpblendvb_ymm_ymm_ymmm256_ymm, Byte),
-    pair!(VEX_Vtestps_xmm_xmmm128 VEX_Vtestps_ymm_ymmm256, test_signs, Lane = Lane::Dword, Reg1),
-    pair!(VEX_Vtestpd_xmm_xmmm128 VEX_Vtestpd_ymm_ymmm256, test_signs, Lane = Lane::Qword, Reg1),
+    pair!(VEX_Vtestps_xmm_xmmm128 VEX_Vtestps_ymm_ymmm256, test, Option<Lane> = Some(Lane::Dword), Reg1),
+    pair!(VEX_Vtestpd_xmm_xmmm128 VEX_Vtestpd_ymm_ymmm256, test, Option<Lane> = Some(Lane::Qword), Reg1),
 ];
 
 #[rustfmt::skip]
 pub(in crate::insn) const SINGLES: &[Row] = &[
-    slot_row!(VEX_Vptest_xmm_xmmm128, Avx, test, [V128, Reg1], [V128, Mem]),
-    slot_row!(VEX_Vptest_ymm_ymmm256, Avx, test, [Y256, Reg1], [Y256, Mem]),
+    one!(VEX_Vptest_xmm_xmmm128, V128, test, Option<Lane> = None, Reg1),
+    one!(VEX_Vptest_ymm_ymmm256, Y256, test, Option<Lane> = None, Reg1),
     broadcast!(VEX_Vpbroadcastb_xmm_xmmm8, V128, Byte),
     broadcast!(VEX_Vpbroadcastb_ymm_xmmm8, Y256, Byte),
     broadcast!(VEX_Vpbroadcastw_xmm_xmmm16, V128, Word),
@@ -143,22 +153,22 @@ pub(in crate::insn) const SINGLES: &[Row] = &[
     one!(VEX_Vaesimc_xmm_xmmm128, V128, unary, VectorUnaryOp = VectorUnaryOp::AesInverseMix, Reg1),
     crypto_by!(VEX_Vaeskeygenassist_xmm_xmmm128_imm8, V128, AesKey, Reg1),
     crypto_by!(VEX_Vpclmulqdq_xmm_xmm_xmmm128_imm8, V128, CarrylessMul, Reg2),
-    helper!(VEX_Vmaskmovps_xmm_xmm_m128, masked_load::<V128, Dword>).needs(Unit::Avx),
-    helper!(VEX_Vmaskmovps_ymm_ymm_m256, masked_load::<Y256, Dword>).needs(Unit::Avx),
-    helper!(VEX_Vmaskmovps_m128_xmm_xmm, masked_store::<V128, Dword>).needs(Unit::Avx),
-    helper!(VEX_Vmaskmovps_m256_ymm_ymm, masked_store::<Y256, Dword>).needs(Unit::Avx),
-    helper!(VEX_Vmaskmovpd_xmm_xmm_m128, masked_load::<V128, Qword>).needs(Unit::Avx),
-    helper!(VEX_Vmaskmovpd_ymm_ymm_m256, masked_load::<Y256, Qword>).needs(Unit::Avx),
-    helper!(VEX_Vmaskmovpd_m128_xmm_xmm, masked_store::<V128, Qword>).needs(Unit::Avx),
-    helper!(VEX_Vmaskmovpd_m256_ymm_ymm, masked_store::<Y256, Qword>).needs(Unit::Avx),
-    helper!(VEX_Vpmaskmovd_xmm_xmm_m128, masked_load::<V128, Dword>).needs(Unit::Avx),
-    helper!(VEX_Vpmaskmovd_ymm_ymm_m256, masked_load::<Y256, Dword>).needs(Unit::Avx),
-    helper!(VEX_Vpmaskmovd_m128_xmm_xmm, masked_store::<V128, Dword>).needs(Unit::Avx),
-    helper!(VEX_Vpmaskmovd_m256_ymm_ymm, masked_store::<Y256, Dword>).needs(Unit::Avx),
-    helper!(VEX_Vpmaskmovq_xmm_xmm_m128, masked_load::<V128, Qword>).needs(Unit::Avx),
-    helper!(VEX_Vpmaskmovq_ymm_ymm_m256, masked_load::<Y256, Qword>).needs(Unit::Avx),
-    helper!(VEX_Vpmaskmovq_m128_xmm_xmm, masked_store::<V128, Qword>).needs(Unit::Avx),
-    helper!(VEX_Vpmaskmovq_m256_ymm_ymm, masked_store::<Y256, Qword>).needs(Unit::Avx),
+    masked!(VEX_Vmaskmovps_xmm_xmm_m128, masked_load, Dword, [V128]),
+    masked!(VEX_Vmaskmovps_ymm_ymm_m256, masked_load, Dword, [Y256]),
+    masked!(VEX_Vmaskmovps_m128_xmm_xmm, masked_store, Dword, [V128, Mem]),
+    masked!(VEX_Vmaskmovps_m256_ymm_ymm, masked_store, Dword, [Y256, Mem]),
+    masked!(VEX_Vmaskmovpd_xmm_xmm_m128, masked_load, Qword, [V128]),
+    masked!(VEX_Vmaskmovpd_ymm_ymm_m256, masked_load, Qword, [Y256]),
+    masked!(VEX_Vmaskmovpd_m128_xmm_xmm, masked_store, Qword, [V128, Mem]),
+    masked!(VEX_Vmaskmovpd_m256_ymm_ymm, masked_store, Qword, [Y256, Mem]),
+    masked!(VEX_Vpmaskmovd_xmm_xmm_m128, masked_load, Dword, [V128]),
+    masked!(VEX_Vpmaskmovd_ymm_ymm_m256, masked_load, Dword, [Y256]),
+    masked!(VEX_Vpmaskmovd_m128_xmm_xmm, masked_store, Dword, [V128, Mem]),
+    masked!(VEX_Vpmaskmovd_m256_ymm_ymm, masked_store, Dword, [Y256, Mem]),
+    masked!(VEX_Vpmaskmovq_xmm_xmm_m128, masked_load, Qword, [V128]),
+    masked!(VEX_Vpmaskmovq_ymm_ymm_m256, masked_load, Qword, [Y256]),
+    masked!(VEX_Vpmaskmovq_m128_xmm_xmm, masked_store, Qword, [V128, Mem]),
+    masked!(VEX_Vpmaskmovq_m256_ymm_ymm, masked_store, Qword, [Y256, Mem]),
     helper!(VEX_Vpgatherdd_xmm_vm32x_xmm, gather::<V128, Dword, Dword, 4>).needs(Unit::Avx),
     helper!(VEX_Vpgatherdd_ymm_vm32y_ymm, gather::<Y256, Dword, Dword, 8>).needs(Unit::Avx),
     helper!(VEX_Vpgatherdq_xmm_vm32x_xmm, gather::<V128, Dword, Qword, 2>).needs(Unit::Avx),

@@ -1,36 +1,40 @@
 //! What is rare: MXCSR, EMMS, the masked stores and string comparisons (SDM 2A and 2B).
 
 use crate::Cpu;
-use crate::exception::{Exception, Exit};
+use crate::exception::Exit;
 use crate::flags::LazyFlags;
 use crate::flags::mask;
-use crate::insn::Insn;
+use crate::insn::{Insn, Slot};
 use crate::state::Gpr;
 use crate::vector::VectorBits;
 use crate::vector::text::Comparison;
-use crate::verbs::{M64, Operand, VectorVerbs, VectorWidth, Verbs, X128};
+use crate::verbs::{Dword, M64, VectorVerbs, VectorWidth, X128};
 
-/// LDMXCSR: reserved bits must be zero; all below bit 16 exist, DAZ included.
-pub(in crate::insn) fn ldmxcsr(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
-    let value = cpu.read::<crate::verbs::Dword>(Operand::Memory(insn))?;
-    if value & 0xffff_0000 != 0 {
-        return Err(cpu.raise(Exception::GeneralProtection(0)));
-    }
-    cpu.state.mxcsr = value;
-    Ok(())
+/// LDMXCSR.
+#[inline(always)]
+pub(in crate::insn) fn ldmxcsr<V: VectorVerbs, S: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let value = v.read::<Dword>(S::of(insn))?;
+    v.set_mxcsr(value)
 }
 
 /// STMXCSR.
-pub(in crate::insn) fn stmxcsr(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
-    let value = cpu.state.mxcsr;
-    cpu.write::<crate::verbs::Dword>(Operand::Memory(insn), value)
+#[inline(always)]
+pub(in crate::insn) fn stmxcsr<V: VectorVerbs, D: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let value = v.mxcsr();
+    v.write::<Dword>(D::of(insn), value)
 }
 
 /// EMMS: all x87 registers are empty, the top is zero.
-pub(in crate::insn) fn emms(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
-    cpu.begin::<M64>()?;
-    cpu.finish::<M64>();
-    cpu.state.fpu.in_use = 0;
+#[inline(always)]
+pub(in crate::insn) fn emms<V: VectorVerbs>(v: &mut V, _insn: &Insn) -> Result<(), V::Fault> {
+    v.begin::<M64>()?;
+    v.leave_mmx();
     Ok(())
 }
 
@@ -69,30 +73,50 @@ pub(in crate::insn) fn maskmov(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     Ok(())
 }
 
-/// PCMPISTRI or PCMPESTRI: an index to RCX, and the flags.
+/// PCMPISTRI or PCMPESTRI: an index to RCX, and the flags. PCMPISTRM or PCMPESTRM: a mask to
+/// XMM0 instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StringIndex {
+pub struct StringComparison {
     /// The first operand's register.
     pub register: u8,
     /// The second one's, unless it is in memory.
     pub other: Option<u8>,
     /// What is compared, and how.
     pub control: u8,
-    /// PCMPESTRI: the lengths are in RAX and RDX.
+    /// PCMPESTRI and PCMPESTRM: the lengths are in RAX and RDX.
     pub has_lengths: bool,
     /// All 64 bits of the lengths count.
     pub is_wide: bool,
+    /// The result is a mask.
+    pub makes_mask: bool,
+    /// What is above the mask is cleared.
+    pub is_vex: bool,
 }
 
-impl StringIndex {
+impl StringComparison {
     /// What an instruction is of that.
     #[must_use]
     pub fn of(insn: &Insn) -> Option<Self> {
         use iced_x86::Code as C;
-        let (has_lengths, is_wide) = match insn.code {
-            C::Pcmpistri_xmm_xmmm128_imm8 | C::VEX_Vpcmpistri_xmm_xmmm128_imm8 => (false, false),
-            C::Pcmpestri_xmm_xmmm128_imm8 | C::VEX_Vpcmpestri_xmm_xmmm128_imm8 => (true, false),
-            C::Pcmpestri64_xmm_xmmm128_imm8 | C::VEX_Vpcmpestri64_xmm_xmmm128_imm8 => (true, true),
+        let (has_lengths, is_wide, makes_mask) = match insn.code {
+            C::Pcmpistri_xmm_xmmm128_imm8 | C::VEX_Vpcmpistri_xmm_xmmm128_imm8 => {
+                (false, false, false)
+            }
+            C::Pcmpestri_xmm_xmmm128_imm8 | C::VEX_Vpcmpestri_xmm_xmmm128_imm8 => {
+                (true, false, false)
+            }
+            C::Pcmpestri64_xmm_xmmm128_imm8 | C::VEX_Vpcmpestri64_xmm_xmmm128_imm8 => {
+                (true, true, false)
+            }
+            C::Pcmpistrm_xmm_xmmm128_imm8 | C::VEX_Vpcmpistrm_xmm_xmmm128_imm8 => {
+                (false, false, true)
+            }
+            C::Pcmpestrm_xmm_xmmm128_imm8 | C::VEX_Vpcmpestrm_xmm_xmmm128_imm8 => {
+                (true, false, true)
+            }
+            C::Pcmpestrm64_xmm_xmmm128_imm8 | C::VEX_Vpcmpestrm64_xmm_xmmm128_imm8 => {
+                (true, true, true)
+            }
             _ => return None,
         };
         let other = insn.number(1) as u8;
@@ -102,6 +126,8 @@ impl StringIndex {
             control: insn.immediate as u8,
             has_lengths,
             is_wide,
+            makes_mask,
+            is_vex: insn.code.op_code().encoding() == iced_x86::EncodingKind::VEX,
         })
     }
 }
@@ -111,7 +137,6 @@ pub(in crate::insn) fn compare_strings<L: VectorWidth>(
     cpu: &mut Cpu,
     insn: &Insn,
 ) -> Result<(), Exit> {
-    use iced_x86::Code as C;
     let b = if insn.has_memory() {
         cpu.load_vector::<L>(insn, false)?
     } else {
@@ -119,37 +144,29 @@ pub(in crate::insn) fn compare_strings<L: VectorWidth>(
     };
     let a = cpu.vector::<L>(insn.number(0));
     let (a, b) = (a.low(), b.low());
-    let control = insn.immediate as u8;
-    let comparison = match insn.code {
-        C::Pcmpistri_xmm_xmmm128_imm8
-        | C::Pcmpistrm_xmm_xmmm128_imm8
-        | C::VEX_Vpcmpistri_xmm_xmmm128_imm8
-        | C::VEX_Vpcmpistrm_xmm_xmmm128_imm8 => Comparison::implicit(control, a, b),
-        code => {
-            let is_wide = matches!(
-                code,
-                C::Pcmpestri64_xmm_xmmm128_imm8
-                    | C::Pcmpestrm64_xmm_xmmm128_imm8
-                    | C::VEX_Vpcmpestri64_xmm_xmmm128_imm8
-                    | C::VEX_Vpcmpestrm64_xmm_xmmm128_imm8
-            );
-            let [a_length, b_length] = [Gpr::Rax, Gpr::Rdx].map(|register| {
-                let length = cpu.state.gpr(register);
-                if is_wide {
-                    length.cast_signed()
-                } else {
-                    i64::from(length as i32)
-                }
-            });
-            Comparison::explicit(control, (a, a_length), (b, b_length))
-        }
+    let Some(what) = StringComparison::of(insn) else {
+        debug_assert!(false, "the rows name no other instructions");
+        return Ok(());
+    };
+    let comparison = if what.has_lengths {
+        let [a_length, b_length] = [Gpr::Rax, Gpr::Rdx].map(|register| {
+            let length = cpu.state.gpr(register);
+            if what.is_wide {
+                length.cast_signed()
+            } else {
+                i64::from(length as i32)
+            }
+        });
+        Comparison::explicit(what.control, (a, a_length), (b, b_length))
+    } else {
+        Comparison::implicit(what.control, a, b)
     };
     let result = comparison.result();
-    if StringIndex::of(insn).is_some() {
+    if what.makes_mask {
+        cpu.set_vector::<L>(0, L::Bits::from_low(comparison.mask(result)));
+    } else {
         cpu.state
             .set_gpr(Gpr::Rcx, u64::from(comparison.index(result)));
-    } else {
-        cpu.set_vector::<L>(0, L::Bits::from_low(comparison.mask(result)));
     }
     cpu.state.flags = LazyFlags::from_status(comparison.flags(result));
     Ok(())

@@ -2,8 +2,8 @@
 
 use super::{first, low_source, source};
 use crate::insn::{Insn, Slot};
-use crate::vector::{Lane, ShuffleOp, VectorOp, VectorTernaryOp, VectorUnaryOp};
-use crate::verbs::{Bound, Byte, Dword, Flags, Qword, VectorVerbs, VectorWidth, Width};
+use crate::vector::{Lane, ShuffleOp, VectorTernaryOp, VectorUnaryOp};
+use crate::verbs::{Bound, Dword, Qword, VectorVerbs, VectorWidth, Width};
 
 /// PINSRW and its kin: the low bits of a general register, or memory, to the lane that
 /// the immediate names.
@@ -143,51 +143,14 @@ pub(in crate::insn) fn accumulate<
     Ok(())
 }
 
-/// PTEST: ZF if the vectors have no bit in common, CF if the second has none of its own.
+/// PTEST, VTESTPS and VTESTPD.
 #[inline(always)]
-pub(in crate::insn) fn test<V: VectorVerbs, L: VectorWidth, S: Slot>(
+pub(in crate::insn) fn test<V: VectorVerbs, O: Bound<Option<Lane>>, L: VectorWidth, S: Slot>(
     v: &mut V,
     insn: &Insn,
 ) -> Result<(), V::Fault> {
     let b = source::<V, L, S>(v, insn)?;
     let a = v.vector::<L>(insn.number(0));
-    let common = v.vector_binary::<L>(VectorOp::And, a, b);
-    let common = any::<V, L>(v, common);
-    let own = v.vector_binary::<L>(VectorOp::AndNot, a, b);
-    let own = any::<V, L>(v, own);
-    let own_is_zero = v.is_zero::<Qword>(own);
-    let carry = v.bit::<Byte>(own_is_zero);
-    v.flags::<Qword>(Flags::ZeroOnly { result: common });
-    v.flags::<Qword>(Flags::CarryOnly { carry });
+    v.vector_test::<L>(O::VALUE, a, b);
     Ok(())
-}
-
-/// VTESTPS and VTESTPD: as PTEST, of the signs alone.
-#[inline(always)]
-pub(in crate::insn) fn test_signs<V: VectorVerbs, O: Bound<Lane>, L: VectorWidth, S: Slot>(
-    v: &mut V,
-    insn: &Insn,
-) -> Result<(), V::Fault> {
-    let b = source::<V, L, S>(v, insn)?;
-    let a = v.vector::<L>(insn.number(0));
-    let common = v.vector_binary::<L>(VectorOp::And, a, b);
-    let common = v.sign_mask::<L, Dword>(O::VALUE, common);
-    let own = v.vector_binary::<L>(VectorOp::AndNot, a, b);
-    let own = v.sign_mask::<L, Dword>(O::VALUE, own);
-    let own_is_zero = v.is_zero::<Dword>(own);
-    let carry = v.bit::<Byte>(own_is_zero);
-    v.flags::<Dword>(Flags::ZeroOnly { result: common });
-    v.flags::<Dword>(Flags::CarryOnly { carry });
-    Ok(())
-}
-
-/// A qword that is zero if the vector is.
-#[inline(always)]
-fn any<V: VectorVerbs, L: VectorWidth>(v: &mut V, vector: V::Vector<L>) -> V::Value<Qword> {
-    let mut all = v.extract::<L, Qword>(vector, 0);
-    for n in 1..L::BITS / 64 {
-        let more = v.extract::<L, Qword>(vector, n as u8);
-        all = v.or::<Qword>(all, more);
-    }
-    all
 }

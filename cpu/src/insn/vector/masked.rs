@@ -1,19 +1,35 @@
-//! Lanes that memory is accessed for one by one: masked moves and gathers (SDM 2C, VMASKMOV,
-//! VPMASKMOV, VGATHERDPS, VPGATHERDD and their kin).
-
-use rax_mmu::LinearAddress;
+//! Masked moves and gathers (SDM 2C, VMASKMOV, VPMASKMOV, VGATHERDPS, VPGATHERDD and their kin).
 
 use crate::Cpu;
+use crate::acts::{is_wanted, load_lane};
 use crate::exception::Exit;
 use crate::flags::sign_extend;
-use crate::insn::Insn;
-use crate::mode::Mode;
+use crate::insn::{Insn, Slot};
 use crate::vector::{Lane, VectorBits, VectorOp};
-use crate::verbs::{Bits, VectorVerbs, VectorWidth, Width, Y256};
+use crate::verbs::{Bound, VectorVerbs, VectorWidth, Width, Y256};
 
-/// Whether the sign of a lane is set.
-fn is_wanted<W: Width>(mask: impl VectorBits, lane: u32) -> bool {
-    mask.extract(W::BITS, lane) >> (W::BITS - 1) != 0
+/// VMASKMOVPS and its kin from memory.
+#[inline(always)]
+pub(in crate::insn) fn masked_load<V: VectorVerbs, A: Bound<Lane>, L: VectorWidth>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    let mask = v.vector::<L>(insn.number(1));
+    let value = v.load_masked::<L>(insn, A::VALUE, mask)?;
+    v.set_vector::<L>(insn.number(0), value);
+    Ok(())
+}
+
+/// VMASKMOVPS and its kin to memory.
+#[inline(always)]
+pub(in crate::insn) fn masked_store<V: VectorVerbs, A: Bound<Lane>, L: VectorWidth, D: Slot>(
+    v: &mut V,
+    insn: &Insn,
+) -> Result<(), V::Fault> {
+    debug_assert!(D::IS_MEMORY, "there is no other form");
+    let mask = v.vector::<L>(insn.number(1));
+    let value = v.vector::<L>(insn.number(2));
+    v.store_masked::<L>(insn, A::VALUE, mask, value)
 }
 
 /// Lanes of this width.
@@ -23,106 +39,6 @@ const fn lane_of<W: Width>() -> Lane {
     } else {
         Lane::Dword
     }
-}
-
-/// The linear address of one lane of the memory operand.
-///
-/// In 64-bit mode only the operand's start is cut to the address size (so a Xeon: 6, 207).
-///
-/// # Errors
-/// When segmentation forbids it.
-fn place<L: VectorWidth, W: Width>(
-    cpu: &mut Cpu,
-    insn: &Insn,
-    lane: u32,
-    write: bool,
-) -> Result<LinearAddress, Exit> {
-    let start = cpu.raw_effective_address(insn);
-    let offset = u64::from(lane) * W::BYTES;
-    if !cpu.mode.contains(Mode::CODE64) {
-        return cpu.address_of(insn, start.wrapping_add(offset), W::BYTES, write);
-    }
-    let start = cpu.address_of(insn, start, L::BYTES, write)?;
-    Ok(start.wrapping_add(offset))
-}
-
-/// The first and the last byte of the lanes that are wanted; none if none is.
-///
-/// # Errors
-/// When segmentation forbids one of them, or one is not canonical: that comes before
-/// any page fault.
-fn span<L: VectorWidth, W: Width>(
-    cpu: &mut Cpu,
-    insn: &Insn,
-    mask: L::Bits,
-    write: bool,
-) -> Result<Option<(LinearAddress, LinearAddress)>, Exit> {
-    let mut ends = None;
-    for lane in (0..L::BITS / W::BITS).filter(|&lane| is_wanted::<W>(mask, lane)) {
-        let first = place::<L, W>(cpu, insn, lane, write)?;
-        let last = first.wrapping_add(W::BYTES - 1);
-        if !cpu.is_canonical(first.0) || !cpu.is_canonical(last.0) {
-            return Err(cpu.segment_fault(insn.segment));
-        }
-        ends = Some((ends.map_or(first, |(first, _)| first), last));
-    }
-    Ok(ends)
-}
-
-/// Reads one lane, which is never misaligned.
-///
-/// # Errors
-/// When the access faults.
-fn load<W: Width>(cpu: &mut Cpu, insn: &Insn, address: LinearAddress) -> Result<u64, Exit> {
-    if let Some(value) = cpu.mmu.load::<W::Bits>(cpu.view, address) {
-        return Ok(value.widen());
-    }
-    let mut bytes = [0; 8];
-    cpu.read_linear(insn.segment, address, &mut bytes[..W::BYTES as usize])?;
-    Ok(u64::from_le_bytes(bytes))
-}
-
-/// VMASKMOVPS and its kin from memory: lanes not wanted become zero, and are not looked at.
-pub(in crate::insn) fn masked_load<L: VectorWidth, W: Width>(
-    cpu: &mut Cpu,
-    insn: &Insn,
-) -> Result<(), Exit> {
-    cpu.note_position(insn);
-    let mask = cpu.vector::<L>(insn.number(1));
-    span::<L, W>(cpu, insn, mask, false)?;
-    let mut result = L::Bits::default();
-    for lane in (0..L::BITS / W::BITS).filter(|&lane| is_wanted::<W>(mask, lane)) {
-        let address = place::<L, W>(cpu, insn, lane, false)?;
-        result = result.insert(W::BITS, lane, load::<W>(cpu, insn, address)?);
-    }
-    cpu.set_vector::<L>(insn.number(0), result);
-    Ok(())
-}
-
-/// VMASKMOVPS and its kin to memory: whatever can fault, faults before the first lane is stored.
-pub(in crate::insn) fn masked_store<L: VectorWidth, W: Width>(
-    cpu: &mut Cpu,
-    insn: &Insn,
-) -> Result<(), Exit> {
-    cpu.note_position(insn);
-    let mask = cpu.vector::<L>(insn.number(1));
-    let data = cpu.vector::<L>(insn.number(2));
-    let wanted = || (0..L::BITS / W::BITS).filter(|&lane| is_wanted::<W>(mask, lane));
-    let Some((first, last)) = span::<L, W>(cpu, insn, mask, true)? else {
-        return Ok(());
-    };
-    // All lies in two pages at most. A Xeon (6, 207) finds the second one missing at the last byte.
-    cpu.probe_write(insn.segment, first, 1)?;
-    cpu.probe_write(insn.segment, last, 1)?;
-    for lane in wanted() {
-        let address = place::<L, W>(cpu, insn, lane, true)?;
-        let value = data.extract(W::BITS, lane);
-        if !cpu.mmu.store(cpu.view, address, W::Bits::truncate(value)) {
-            let bytes = value.to_le_bytes();
-            cpu.write_linear(insn.segment, address, &bytes[..W::BYTES as usize])?;
-        }
-    }
-    Ok(())
 }
 
 /// VGATHERDPS and its kin: `COUNT` lanes of width `W`, at places that indexes of width `I` give.
@@ -186,5 +102,5 @@ fn gathered<I: Width, W: Width>(
         .wrapping_add(index << insn.scale)
         .wrapping_add(insn.displacement as u64);
     let address = cpu.address_of(insn, effective, W::BYTES, false)?;
-    load::<W>(cpu, insn, address)
+    load_lane::<W>(cpu, insn, address)
 }

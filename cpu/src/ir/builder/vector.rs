@@ -10,7 +10,7 @@ use crate::vector::{
     ConvertOp, CrossOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, FusedOp, Lane, ShuffleOp,
     VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
 };
-use crate::verbs::{Qword, VectorVerbs, VectorWidth, Width};
+use crate::verbs::{Dword, M64, Qword, VectorVerbs, VectorWidth, Width};
 
 impl Builder {
     fn effect<L: VectorWidth>(&mut self, step: VectorStep) {
@@ -40,6 +40,10 @@ impl VectorVerbs for Builder {
         if L::IS_MMX {
             self.effect::<L>(VectorStep::EnterMmx);
         }
+    }
+
+    fn leave_mmx(&mut self) {
+        self.effect::<M64>(VectorStep::LeaveMmx);
     }
 
     fn vector<L: VectorWidth>(&mut self, number: usize) -> Typed<L> {
@@ -79,6 +83,46 @@ impl VectorVerbs for Builder {
             is_aligned,
             value: value.0,
         });
+        Ok(())
+    }
+
+    fn load_masked<L: VectorWidth>(
+        &mut self,
+        _insn: &Insn,
+        lane: Lane,
+        mask: Typed<L>,
+    ) -> Result<Typed<L>, Infallible> {
+        let address = self.push(Op::RawAddress, 64);
+        Ok(self.made(VectorStep::LoadMasked {
+            address,
+            lane,
+            mask: mask.0,
+        }))
+    }
+
+    fn store_masked<L: VectorWidth>(
+        &mut self,
+        _insn: &Insn,
+        lane: Lane,
+        mask: Typed<L>,
+        value: Typed<L>,
+    ) -> Result<(), Infallible> {
+        let address = self.push(Op::RawAddress, 64);
+        self.effect::<L>(VectorStep::StoreMasked {
+            address,
+            lane,
+            mask: mask.0,
+            value: value.0,
+        });
+        Ok(())
+    }
+
+    fn mxcsr(&mut self) -> Typed<Dword> {
+        self.scalar(VectorStep::Mxcsr)
+    }
+
+    fn set_mxcsr(&mut self, value: Typed<Dword>) -> Result<(), Infallible> {
+        self.push(Op::Vector(VectorStep::SetMxcsr(value.0)), 32);
         Ok(())
     }
 
@@ -166,6 +210,14 @@ impl VectorVerbs for Builder {
 
     fn vector_cross<L: VectorWidth>(&mut self, op: CrossOp, a: Typed<L>, b: Typed<L>) -> Typed<L> {
         self.made(VectorStep::Cross(op, a.0, b.0))
+    }
+
+    fn vector_test<L: VectorWidth>(&mut self, signs: Option<Lane>, a: Typed<L>, b: Typed<L>) {
+        self.effect::<L>(VectorStep::Test {
+            signs,
+            a: a.0,
+            b: b.0,
+        });
     }
 
     fn shuffle<L: VectorWidth>(

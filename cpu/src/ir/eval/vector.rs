@@ -28,6 +28,11 @@ impl Evaluation<'_> {
             VectorStep::Extract { .. }
             | VectorStep::SignMask { .. }
             | VectorStep::ToInteger { .. } => self.by_scalar::<X128>(step, width),
+            VectorStep::Mxcsr => Ok([u128::from(self.cpu.mxcsr()), 0]),
+            VectorStep::SetMxcsr(value) => {
+                self.cpu.set_mxcsr(self.get(value) as u32)?;
+                Ok([0; 2])
+            }
             VectorStep::Half(vector, is_high) => Ok([self.wide(vector)[usize::from(is_high)], 0]),
             VectorStep::WriteVex(..) if width == 128 => self.by_vector::<V128>(step, insn),
             _ if width == 64 => self.by_vector::<M64>(step, insn),
@@ -94,6 +99,26 @@ impl Evaluation<'_> {
             }
             VectorStep::EnterMmx => {
                 self.cpu.finish::<L>();
+                return Ok([0; 2]);
+            }
+            VectorStep::LeaveMmx => {
+                self.cpu.leave_mmx();
+                return Ok([0; 2]);
+            }
+            VectorStep::Test { signs, a, b } => {
+                let (a, b) = (self.lanes::<L>(a), self.lanes::<L>(b));
+                self.cpu.vector_test::<L>(signs, a, b);
+                return Ok([0; 2]);
+            }
+            VectorStep::LoadMasked { lane, mask, .. } => {
+                let mask = self.lanes::<L>(mask);
+                self.cpu.load_masked::<L>(insn, lane, mask)?
+            }
+            VectorStep::StoreMasked {
+                lane, mask, value, ..
+            } => {
+                let (mask, value) = (self.lanes::<L>(mask), self.lanes::<L>(value));
+                self.cpu.store_masked::<L>(insn, lane, mask, value)?;
                 return Ok([0; 2]);
             }
             VectorStep::Clear { count, whole } => {

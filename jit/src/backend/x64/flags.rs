@@ -3,7 +3,7 @@
 
 use rax_cpu::compiled::{FlagKind, SimpleKind};
 use rax_cpu::flags::Condition;
-use rax_cpu::ir::{Bit, Name, Op};
+use rax_cpu::ir::{Bit, Name, Op, VectorStep};
 use rax_cpu::verbs::{BinaryOp, DoubleShiftOp, Flags, ShiftOp};
 
 use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, flag_value};
@@ -49,11 +49,15 @@ impl Emit<'_> {
     /// Before an instruction whose flags depend on those before: puts them into the state,
     /// unless its update may stand over them.
     pub(super) fn prepare_flags(&mut self, index: usize) {
-        if !self.plan.has_class(index, Class::FLAGS) {
+        if !self.plan.has_class(index, Class::FLAGS) && !self.plan.is_vector(index) {
             return;
         }
         for position in self.plan.range(index) {
-            let (Op::Flags(flags), bits) = self.block.ops[position] else {
+            let (op, bits) = self.block.ops[position];
+            if matches!(op, Op::Vector(VectorStep::SetMxcsr(_))) {
+                self.settle_order();
+            }
+            let Op::Flags(flags) = op else {
                 continue;
             };
             if is_turn(self.block, &flags) {
@@ -173,7 +177,7 @@ impl Emit<'_> {
     }
 
     /// Makes the state's flags valid and the host's flags the guest's, here and now.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.asm.call(self.backend.routines.settle);
         self.pending = Pending::SETTLED;
         self.host_flags = HostFlags::Unknown;

@@ -272,6 +272,16 @@ impl Emit<'_> {
         Self::pair(T0, T1)
     }
 
+    /// The same, but a miss is the interpreter's: it may turn out that nothing is accessed, and
+    /// then nobody may see that the page was looked for.
+    pub(super) fn probe_known(&mut self, bytes: u32, write: bool) -> Mem {
+        let before = self.misses.len();
+        let place = self.probe(bytes, write);
+        let fills = self.misses.drain(before..);
+        self.slow.extend(fills.map(|miss| miss.from));
+        place
+    }
+
     /// Whether the access under way is probably to the stack, and the cell of the stack has
     /// limits for it.
     fn is_on_stack(&self, bytes: u32) -> bool {

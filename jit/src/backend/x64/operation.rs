@@ -30,7 +30,7 @@ impl Class {
     pub(super) fn of(op: &Op) -> Self {
         let mut class = match op {
             Op::Flags(_) => Self::FLAGS,
-            Op::Vector(VectorStep::FloatOrder { .. }) => Self::ORDER,
+            Op::Vector(step) if step.sets_flags() => Self::ORDER,
             Op::X87(step) if step.sets_flags() => Self::ORDER,
             Op::Condition(_) => Self::CONDITION,
             Op::Locate(_) => Self::LOCATES,
@@ -71,7 +71,10 @@ const fn disturbs_flags(op: &Op) -> bool {
                     | X87Step::Control
                     | X87Step::Status
             )
-    ) && !matches!(op, Op::Vector(step) if !step.writes_memory() && !matches!(step, VectorStep::Load { .. }))
+    ) && !matches!(op, Op::Vector(step) if !step.writes_memory() && !matches!(
+        step,
+        VectorStep::Load { .. } | VectorStep::LoadMasked { .. } | VectorStep::SetMxcsr(_)
+    ))
 }
 
 /// Whether somebody may look at the state before or at an operation.

@@ -6,13 +6,14 @@ use std::ops::Range;
 use bitflags::bitflags;
 use rax_cpu::compiled::{FlagKind, SimpleKind};
 use rax_cpu::flags::Condition;
-use rax_cpu::insn::StringIndex;
-use rax_cpu::ir::{Block, Name, Op, VectorStep};
+use rax_cpu::insn::StringComparison;
+use rax_cpu::ir::{Block, Name, Op};
 use rax_cpu::rflags::Rflags;
 use rax_cpu::verbs::{BinaryOp, Flags, ShiftOp};
 
 use super::idiom::{WithCarry, are_halves};
 use super::operation::{Class, displacement, each_operand};
+use super::simd::is_mmx;
 use super::turn::{is_turn, turn_at};
 
 /// An update of the flags, its operands named.
@@ -112,7 +113,6 @@ impl Plan {
     fn begin_instruction(&mut self, block: &Block, range: Range<usize>, has_vectors: bool) {
         let bit = 1 << self.ranges.len();
         let mut all = Class::empty();
-        let mut updates = 0;
         for position in range.clone() {
             let (op, bits) = &block.ops[position];
             let class = Class::of(op);
@@ -120,9 +120,10 @@ impl Plan {
             all |= class;
             match op {
                 Op::Vector(step) => {
-                    self.vectors |= bit;
                     if !has_vectors {
                         self.carried_out |= bit;
+                    } else if !is_mmx(*step, *bits) {
+                        self.vectors |= bit;
                     }
                     for (name, _) in step.operands(*bits) {
                         self.use_once(name);
@@ -131,17 +132,13 @@ impl Plan {
                 Op::Call(_) => {
                     self.carried_out |= bit;
                     let insn = &block.insns[self.ranges.len()];
-                    if has_vectors && StringIndex::of(insn).is_some() {
+                    if has_vectors && StringComparison::of(insn).is_some() {
                         self.strings |= bit;
                     }
                 }
-                Op::Flags(_) => updates += 1,
+                Op::Flags(_) => {}
                 op => each_operand(op, |name| self.use_once(name)),
             }
-        }
-        if updates > 1 {
-            // PTEST updates the flags in two steps, which the cells cannot keep.
-            self.carried_out |= self.vectors & bit;
         }
         self.ranges.push(range);
         self.classes.push(all);
@@ -354,7 +351,7 @@ impl Plan {
                         last = Some((position, Some(flags), bits));
                         lasts = true;
                     }
-                    Op::Vector(VectorStep::FloatOrder { .. }) => {
+                    Op::Vector(step) if step.sets_flags() => {
                         order = None;
                         last = Some((position, None, bits));
                         lasts = true;
@@ -435,7 +432,7 @@ impl Plan {
                         }
                     }
                     // It may be left before it has done anything.
-                    Op::Vector(VectorStep::FloatOrder { .. }) => {
+                    Op::Vector(step) if step.sets_flags() => {
                         if is_kept || !live.is_empty() {
                             self.mark(position, Fate::NEEDED);
                         }

@@ -12,7 +12,12 @@
 //! everything else is VEX.
 
 mod code;
+mod control;
+mod convert;
+mod estimate;
 mod load;
+mod masked;
+mod mmx;
 mod step;
 mod table;
 mod text;
@@ -25,6 +30,7 @@ use super::asm::{Alu, Reg, Rm, cc};
 use super::flags::HostFlags;
 use super::{Cold, Detour, Emit, Stuck};
 use code::Code;
+pub(super) use mmx::is_mmx;
 
 /// The host's temporaries; what is below them is the guest's.
 const TEMPS: [Reg; 2] = [15, 14];
@@ -44,6 +50,7 @@ pub(super) struct Features {
     vpclmul: bool,
     sha: bool,
     gfni: bool,
+    vnni: bool,
 }
 
 impl Features {
@@ -60,6 +67,7 @@ impl Features {
             vpclmul: has!("vpclmulqdq"),
             sha: has!("sha"),
             gfni: has!("gfni"),
+            vnni: has!("avxvnni"),
         }
     }
 }
@@ -70,6 +78,10 @@ enum Place {
     Nowhere,
     /// What the guest's register holds now.
     Guest(u8),
+    /// In an MMX register.
+    Mmx(Reg),
+    /// In MXCSR.
+    Mxcsr,
     /// In a temporary.
     Host(Reg),
     /// So many bytes at T0 + T1, which are taken meanwhile; zeros above.
@@ -176,8 +188,12 @@ impl Emit<'_> {
         }
     }
 
+    /// Whether what is stored is not in a general register.
     pub(super) fn is_lane(&self, name: Name) -> bool {
-        matches!(self.place_of(name), Place::Lane { .. })
+        matches!(
+            self.place_of(name),
+            Place::Lane { .. } | Place::Mmx(_) | Place::Mxcsr
+        )
     }
 
     /// After an operation: temporaries of vectors that nobody asks for again are free.
@@ -193,7 +209,7 @@ impl Emit<'_> {
             match self.vectors.places[at] {
                 Place::Host(register) if is_over => self.vectors.free.push(register),
                 Place::Memory { .. } if is_over => self.give_back_address(),
-                Place::Guest(_) | Place::Lane { .. } if is_over => {}
+                Place::Guest(_) | Place::Mmx(_) | Place::Mxcsr | Place::Lane { .. } if is_over => {}
                 _ => continue,
             }
             self.vectors.places[at] = Place::Nowhere;
@@ -260,7 +276,9 @@ impl Emit<'_> {
             Place::Host(register) => return Ok(register),
             Place::Guest(register) => Rm::Mem(vector_home(register)),
             Place::Memory { .. } => Rm::Mem(Self::pair(T0, T1)),
-            Place::Nowhere | Place::Lane { .. } => return self.stuck(),
+            Place::Nowhere | Place::Mmx(_) | Place::Mxcsr | Place::Lane { .. } => {
+                return self.stuck();
+            }
         };
         let to = self.vector_temp()?;
         let code = match self.place_of(name) {

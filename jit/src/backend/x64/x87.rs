@@ -15,7 +15,7 @@
 //! instruction are written at the unit's end, and wherever it can be left before.
 
 use rax_cpu::insn::Insn;
-use rax_cpu::ir::{Bit, Name, Op, X87Step};
+use rax_cpu::ir::{Bit, Name, Op, VectorStep, X87Step};
 use rax_cpu::segment::SegmentRegister;
 use rax_cpu::state::Gpr;
 
@@ -84,11 +84,9 @@ impl Asm {
     }
 }
 
-/// Whether an instruction leaves the x87 unit alone whoever carries it out: it is
-/// made of integer operations only.
-pub(super) fn is_integer(ops: &[(Op, u32)]) -> bool {
-    !ops.iter()
-        .any(|(op, _)| matches!(op, Op::X87(_) | Op::Vector(_) | Op::Call(_)))
+/// Whether an operation works on the x87 unit: MMX instructions begin with a check of it.
+const fn is_of_x87(op: Op) -> bool {
+    matches!(op, Op::X87(_) | Op::Vector(VectorStep::CheckX87))
 }
 
 impl Emit<'_> {
@@ -99,7 +97,7 @@ impl Emit<'_> {
             !self.plan.is_carried_out(index)
                 && self.block.ops[self.plan.range(index)]
                     .iter()
-                    .any(|(op, _)| matches!(op, Op::X87(_)))
+                    .any(|&(op, _)| is_of_x87(op))
         })
     }
 
@@ -136,7 +134,9 @@ impl Emit<'_> {
 
     /// Whether the interpreter, carrying an instruction out, may look at the registers.
     pub(super) fn touches_x87(&self, index: u32) -> bool {
-        !is_integer(&self.block.ops[self.plan.range(index as usize)])
+        self.block.ops[self.plan.range(index as usize)]
+            .iter()
+            .any(|&(op, _)| is_of_x87(op) || matches!(op, Op::Call(_)))
     }
 
     pub(super) fn x87(&mut self, step: X87Step, bits: u32) -> Result<(), Stuck> {
@@ -209,8 +209,9 @@ impl Emit<'_> {
         }
     }
 
-    /// The flags after FCOMI and its kin are the host's; keeps them if somebody may look.
-    fn order(&mut self) {
+    /// The flags after FCOMI and its kin, and after PTEST, are the host's; keeps them if
+    /// somebody may look.
+    pub(super) fn order(&mut self) {
         let position = self.position;
         if self.plan.needs(position) {
             // What stands for these flags in the state: a zero or not, with the parity

@@ -29,11 +29,16 @@ impl Code {
         Self { w, ..self }
     }
 
+    /// The same on MMX registers, for one on XMM registers that has the prefix 66.
+    pub(super) const fn mmx(self) -> Self {
+        Self { prefix: 0, ..self }
+    }
+
     /// Whether it has an encoding without VEX that means the same.
     pub(super) const fn is_vex_only(self) -> bool {
         // VPBROADCAST, VPERMILPD by an immediate, VPERMQ, VPERMD and their kin.
         self.map == 2
-            && matches!(self.opcode, 0x0c | 0x0d | 0x13 | 0x16 | 0x36 | 0x45..=0x47 | 0x58..=0x5a | 0x78 | 0x79)
+            && matches!(self.opcode, 0x0c | 0x0d | 0x13 | 0x16 | 0x36 | 0x45..=0x47 | 0x50..=0x53 | 0x58..=0x5a | 0x78 | 0x79)
             || self.map == 3 && matches!(self.opcode, 0x00..=0x06 | 0x38 | 0x39 | 0x46)
     }
 }
@@ -120,6 +125,13 @@ impl Asm {
         }
         if let Some(immediate) = immediate {
             self.byte(immediate);
+        }
+    }
+
+    /// `emms`.
+    pub(super) fn empty_mmx(&mut self) {
+        for byte in [0x0f, 0x77] {
+            self.byte(byte);
         }
     }
 

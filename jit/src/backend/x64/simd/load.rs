@@ -77,8 +77,18 @@ impl Emit<'_> {
         value: Name,
         bits: u32,
     ) -> Result<(), Stuck> {
-        let Place::Lane { vector, index, .. } = self.place_of(value) else {
-            return self.stuck();
+        let (vector, index) = match self.place_of(value) {
+            Place::Lane { vector, index, .. } => (vector, index),
+            Place::Mmx(from) => {
+                let to = self.vector_address(address, bits / 8, (false, true))?;
+                return self.store_mmx(from, to, bits);
+            }
+            Place::Mxcsr => {
+                self.vector_address(address, 4, (false, true))?;
+                self.asm.mxcsr(Self::pair(T0, T1), true);
+                return Ok(());
+            }
+            _ => return self.stuck(),
         };
         let from = self.vector_register(vector)?;
         let to = self.vector_address(address, bits / 8, (false, true))?;

@@ -17,7 +17,7 @@ use crate::backend::x64::values::Loc;
 use crate::backend::x64::{Emit, Stuck};
 
 impl Emit<'_> {
-    fn vector_features(&self) -> &Features {
+    pub(super) fn vector_features(&self) -> &Features {
         &self.backend.features.vectors
     }
 
@@ -28,7 +28,22 @@ impl Emit<'_> {
         bits: u32,
     ) -> Result<(), Stuck> {
         match step {
-            VectorStep::CheckX87 | VectorStep::EnterMmx => self.stuck(),
+            step if super::is_mmx(step, bits) => self.mmx(step, bits),
+            VectorStep::CheckX87 | VectorStep::EnterMmx | VectorStep::LeaveMmx => self.stuck(),
+            VectorStep::Mxcsr => self.put_place(Place::Mxcsr),
+            VectorStep::SetMxcsr(value) => self.set_mxcsr(value),
+            VectorStep::LoadMasked {
+                address,
+                lane,
+                mask,
+            } => self.load_masked(address, lane, mask, bits),
+            VectorStep::StoreMasked {
+                address,
+                lane,
+                mask,
+                value,
+            } => self.store_masked(address, lane, (mask, value), bits),
+            VectorStep::Test { signs, a, b } => self.test_vectors(signs, [a, b], bits),
             VectorStep::Read(register) => self.put_place(Place::Guest(register)),
             VectorStep::Write(register, value) if bits == 128 => self.write_vector(register, value),
             VectorStep::Write(..) => self.stuck(),
@@ -90,13 +105,19 @@ impl Emit<'_> {
     }
 
     /// The operation that uses the value under way next.
-    fn user(&self) -> Option<Op> {
+    pub(super) fn user(&self) -> Option<Op> {
         let name = Name(self.position as u32);
         let last = self.plan.last_use(name);
         (last != 0).then(|| self.block.ops[last].0)
     }
 
     fn half(&mut self, value: Name, is_high: bool) -> Result<(), Stuck> {
+        if !is_high
+            && self.plan.last_use(value) == self.position
+            && matches!(self.place_of(value), Place::Host(_))
+        {
+            return self.pass_on(value);
+        }
         if !is_high {
             return self.two(np(0x28), 128, (value, 16), None);
         }
@@ -140,7 +161,7 @@ impl Emit<'_> {
     }
 
     /// The value under way is where an operand was that nobody else asks for.
-    fn pass_on(&mut self, value: Name) -> Result<(), Stuck> {
+    pub(super) fn pass_on(&mut self, value: Name) -> Result<(), Stuck> {
         let place = self.place_of(value);
         if self.plan.last_use(value) != self.position {
             return self.stuck();
@@ -155,6 +176,7 @@ impl Emit<'_> {
         }
         match self.place_of(value) {
             Place::Memory { .. } => return self.pass_on(value),
+            Place::Mmx(from) => return self.move_from_mmx(from),
             Place::Lane {
                 vector,
                 index: 0,
@@ -344,7 +366,10 @@ impl Emit<'_> {
             {
                 self.destructive(np38(0xcb), a, b, None)
             }
-            _ => self.stuck(),
+            _ => match table::dot(op).filter(|_| self.vector_features().vnni) {
+                Some(code) => self.accumulate(code, [a, b], (c, bits / 8), bits),
+                None => self.stuck(),
+            },
         }
     }
 
@@ -517,7 +542,18 @@ impl Emit<'_> {
             return self.stuck();
         }
         let code = table::fused(op, shape);
-        let c = self.vector_operand(c, table::bytes(shape, bits), false)?;
+        self.accumulate(code, [a, b], (c, table::bytes(shape, bits)), bits)
+    }
+
+    /// Three operands, of which the first is overwritten.
+    fn accumulate(
+        &mut self,
+        code: Code,
+        [a, b]: [Name; 2],
+        (c, bytes): (Name, u32),
+        bits: u32,
+    ) -> Result<(), Stuck> {
+        let c = self.vector_operand(c, bytes, false)?;
         let b = self.vector_register(b)?;
         if let Target::Vex(to) = self.vector_target()
             && self.place_of(a) == Place::Guest(to)
@@ -570,51 +606,6 @@ impl Emit<'_> {
             position: self.position,
             is_exact: true,
         };
-        Ok(())
-    }
-
-    fn convert(&mut self, op: ConvertOp, [a, b]: [Name; 2], bits: u32) -> Result<(), Stuck> {
-        let Some((code, bytes)) = table::convert(op, bits, self.vector_features()) else {
-            return self.stuck();
-        };
-        if op.keeps_first() {
-            self.three(code, bits, a, (b, bytes), None)
-        } else {
-            self.two(code, bits, (b, bytes), None)
-        }
-    }
-
-    fn convert_integer(
-        &mut self,
-        width: FloatWidth,
-        vector: Name,
-        (value, of): (Name, u32),
-        bits: u32,
-    ) -> Result<(), Stuck> {
-        let value = Rm::Reg(self.register(value)?);
-        let code = table::integer(width, 0x2a, of);
-        self.three_with(code, bits, vector, value, None)
-    }
-
-    fn take_integer(
-        &mut self,
-        width: FloatWidth,
-        truncate: bool,
-        vector: Name,
-        bits: u32,
-    ) -> Result<(), Stuck> {
-        let bytes = match width {
-            FloatWidth::Single => 4,
-            FloatWidth::Double => 8,
-        };
-        let from = match self.vector_operand(vector, bytes, false)? {
-            // The address is in the temporaries, and may be where the result goes.
-            Rm::Mem(_) => Rm::Reg(self.vector_register(vector)?),
-            from @ Rm::Reg(_) => from,
-        };
-        let code = table::integer(width, if truncate { 0x2c } else { 0x2d }, bits);
-        let to = self.general()?;
-        self.asm.vex(code, 128, [to, 0], from, None);
         Ok(())
     }
 }

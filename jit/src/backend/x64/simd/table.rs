@@ -4,11 +4,11 @@
 
 use rax_cpu::vector::{
     ConvertOp, CryptoOp, FloatOp, FloatShape, FloatUnaryOp, FloatWidth, FusedOp, FusedOrder,
-    FusedSigns, Lane, ShuffleOp, VectorOp, VectorShiftOp, VectorUnaryOp,
+    FusedSigns, Lane, ShuffleOp, VectorOp, VectorShiftOp, VectorTernaryOp, VectorUnaryOp,
 };
 
-use super::Features;
 use super::code::{Code, np, np3a, np38, p66, p66_3a, p66_38, pf2, pf3};
+use super::{Features, estimate};
 
 /// An instruction with its immediate.
 pub(super) type Coded = (Code, Option<u8>);
@@ -286,6 +286,8 @@ pub(super) fn float_unary(op: FloatUnaryOp, shape: FloatShape) -> Option<Coded> 
             with(p66_3a(number), how)
         }
         // Estimates differ from one processor to the next; the guest's are its model's.
+        FloatUnaryOp::Reciprocal if estimate::agrees() => plain(shaped(shape, 0x53)),
+        FloatUnaryOp::ReciprocalRoot if estimate::agrees() => plain(shaped(shape, 0x52)),
         FloatUnaryOp::Reciprocal | FloatUnaryOp::ReciprocalRoot => None,
     }
 }
@@ -308,6 +310,15 @@ pub(super) const fn fused(op: FusedOp, shape: FloatShape) -> Code {
     let scalar = matches!(shape, FloatShape::ScalarSingle | FloatShape::ScalarDouble);
     let is_double = matches!(shape, FloatShape::PackedDouble | FloatShape::ScalarDouble);
     p66_38(order | signs | scalar as u8).w(is_double)
+}
+
+/// VPDPBUSD and its kin.
+pub(super) fn dot(op: VectorTernaryOp) -> Option<Code> {
+    match op {
+        VectorTernaryOp::DotBytes { saturates } => Some(p66_38(0x50 | u8::from(saturates))),
+        VectorTernaryOp::DotWords { saturates } => Some(p66_38(0x52 | u8::from(saturates))),
+        VectorTernaryOp::Select(_) | VectorTernaryOp::Sha256Rounds => None,
+    }
 }
 
 /// A conversion, and how many bytes it looks at of a vector of `bits`.

@@ -1,29 +1,33 @@
-//! PCMPISTRI and PCMPESTRI by the host's own, which leaves the index in the host's RCX and
-//! takes the lengths from its RAX and RDX: these are the guest's.
+//! String comparisons by the host's own, which leave the index in the host's RCX or the mask in
+//! its XMM0, and take the lengths from its RAX and RDX: these are the guest's.
 
 use rax_cpu::compiled::FlagKind;
-use rax_cpu::insn::{AddressKind, StringIndex};
+use rax_cpu::insn::{AddressKind, StringComparison};
 use rax_cpu::state::Gpr;
 
 use super::FIRST_TEMP;
-use super::code::p66_3a;
+use super::code::{np, p66_3a};
 use crate::backend::x64::abi::{FLAG_KIND, T0, flag_value, segment_base, vector_home};
-use crate::backend::x64::asm::{Alu, Rm};
+use crate::backend::x64::asm::{Alu, Reg, Rm};
 use crate::backend::x64::flags::{ENTRY, HostFlags};
 use crate::backend::x64::pending::Pending;
 use crate::backend::x64::{Emit, Stuck};
 
 impl Emit<'_> {
-    /// Emits an index of strings; false if the instruction under way is none that the host
+    /// Emits a comparison of strings; false if the instruction under way is none that the host
     /// can do.
-    pub(in crate::backend::x64) fn string_index(&mut self, index: usize) -> Result<bool, Stuck> {
+    pub(in crate::backend::x64) fn string_comparison(
+        &mut self,
+        index: usize,
+    ) -> Result<bool, Stuck> {
         let insn = self.insn();
-        let Some(strings) = StringIndex::of(insn).filter(|_| self.plan.compares_strings(index))
+        let Some(strings) =
+            StringComparison::of(insn).filter(|_| self.plan.compares_strings(index))
         else {
             return Ok(false);
         };
         let is_segmented = insn.address == AddressKind::Segmented;
-        if strings.register >= FIRST_TEMP || strings.other.is_none() && is_segmented {
+        if strings.other.is_none() && is_segmented {
             return self.stuck();
         }
         self.position = self.plan.range(index).start;
@@ -47,13 +51,20 @@ impl Emit<'_> {
             }
         };
         self.flags_end = true;
-        self.clobber(Gpr::Rcx)?;
-        // Nothing of a vector changes, so the encoding is free.
-        let code = p66_3a(if strings.has_lengths { 0x61 } else { 0x63 }).w(strings.is_wide);
-        let control = Some(strings.control);
-        self.asm
-            .vex(code, 128, [strings.register, 0], other, control);
-        self.forget(Gpr::Rcx);
+        if !strings.makes_mask {
+            self.clobber(Gpr::Rcx)?;
+        }
+        let first = if strings.register < FIRST_TEMP {
+            strings.register
+        } else {
+            let home = vector_home(strings.register);
+            self.asm.vex(np(0x10), 128, [FIRST_TEMP, 0], home, None);
+            FIRST_TEMP
+        };
+        self.compare_strings(strings, first, other);
+        if !strings.makes_mask {
+            self.forget(Gpr::Rcx);
+        }
         self.asm.push_flags();
         self.asm.pop(T0);
         self.asm.store(64, flag_value(0), T0);
@@ -70,5 +81,22 @@ impl Emit<'_> {
         // On the slow way they are in the state.
         self.pending = Pending::UNKNOWN;
         Ok(true)
+    }
+
+    fn compare_strings(&mut self, strings: StringComparison, first: Reg, other: Rm) {
+        let opcode = match (strings.has_lengths, strings.makes_mask) {
+            (true, true) => 0x60,
+            (true, false) => 0x61,
+            (false, true) => 0x62,
+            (false, false) => 0x63,
+        };
+        let code = p66_3a(opcode).w(strings.is_wide);
+        let control = Some(strings.control);
+        // An index changes nothing of a vector, so that the encoding is free.
+        if strings.makes_mask && !strings.is_vex {
+            self.asm.sse(code, first, other, control);
+        } else {
+            self.asm.vex(code, 128, [first, 0], other, control);
+        }
     }
 }
