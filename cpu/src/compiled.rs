@@ -27,7 +27,7 @@ use crate::verbs::Flags;
 
 pub use flag_kind::{FlagKind, SimpleKind};
 pub(crate) use segments::NotedSegments;
-pub use x87::{HostX87, X87Place};
+pub use x87::{FUNCTIONS, HostX87, X87Place};
 
 /// Cells that compiled code keeps within reach of the state. They lie right before it.
 #[derive(Clone, Copy, Debug, Default)]

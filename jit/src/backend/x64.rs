@@ -81,7 +81,18 @@ pub(crate) struct Features {
     pub(crate) lzcnt: bool,
     pub(crate) bmi1: bool,
     pub(crate) crc32: bool,
+    /// Its x87 unit leaves open what the guest's does.
+    pub(crate) reference_x87: bool,
     vectors: simd::Features,
+}
+
+/// Whether the host is one of those after which the guest's processor is modelled.
+fn is_intel() -> bool {
+    let leaf = std::arch::x86_64::__cpuid(0);
+    [leaf.ebx, leaf.edx, leaf.ecx]
+        .map(u32::to_le_bytes)
+        .concat()
+        == b"GenuineIntel"
 }
 
 impl X64 {
@@ -94,6 +105,7 @@ impl X64 {
                 popcnt: std::arch::is_x86_feature_detected!("popcnt"),
                 lzcnt: std::arch::is_x86_feature_detected!("lzcnt"),
                 crc32: std::arch::is_x86_feature_detected!("sse4.2"),
+                reference_x87: is_intel(),
                 bmi1: std::arch::is_x86_feature_detected!("bmi1"),
                 vectors: simd::Features::found(),
             },

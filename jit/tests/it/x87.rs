@@ -166,6 +166,13 @@ fn instruction(random: &mut Random, code: &mut Vec<u8>) {
             2 => code.extend([0x0f, 0x77]),
             _ => code.push(0x9b),
         },
+        // FSIN and its kin, FXTRACT, FPREM1, FPREM, FSCALE.
+        10..=12 => code.extend([
+            0xd9,
+            random.pick(&[
+                0xf0, 0xf1, 0xf2, 0xf3, 0xf9, 0xfb, 0xfe, 0xff, 0xf4, 0xf5, 0xf8, 0xfd,
+            ]),
+        ]),
         // Anything.
         _ => {
             let (opcode, modrm) = loop {

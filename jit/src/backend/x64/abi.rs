@@ -184,6 +184,19 @@ pub(super) const X87_PLACE: Mem = host_x87(offset_of!(HostX87, place));
 pub(super) const X87_WORD: Mem = host_x87(offset_of!(HostX87, word));
 pub(super) const X87_IMAGE: Mem = host_x87(offset_of!(HostX87, image));
 
+/// An operand of a function, and the two parts of a result.
+pub(super) const fn x87_operand(n: usize) -> Mem {
+    host_x87(offset_of!(HostX87, operands) + 16 * n)
+}
+
+pub(super) const fn x87_high(n: usize) -> Mem {
+    host_x87(offset_of!(HostX87, high) + 16 * n)
+}
+
+pub(super) const fn x87_low(n: usize) -> Mem {
+    host_x87(offset_of!(HostX87, low) + 8 * n)
+}
+
 const fn fpu(offset: usize) -> Mem {
     at(RBP, STATE + (offset_of!(CpuState, fpu) + offset) as i32)
 }
@@ -240,6 +253,8 @@ pub(super) struct Routines {
     /// Called; gets the x87 registers into the host's unit, or leaves to have the unit at
     /// RIP interpreted. Disturbs T0 and T1.
     pub(super) enter_x87: u64,
+    /// FSIN and its kin.
+    pub(super) x87_functions: super::x87::Routines,
     /// Called; makes the flags in the state valid, and the host's flags the guest's.
     /// Disturbs no register but T0 and T1.
     pub(super) settle: u64,

@@ -3,6 +3,12 @@
 use bitflags::bitflags;
 use rax_cpu::ir::{Block, Name, Op, VectorStep, X87Step};
 use rax_cpu::verbs::BinaryOp;
+use rax_cpu::x87::X87Op;
+
+/// Whether Rust code does it, or even the interpreter.
+const fn is_x87_function(op: &Op) -> bool {
+    matches!(op, Op::X87(X87Step::Work(X87Op::Function(_))))
+}
 
 bitflags! {
     /// What a plan looks at, over and over.
@@ -46,57 +52,59 @@ impl Class {
 /// Whether an operation's host code may change the host's flags.
 #[inline]
 const fn disturbs_flags(op: &Op) -> bool {
-    !matches!(
-        op,
-        Op::Begin(_)
-            | Op::Constant(_)
-            | Op::ReadGpr(..)
-            | Op::WriteGpr(..)
-            | Op::Commit { .. }
-            | Op::RawAddress
-            | Op::ZeroExtend(_)
-            | Op::SignExtend(..)
-            | Op::Select(..)
-            | Op::Condition(_)
-            | Op::MoveStack(_)
-            | Op::Selector(_)
-            | Op::NextIp
-            | Op::DirectTarget
-            | Op::X87(
-                X87Step::Wait
-                    | X87Step::Note
-                    | X87Step::Work(_)
-                    | X87Step::Order { .. }
-                    | X87Step::MoveIf(..)
-                    | X87Step::Control
-                    | X87Step::Status
-            )
-    ) && !matches!(op, Op::Vector(step) if !step.writes_memory() && !matches!(
-        step,
-        VectorStep::Load { .. } | VectorStep::LoadMasked { .. } | VectorStep::SetMxcsr(_)
-    ))
+    is_x87_function(op)
+        || !matches!(
+            op,
+            Op::Begin(_)
+                | Op::Constant(_)
+                | Op::ReadGpr(..)
+                | Op::WriteGpr(..)
+                | Op::Commit { .. }
+                | Op::RawAddress
+                | Op::ZeroExtend(_)
+                | Op::SignExtend(..)
+                | Op::Select(..)
+                | Op::Condition(_)
+                | Op::MoveStack(_)
+                | Op::Selector(_)
+                | Op::NextIp
+                | Op::DirectTarget
+                | Op::X87(
+                    X87Step::Wait
+                        | X87Step::Note
+                        | X87Step::Work(_)
+                        | X87Step::Order { .. }
+                        | X87Step::MoveIf(..)
+                        | X87Step::Control
+                        | X87Step::Status
+                )
+        ) && !matches!(op, Op::Vector(step) if !step.writes_memory() && !matches!(
+            step,
+            VectorStep::Load { .. } | VectorStep::LoadMasked { .. } | VectorStep::SetMxcsr(_)
+        ))
 }
 
 /// Whether somebody may look at the state before or at an operation.
 #[inline]
 const fn can_leave(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Load(_)
-            | Op::Store { .. }
-            | Op::Locate(_)
-            | Op::LoadSegment(..)
-            | Op::StoreSegment(..)
-            | Op::LoadSelector(..)
-            | Op::Push(_)
-            | Op::StackTop
-            | Op::Divide { .. }
-            | Op::CheckTarget(_)
-            | Op::Branch(_)
-            | Op::Vector(_)
-            | Op::X87(X87Step::Take { .. } | X87Step::Put { .. } | X87Step::SetControl(_))
-            | Op::Call(_)
-    )
+    is_x87_function(op)
+        || matches!(
+            op,
+            Op::Load(_)
+                | Op::Store { .. }
+                | Op::Locate(_)
+                | Op::LoadSegment(..)
+                | Op::StoreSegment(..)
+                | Op::LoadSelector(..)
+                | Op::Push(_)
+                | Op::StackTop
+                | Op::Divide { .. }
+                | Op::CheckTarget(_)
+                | Op::Branch(_)
+                | Op::Vector(_)
+                | Op::X87(X87Step::Take { .. } | X87Step::Put { .. } | X87Step::SetControl(_))
+                | Op::Call(_)
+        )
 }
 
 /// Whether an operation does something besides making a value.

@@ -81,13 +81,13 @@ fn simple_flags(asm: &mut Asm, settle: u64) {
     asm.jump(settle);
 }
 
-fn spill(asm: &mut Asm) {
+pub(super) fn spill(asm: &mut Asm) {
     for (guest, host) in PINNED {
         asm.store(64, home(guest), host);
     }
 }
 
-fn reload(asm: &mut Asm) {
+pub(super) fn reload(asm: &mut Asm) {
     for (guest, host) in PINNED {
         asm.load(64, host, home(guest));
     }
@@ -97,7 +97,7 @@ fn reload(asm: &mut Asm) {
 const SAVED: [Reg; 6] = [RBX, RBP, R12, R13, R14, R15];
 
 /// Calls a helper on an aligned stack; all of the guest's registers are in the state.
-fn call(asm: &mut Asm, helper: u64) {
+pub(super) fn call(asm: &mut Asm, helper: u64) {
     asm.lea(64, RDI, at(RBP, -BIAS));
     asm.load(64, R12, RSP);
     asm.alu_imm(Alu::And, 64, RSP, -16);
@@ -502,6 +502,9 @@ pub(super) fn routines(base: u64, helpers: &Helpers, has_bmi2: bool) -> (Vec<u8>
 
     routines.enter_x87 = base + asm.here() as u64;
     enter_x87(&mut asm, helpers, store_vectors, leave);
+
+    let vectors = [load_vectors, store_vectors];
+    routines.x87_functions = super::x87::routines(&mut asm, helpers, vectors);
 
     routines.fill = fill(&mut asm, helpers, [load_vectors, store_vectors]);
     routines.fill_stack = routines.fill;

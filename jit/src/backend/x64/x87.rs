@@ -14,10 +14,13 @@
 //! pointers to the last instruction and its operand are always in the state. Those to the
 //! instruction are written at the unit's end, and wherever it can be left before.
 
+mod functions;
+
 use rax_cpu::insn::Insn;
 use rax_cpu::ir::{Bit, Name, Op, VectorStep, X87Step};
 use rax_cpu::segment::SegmentRegister;
 use rax_cpu::state::Gpr;
+use rax_cpu::x87::X87Op;
 
 use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, T0, T1};
 use super::asm::{Alu, Asm, Mem, Reg, Rm, at, cc};
@@ -38,6 +41,7 @@ mod opcode {
     pub(in super::super) const FRSTOR: u16 = 0x520;
 }
 
+pub(super) use functions::{Routines, routines};
 pub(super) use opcode::{FNSAVE, FRSTOR};
 
 /// The mask bits of the control word.
@@ -145,6 +149,11 @@ impl Emit<'_> {
             // All exceptions are masked.
             X87Step::Wait => Ok(()),
             X87Step::Note => self.note(),
+            X87Step::Work(X87Op::Function(function)) => self.x87_function(function),
+            // How far a partial remainder goes is the processor's own affair.
+            X87Step::Work(X87Op::Remainder { .. }) if !self.backend.features.reference_x87 => {
+                self.stuck()
+            }
             X87Step::Work(_) => {
                 self.asm.x87(opcode);
                 Ok(())
