@@ -380,8 +380,8 @@ impl<'a> Emit<'a> {
 
     fn instruction(&mut self, index: usize) -> Result<(), Stuck> {
         let range = self.plan.range(index);
-        let is_vector = self.plan.is_vector(index);
-        if is_vector {
+        let has_vectors = self.plan.has_class(index, Class::VECTOR);
+        if self.plan.is_vector(index) {
             self.load_vectors_again();
         }
         let noted = self.noted;
@@ -396,7 +396,7 @@ impl<'a> Emit<'a> {
                 0 => {
                     self.operation(position)?;
                     self.release(position);
-                    if is_vector {
+                    if has_vectors {
                         self.release_vectors(position);
                     }
                     position += 1;

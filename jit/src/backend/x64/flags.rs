@@ -49,7 +49,7 @@ impl Emit<'_> {
     /// Before an instruction whose flags depend on those before: puts them into the state,
     /// unless its update may stand over them.
     pub(super) fn prepare_flags(&mut self, index: usize) {
-        if !self.plan.has_class(index, Class::FLAGS) && !self.plan.is_vector(index) {
+        if !self.plan.has_class(index, Class::FLAGS | Class::VECTOR) {
             return;
         }
         for position in self.plan.range(index) {

@@ -28,6 +28,8 @@ bitflags! {
         const CONDITION = 1 << 5;
         /// It finds a place in memory writable.
         const LOCATES = 1 << 6;
+        /// A step of a vector instruction, MMX's among them.
+        const VECTOR = 1 << 7;
     }
 }
 
@@ -42,6 +44,7 @@ impl Class {
             Op::Locate(_) => Self::LOCATES,
             _ => Self::empty(),
         };
+        class.set(Self::VECTOR, matches!(op, Op::Vector(_)));
         class.set(Self::LEAVES, can_leave(op));
         class.set(Self::ACTS, has_effect(op));
         class.set(Self::DISTURBS, disturbs_flags(op));
