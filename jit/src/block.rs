@@ -97,6 +97,11 @@ impl Unit {
         }
     }
 
+    /// Whether its code may be wanted at another linear address: that of a library.
+    pub(crate) fn may_be_copied(&self) -> bool {
+        self.mode.contains(Mode::CODE64.union(Mode::USER)) && !self.crosses_page
+    }
+
     /// The same blocks in the same order, elsewhere in the address space.
     pub(crate) fn moved(&self, rip: u64) -> Self {
         let by = rip.wrapping_sub(self.rip);

@@ -4,11 +4,12 @@
 //! the other; when that is full, the next one is emptied and used again: what is hot
 //! there is back in a moment, and all else stays.
 
+mod copies;
+
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use rax_cpu::Cpu;
 use rax_cpu::interp::BlockId;
 
 use crate::backend::{Backend, Emitted, FIRST_REASON, JumpSlot};
@@ -16,13 +17,12 @@ use crate::block::Unit;
 use crate::exec_memory::ExecMemory;
 use crate::jump_caches::JumpCaches;
 use crate::link::{CodeId, Link, LinkId};
+use crate::relocation::Relocation;
 
 /// Code is laid down at multiples of this.
 const ALIGNMENT: usize = 16;
 /// Into how many regions the space is divided.
 const REGIONS: usize = 8;
-/// How many addresses of a block are looked at for a trace.
-const MOST_MODELS: usize = 4;
 /// Exits of all regions have numbers that compiled code can tell from other reasons.
 const _: () = assert!(LinkId::new(REGIONS as u32, 0).number() < FIRST_REASON);
 
@@ -35,6 +35,10 @@ pub(crate) struct Code {
     next: Option<CodeId>,
     /// Where it begins.
     pub(crate) entry: u64,
+    /// Its length.
+    bytes: usize,
+    /// What changes when it is copied for another address, if that can be.
+    relocations: Option<Box<[Relocation]>>,
     /// Its exits, by number within its region.
     links: std::ops::Range<usize>,
     /// Exits that are joined to it.
@@ -67,6 +71,8 @@ pub(crate) struct CodeCache {
     first: Vec<Option<CodeId>>,
     /// Traces, by the blocks that they go through, but for the first of each.
     riders: HashMap<usize, Vec<CodeId>>,
+    /// Code on its way from one place to another.
+    copied: Vec<u8>,
     /// Where computed jumps lead.
     pub(crate) jumps: JumpCaches,
 }
@@ -99,6 +105,7 @@ impl CodeCache {
             filling: 0,
             first: Vec::new(),
             riders: HashMap::new(),
+            copied: Vec::new(),
             jumps: JumpCaches::new(),
         })
     }
@@ -153,18 +160,35 @@ impl CodeCache {
         let base = self.memory.base() + offset as u64;
         let first_link = region.links.len();
         let first_exit = LinkId::new(number as u32, first_link as u32);
-        let emitted = compile(&unit, base, first_exit.number());
+        let mut emitted = compile(&unit, base, first_exit.number());
         let end = offset + emitted.code.len();
         let is_named = LinkId::can_name(first_link + emitted.exits.len());
         if end > region.end || !is_named {
             return Err(unit);
         }
-        self.memory.write(offset, &emitted.code);
-        region.next = end.next_multiple_of(ALIGNMENT);
+        let relocations = emitted.relocations.take().map(Vec::into_boxed_slice);
         let sites = emitted.exits.iter();
-        region
-            .links
-            .extend(sites.map(|site| Link::new(site, offset)));
+        let links = sites.map(|site| Link::new(site, offset));
+        let id = self.keep(block, unit, &emitted.code, links, relocations);
+        Ok((id, emitted))
+    }
+
+    /// Lays down code for which there is room in the region that is being filled.
+    fn keep(
+        &mut self,
+        block: BlockId,
+        unit: Box<Unit>,
+        code: &[u8],
+        links: impl Iterator<Item = Link>,
+        relocations: Option<Box<[Relocation]>>,
+    ) -> CodeId {
+        let number = self.filling;
+        let region = &mut self.regions[number];
+        let offset = region.next;
+        self.memory.write(offset, code);
+        region.next = (offset + code.len()).next_multiple_of(ALIGNMENT);
+        let first_link = region.links.len();
+        region.links.extend(links);
         let id = CodeId::new(number as u32, region.codes.len() as u32);
         if self.first.len() <= block.index() {
             self.first.resize(block.index() + 1, None);
@@ -173,13 +197,15 @@ impl CodeCache {
             unit,
             block,
             next: self.first[block.index()].replace(id),
-            entry: base,
+            entry: self.memory.base() + offset as u64,
+            bytes: code.len(),
+            relocations,
             links: first_link..region.links.len(),
             incoming: Vec::new(),
             samples: 0,
             trace: None,
         }));
-        Ok((id, emitted))
+        id
     }
 
     /// Empties the next region, which is to be filled then: how many units were there.
@@ -278,44 +304,6 @@ impl CodeCache {
         {
             self.unlist(id, &code);
         }
-    }
-
-    /// Notes which blocks a trace goes through: it is forgotten with each of them.
-    pub(crate) fn ride(&mut self, trace: CodeId, blocks: Arc<[BlockId]>) {
-        for (n, block) in blocks.iter().enumerate().skip(1) {
-            if !blocks[..n].contains(block) {
-                self.riders.entry(block.index()).or_default().push(trace);
-            }
-        }
-        if let Some(code) = self.code_mut(trace) {
-            code.trace = Some(blocks);
-        }
-    }
-
-    /// A trace from a block, as it was made elsewhere in the address space, for CS:RIP.
-    pub(crate) fn trace_elsewhere(
-        &self,
-        block: BlockId,
-        cpu: &Cpu,
-    ) -> Option<(Unit, Arc<[BlockId]>)> {
-        let mut at = *self.first.get(block.index())?;
-        for _ in 0..MOST_MODELS {
-            let code = self.code(at?)?;
-            if let Some(blocks) = &code.trace {
-                return Some((code.unit.moved(cpu.state.rip), Arc::clone(blocks)));
-            }
-            at = code.next;
-        }
-        None
-    }
-
-    /// Notes that the code of a block was found running: how often it was, unless it is a
-    /// trace.
-    pub(crate) fn sample(&mut self, block: BlockId, key: u64) -> Option<u8> {
-        let id = self.find(block, key)?;
-        let code = self.code_mut(id)?;
-        code.samples = code.samples.saturating_add(1);
-        (!code.unit.is_trace()).then_some(code.samples)
     }
 
     /// Takes code out, so that nothing leads to it any more.

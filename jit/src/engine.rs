@@ -25,6 +25,8 @@ pub struct Statistics {
     pub instructions: u64,
     /// Of those, instructions left to the interpreter.
     pub carried_out: u64,
+    /// Blocks whose code was copied from another linear address instead.
+    pub copied: u64,
     /// Of the blocks, traces: several that ran one after the other.
     pub traces: u64,
     /// Instructions of the traces.
@@ -78,6 +80,7 @@ impl AddAssign for Statistics {
             blocks,
             instructions,
             carried_out,
+            copied,
             traces,
             traced_instructions,
             bytes,
@@ -95,6 +98,7 @@ impl AddAssign for Statistics {
         self.blocks += blocks;
         self.instructions += instructions;
         self.carried_out += carried_out;
+        self.copied += copied;
         self.traces += traces;
         self.traced_instructions += traced_instructions;
         self.bytes += bytes;
@@ -267,7 +271,11 @@ impl Jit {
 
     fn compile_block(&mut self, cpu: &Cpu, id: BlockId) -> Option<CodeId> {
         let start = Instant::now();
-        let code = if let Some((unit, blocks)) = self.cache.trace_elsewhere(id, cpu) {
+        let copy = self.cache.copy(id, cpu, &*self.backend);
+        let code = if copy.is_some() {
+            self.statistics.copied += 1;
+            copy
+        } else if let Some((unit, blocks)) = self.cache.trace_elsewhere(id, cpu) {
             self.compile_blocks(unit, blocks)
         } else {
             self.compile_unit(id, Unit::new(self.interpreter.block(id), cpu))

@@ -24,6 +24,7 @@ mod jump_caches;
 mod link;
 pub mod lockstep;
 pub mod passes;
+mod relocation;
 mod trace;
 mod trampoline;
 mod whereabouts;

@@ -103,12 +103,13 @@ pub fn compiler(machine: &Machine, counts: &Statistics) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "compiled           {} blocks, {} instructions, {:.1}% of them left to the interpreter; {} traces of {} instructions",
+        "compiled           {} blocks, {} instructions, {:.1}% of them left to the interpreter; {} traces of {} instructions; {} blocks copied",
         counts.blocks,
         counts.instructions,
         100.0 * counts.carried_out as f64 / compiled as f64,
         counts.traces,
         counts.traced_instructions,
+        counts.copied,
     );
     let _ = writeln!(
         out,

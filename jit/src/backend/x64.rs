@@ -40,6 +40,7 @@ use smallvec::{SmallVec, smallvec};
 use super::{Backend, EXHAUSTED, Emitted, INTERPRET, NO_EXIT};
 use crate::block::Unit;
 use crate::helpers::{Helpers, addresses};
+use crate::relocation::Follows;
 use abi::{BUDGET, Routines};
 use asm::{Alu, Asm, Fixup, Reg, cc};
 use branch::{Again, Ending, SideExit};
@@ -334,6 +335,9 @@ impl<'a> Emit<'a> {
 
     /// Emits everything.
     fn unit(&mut self) -> Result<(), Stuck> {
+        if self.unit.may_be_copied() {
+            self.asm.be_movable();
+        }
         let count = self.unit.insns.len() as i32;
         self.check_code_limit();
         self.enter_x87();
@@ -479,10 +483,8 @@ impl<'a> Emit<'a> {
         if self.touches_x87(index) {
             self.asm.call(self.backend.routines.save_x87);
         }
-        self.asm.constant(
-            abi::T0,
-            std::ptr::from_ref(self.unit).expose_provenance() as u64,
-        );
+        let unit = std::ptr::from_ref(self.unit).expose_provenance() as u64;
+        self.asm.address(abi::T0, unit, Follows::Unit);
         self.asm.constant(abi::T1, u64::from(index));
         self.asm.call(if with_flags {
             self.backend.routines.carry_out_with_flags
@@ -544,11 +546,11 @@ impl<'a> Emit<'a> {
             Op::Flags(flags) => self.flags(flags, bits),
             Op::NextIp => {
                 let next = self.unit.rip_after(self.index as usize);
-                self.set(Loc::Constant(next))
+                self.set_rip(next)
             }
             Op::DirectTarget => {
                 let target = self.direct_target(bits);
-                self.set(Loc::Constant(target))
+                self.set_rip(target)
             }
             Op::CheckTarget(target) => self.check_target(target),
             Op::Jump(target) => self.jump(target),
@@ -630,7 +632,7 @@ impl<'a> Emit<'a> {
             Detour::Computed => self.asm.jump(self.backend.routines.leave_for),
             Detour::DropFrames { back } => {
                 let back = self.asm.base + back as u64;
-                self.asm.constant(abi::T1, back);
+                self.asm.address(abi::T1, back, Follows::OwnAddress);
                 self.asm.jump(self.backend.routines.drop_frames);
             }
             Detour::EnterX87 { back } => {
@@ -646,26 +648,36 @@ impl<'a> Emit<'a> {
             Detour::SideExit(exit) => self.leave_aside(exit),
             Detour::Exit { number } => {
                 self.emitted.exits[number].stub = self.asm.here();
-                self.leave(self.first_exit + number as u64);
+                self.leave_by(number);
             }
         }
     }
 
     /// Makes RIP that of the unit's start.
     fn be_at_start(&mut self) {
-        self.asm.constant(abi::T0, self.unit.rip);
+        let start = self.unit.rip;
+        self.asm.address(abi::T0, start, Follows::GuestAddress);
         self.asm.store(64, abi::RIP, abi::T0);
     }
 
-    fn leave(&mut self, exit: u64) {
-        self.asm.constant(abi::T0, exit);
+    /// Leaves by an exit of the unit's.
+    fn leave_by(&mut self, number: usize) {
+        self.asm.constant(abi::T0, self.first_exit + number as u64);
+        self.asm.note(4, Follows::Exit);
         self.asm.jump(self.backend.routines.exit);
     }
 
-    fn finish(self) -> Work {
+    /// Leaves for a reason of all units.
+    fn leave(&mut self, reason: u64) {
+        self.asm.constant(abi::T0, reason);
+        self.asm.jump(self.backend.routines.exit);
+    }
+
+    fn finish(mut self) -> Work {
         Work {
             plan: self.plan,
             emitted: Emitted {
+                relocations: self.asm.take_relocations(),
                 code: self.asm.finish(),
                 ..self.emitted
             },

@@ -1,5 +1,6 @@
 //! Loops that get hot, so that paths through them are compiled as one, end in the same
-//! state as interpreted, wherever they are stopped.
+//! state as interpreted, wherever they are stopped; and so does code that was compiled at
+//! one address and copied to others.
 
 use rax_cpu::state::Gpr;
 use rax_cpu::testing::{Bits, bare};
@@ -11,6 +12,10 @@ use crate::programs::Random;
 
 const RAM: u64 = 0x1_0000;
 const CODE: u64 = 0x1000;
+/// Page tables: the same 2 MiB everywhere from address zero, and from [`FAR`].
+const TABLES: u64 = 0x4000;
+const FAR: u64 = 0x7f00_0000_0000;
+const STACK: u64 = 0x9800;
 const DATA: u64 = 0xa000;
 const COUNTER: u32 = 0xb800;
 
@@ -71,7 +76,7 @@ fn instruction(random: &mut Random, code: &mut Vec<u8>) {
     let wide = if random.one_in(2) { 0x48 } else { 0x40 };
     let alu = ALU[random.below(8) as usize];
     let near = 8 * random.below(12) as u8;
-    match random.below(20) {
+    match random.below(23) {
         0..4 => code.extend([wide, alu, 0xc0 | a << 3 | b]),
         4 => code.extend([wide, 0x83, 0xc0 | (alu & 0x38) | a, random.next() as u8]),
         // From and to memory.
@@ -102,6 +107,18 @@ fn instruction(random: &mut Random, code: &mut Vec<u8>) {
             1 => code.extend([0xf2, 0x0f, 0x59, 0x43, near]),
             _ => code.extend([0x66, 0x0f, 0x2e, 0x43, near]),
         },
+        // LEA and MOV of what lies in the code; CALL of what follows, and POP.
+        19 => code.extend([wide, 0x8d, 0x05 | a << 3, near, 0, 0, 0]),
+        20 => code.extend([
+            wide,
+            0x8b,
+            0x05 | a << 3,
+            0u8.wrapping_sub(near),
+            255,
+            255,
+            255,
+        ]),
+        21 => code.extend([0xe8, 0, 0, 0, 0, 0x58 | a]),
         // FLD, FADD and FSTP.
         _ => code.extend([0xdd, 0x43, near, 0xdc, 0x43, near ^ 8, 0xdd, 0x5b, near]),
     }
@@ -110,7 +127,13 @@ fn instruction(random: &mut Random, code: &mut Vec<u8>) {
 /// What can be seen after each stop.
 type Seen = Vec<(Stop, CpuState, u64)>;
 
-fn run(code: &[u8], seed: u64, engine: &mut dyn FnMut(&Cpu) -> Box<dyn Engine>) -> (Seen, Vec<u8>) {
+/// Runs a program at these addresses, one after the other, by one engine.
+fn run(
+    code: &[u8],
+    seed: u64,
+    windows: &[u64],
+    engine: &mut dyn FnMut(&Cpu) -> Box<dyn Engine>,
+) -> (Seen, Vec<u8>) {
     let mut random = Random(seed);
     let mut cpu = bare(Bits::Long64, RAM).unwrap();
     let memory = cpu.mmu.memory().clone();
@@ -122,39 +145,65 @@ fn run(code: &[u8], seed: u64, engine: &mut dyn FnMut(&Cpu) -> Box<dyn Engine>) 
         let at = u64::from(COUNTER) + 4 * n;
         memory.ram_write(PhysicalAddress(at), &counter).unwrap();
     }
+    for (at, entry) in [
+        (0, TABLES + 0x1000),
+        (FAR >> 39 << 3, TABLES + 0x1000),
+        (0x1000, TABLES + 0x2000),
+    ] {
+        let entry = (entry | 7).to_le_bytes();
+        memory
+            .ram_write(PhysicalAddress(TABLES + at), &entry)
+            .unwrap();
+    }
+    for n in 0..16 {
+        for (at, entry) in [(0x2000, TABLES + 0x3000), (0x3000, n << 12)] {
+            let at = PhysicalAddress(TABLES + at + 8 * n);
+            memory.ram_write(at, &(entry | 7).to_le_bytes()).unwrap();
+        }
+    }
+    cpu.state.cr4 |= 1 << 5;
+    cpu.state.cr3 = TABLES;
+    cpu.state.cr0 |= 1 << 31;
+    cpu.state.cpl = 3;
     for register in [Gpr::Rax, Gpr::Rcx, Gpr::Rdx, Gpr::Rsi] {
         cpu.state.set_gpr(register, random.next());
     }
     cpu.state.set_gpr(Gpr::Rbx, DATA + 0x100);
     cpu.state.set_gpr(Gpr::R8, DATA + 0xffa);
-    cpu.state.rip = CODE;
+    cpu.mmu.flush_all();
     let mut engine = engine(&cpu);
     let mut seen = Vec::new();
     let mut until = 0;
-    for _ in 0..6 {
-        until += 1 + random.below(700);
-        let stop = engine.run(&mut cpu, until);
-        let mut state = cpu.state.clone();
-        state.set_gpr(Gpr::BlockRip, 0);
-        state.flags = rax_cpu::flags::LazyFlags::from_status(state.flags.status());
-        seen.push((stop, state, cpu.state.instructions));
+    for &window in windows {
+        cpu.state.set_gpr(Gpr::Rsp, STACK);
+        cpu.state.rip = window + CODE;
+        cpu.update_mode();
+        for _ in 0..6 {
+            until += 1 + random.below(700);
+            let stop = engine.run(&mut cpu, until);
+            let mut state = cpu.state.clone();
+            state.set_gpr(Gpr::BlockRip, 0);
+            state.flags = rax_cpu::flags::LazyFlags::from_status(state.flags.status());
+            seen.push((stop, state, cpu.state.instructions));
+        }
     }
     let mut ram = vec![0; RAM as usize];
     memory.ram_read(PhysicalAddress(0), &mut ram).unwrap();
     (seen, ram)
 }
 
-#[test]
-fn hot_loops_end_alike() {
+/// Holds both engines against each other; how many traces and copies there were.
+fn check(cases: u64, windows: &[u64]) -> [u64; 2] {
     let factor = std::env::var("RAX_CASES").ok();
     let factor: u64 = factor.and_then(|text| text.parse().ok()).unwrap_or(1);
-    let mut traces = 0;
-    let cases = 1500 * factor;
-    for seed in 0..cases {
+    let mut counts = [0; 2];
+    for seed in 0..cases * factor {
         let code = program(&mut Random(seed));
-        let (expected, memory) = run(&code, seed, &mut |cpu| Box::new(Interpreter::new(cpu)));
+        let (expected, memory) = run(&code, seed, windows, &mut |cpu| {
+            Box::new(Interpreter::new(cpu))
+        });
         let mut report = None;
-        let (found, other) = run(&code, seed, &mut |cpu| {
+        let (found, other) = run(&code, seed, windows, &mut |cpu| {
             let options = Options {
                 threshold: (seed % 3) as u16,
                 cache_bytes: 1 << 18,
@@ -171,7 +220,21 @@ fn hot_loops_end_alike() {
         let differs = memory.iter().zip(&other).position(|(a, b)| a != b);
         assert_eq!(differs, None, "seed {seed}: {code:02x?}");
         let statistics: Statistics = report.map(|report| report.get()).unwrap_or_default();
-        traces += statistics.traces;
+        counts[0] += statistics.traces;
+        counts[1] += statistics.copied;
     }
-    assert!(traces > cases, "{traces} traces in {cases} programs");
+    counts
+}
+
+#[test]
+fn hot_loops_end_alike() {
+    let [traces, _] = check(1500, &[0]);
+    assert!(traces > 1500, "{traces} traces");
+}
+
+#[test]
+fn copies_of_code_end_alike() {
+    let windows = [1, 5, 2, 5, 14].map(|n| FAR + (n << 21));
+    let [_, copied] = check(500, &windows);
+    assert!(copied > 1500, "{copied} copies");
 }

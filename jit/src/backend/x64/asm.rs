@@ -6,9 +6,13 @@
 
 mod bytes;
 mod head;
+mod relocations;
 
 use bytes::Bytes;
 use head::{Head, low};
+pub(super) use relocations::has_short_form;
+
+use crate::relocation::{Follows, Relocation};
 
 /// A host register by its number; [`high`] ones are AH, CH, DH, BH.
 pub(super) type Reg = u8;
@@ -142,13 +146,19 @@ pub(super) struct Asm {
     bytes: Bytes,
     /// Where the first byte will be.
     pub(super) base: u64,
+    /// What changes if it is copied to elsewhere; None if it is not to be copied.
+    relocations: Option<Vec<Relocation>>,
 }
 
 impl Asm {
     /// To be laid down in `room`, whose contents are of no account.
     pub(super) fn new(base: u64, room: Vec<u8>) -> Self {
         let bytes = Bytes::new(room);
-        Self { bytes, base }
+        Self {
+            bytes,
+            base,
+            relocations: None,
+        }
     }
 
     /// The bytes.
@@ -630,11 +640,13 @@ impl Asm {
     /// `jmp` to an address.
     pub(super) fn jump(&mut self, target: u64) {
         self.opcode_and(0xe9, self.relative(target, 5));
+        self.note(4, Follows::Place);
     }
 
     /// `call` to an address.
     pub(super) fn call(&mut self, target: u64) {
         self.opcode_and(0xe8, self.relative(target, 5));
+        self.note(4, Follows::Place);
     }
 
     /// `jmp` to somewhere yet unknown.
@@ -646,6 +658,7 @@ impl Asm {
     /// `jcc` to an address.
     pub(super) fn branch(&mut self, condition: u8, target: u64) {
         self.put_branch(condition, self.relative(target, 6));
+        self.note(4, Follows::Place);
     }
 
     /// `call` to somewhere yet unknown.

@@ -11,6 +11,7 @@ use super::values::Loc;
 use super::x87::Noted;
 use super::{Cold, Detour, Emit, Stuck};
 use crate::backend::{EXHAUSTED, ExitSite};
+use crate::relocation::Follows;
 
 /// How a unit ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl Emit<'_> {
         if !self.unit.mode.contains(Mode::CODE64) {
             return self.check_offset(target);
         }
-        if let Loc::Constant(target) = self.loc(target) {
+        if let Loc::Constant(target) | Loc::Rip(target) = self.loc(target) {
             let extended = ((target << 16) as i64 >> 16) as u64;
             return if extended == target {
                 Ok(())
@@ -91,7 +92,7 @@ impl Emit<'_> {
 
     /// Outside 64-bit mode, targets lie within CS.
     fn check_offset(&mut self, target: Name) -> Result<(), Stuck> {
-        if let Loc::Constant(target) = self.loc(target) {
+        if let Loc::Constant(target) | Loc::Rip(target) = self.loc(target) {
             return self.reach(target);
         }
         let bits = match self.block.ops[target.0 as usize].0 {
@@ -107,7 +108,7 @@ impl Emit<'_> {
 
     pub(super) fn jump(&mut self, target: Name) -> Result<(), Stuck> {
         let is_call = self.has_op(|op| matches!(op, Op::NextIp));
-        if let Loc::Constant(target) = self.loc(target) {
+        if let Loc::Constant(target) | Loc::Rip(target) = self.loc(target) {
             if self.rip_of_next() == Some(target) && !is_call {
                 return Ok(());
             }
@@ -231,7 +232,7 @@ impl Emit<'_> {
             self.asm.bind(stale);
         }
         self.emitted.exits[number].stub = self.asm.here();
-        self.leave(self.first_exit + number as u64);
+        self.leave_by(number);
     }
 
     /// Where a loop's second round begins: what is known there, so that the last one can
@@ -393,9 +394,10 @@ impl Emit<'_> {
         let next = self.unit.end();
         let key = self.unit.key_of(next);
         if let Ok(key) = i32::try_from(key as i64) {
+            self.asm.be_fixed();
             self.asm.alu_imm(Alu::Cmp, 64, T0, key);
         } else {
-            self.asm.constant(T1, key);
+            self.asm.address(T1, key, Follows::GuestAddress);
             self.asm.alu(Alu::Cmp, 64, T0, T1);
         }
         self.asm.branch(cc::NE, self.backend.routines.go);

@@ -18,6 +18,7 @@ use super::asm::{Alu, Asm, Fixup, Mem, RBP, Reg, Rm, Turn, at, cc, is_high, sum}
 use super::flags::HostFlags;
 use super::values::{Loc, Source};
 use super::{Emit, Stuck};
+use crate::relocation::Follows;
 
 /// A probe that missed: T0 holds the address xor the tag.
 #[derive(Clone, Copy, Debug)]
@@ -80,13 +81,15 @@ impl Emit<'_> {
             return self.effective_16(to, extra);
         }
         let insn = self.insn();
-        let mut displacement = (insn.displacement as u64).wrapping_add(extra);
+        let displacement = (insn.displacement as u64).wrapping_add(extra);
         let mut base = insn.base;
         let mut index = insn.index;
         let mut scale = insn.scale;
         if base == Gpr::BlockRip {
-            displacement = displacement.wrapping_add(self.block_rip());
-            base = Gpr::Zero;
+            let address = displacement.wrapping_add(self.block_rip());
+            let address = address & rax_cpu::flags::mask(bits);
+            self.asm.address(to, address, Follows::GuestAddress);
+            return Ok(());
         }
         if base == Gpr::Zero && scale == 0 {
             (base, index) = (index, Gpr::Zero);

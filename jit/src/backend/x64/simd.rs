@@ -29,6 +29,7 @@ use super::abi::{self, T0, T1, VECTORS, vector_home};
 use super::asm::{Alu, Reg, Rm, cc};
 use super::flags::HostFlags;
 use super::{Cold, Detour, Emit, Stuck};
+use crate::relocation::Follows;
 use code::Code;
 pub(super) use mmx::is_mmx;
 
@@ -428,7 +429,8 @@ impl Emit<'_> {
         let count = self.unit.insns.len();
         self.asm
             .alu_imm(Alu::Add, 64, abi::BUDGET, (count - index) as i32);
-        self.asm.constant(T0, self.unit.rip_of(index));
+        let rip = self.unit.rip_of(index);
+        self.asm.address(T0, rip, Follows::GuestAddress);
         self.asm.store(64, abi::RIP, T0);
     }
 }

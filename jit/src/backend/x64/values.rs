@@ -7,9 +7,10 @@ use rax_cpu::ir::{Name, Op};
 use rax_cpu::state::Gpr;
 
 use super::abi::{self, home, pinned, scratch};
-use super::asm::{Mem, Reg, Rm, at, high, is_high};
+use super::asm::{Mem, Reg, Rm, at, has_short_form, high, is_high};
 use super::flags::HostFlags;
 use super::{Emit, Stuck};
+use crate::relocation::Follows;
 
 /// The guest registers that may be borrowed, the least used first.
 const LENDERS: [Gpr; 5] = [Gpr::R14, Gpr::R13, Gpr::R12, Gpr::Rbx, Gpr::Rdi];
@@ -21,6 +22,8 @@ pub(super) enum Loc {
     Nowhere,
     /// It is known.
     Constant(u64),
+    /// It is an address that moves with the code.
+    Rip(u64),
     /// What the guest's register holds now; `true` for its bits 8 to 15.
     Gpr(Gpr, bool),
     /// In a temporary.
@@ -53,6 +56,18 @@ impl Emit<'_> {
     }
 
     #[inline]
+    /// Notes that the value of the operation under way is an address in the guest's code.
+    pub(super) fn set_rip(&mut self, rip: u64) -> Result<(), Stuck> {
+        if has_short_form(rip) {
+            self.asm.be_fixed();
+        }
+        self.set(if self.asm.is_movable() {
+            Loc::Rip(rip)
+        } else {
+            Loc::Constant(rip)
+        })
+    }
+
     pub(super) fn loc(&self, name: Name) -> Loc {
         self.locs[name.0 as usize]
     }
@@ -208,6 +223,7 @@ impl Emit<'_> {
                     Err(_) => Source::Rm(Rm::Reg(self.register(name)?)),
                 }
             }
+            Loc::Rip(_) => Source::Rm(Rm::Reg(self.register(name)?)),
             Loc::Gpr(register, is_high) => Source::Rm(self.gpr_rm(register, is_high)),
             Loc::Temp(register) => Source::Rm(Rm::Reg(register)),
             Loc::Scratch(n) => Source::Rm(Rm::Mem(scratch(n))),
@@ -252,6 +268,7 @@ impl Emit<'_> {
         let bits = self.bits(name);
         match self.loc(name) {
             Loc::Constant(value) => self.asm.constant(to, value),
+            Loc::Rip(value) => self.asm.address(to, value, Follows::GuestAddress),
             Loc::Gpr(register, is_high) => {
                 let from = self.gpr_rm(register, is_high);
                 self.move_rm(bits, to, from);
@@ -297,7 +314,8 @@ impl Emit<'_> {
             return self.set(Loc::Constant(0));
         }
         if register == Gpr::BlockRip {
-            return self.set(Loc::Constant(self.block_rip()));
+            let rip = self.block_rip();
+            return self.set_rip(rip);
         }
         self.set(Loc::Gpr(register, is_high))
     }

@@ -22,6 +22,8 @@ use rax_cpu::segment::SegmentRegister;
 use rax_cpu::state::Gpr;
 use rax_cpu::x87::X87Op;
 
+use crate::relocation::Follows;
+
 use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, T0, T1};
 use super::asm::{Alu, Asm, Mem, Reg, Rm, at, cc};
 use super::flags::HostFlags;
@@ -204,7 +206,8 @@ impl Emit<'_> {
     pub(super) fn write_noted(&mut self, noted: Noted) {
         if let Some(index) = noted.insn {
             let insn = &self.unit.insns[index as usize];
-            self.asm.constant(T1, self.unit.rip_of(index as usize));
+            let ip = self.unit.rip_of(index as usize);
+            self.asm.address(T1, ip, Follows::GuestAddress);
             self.asm.store(64, abi::X87_LAST_IP, T1);
             self.asm
                 .zero_extend(16, T1, abi::selector(SegmentRegister::Cs));
