@@ -23,6 +23,7 @@ mod plan;
 mod routines;
 mod segments;
 mod shift;
+mod shortcut;
 mod simd;
 mod strings;
 mod turn;
@@ -44,7 +45,7 @@ use abi::{BUDGET, Routines};
 use asm::{Alu, Asm, Fixup, Reg, cc};
 use branch::Ending;
 use flags::HostFlags;
-use memory::Miss;
+use memory::{Accesses, Miss};
 use pending::{Base, Over, Pending};
 use plan::Plan;
 use segments::Reach;
@@ -57,6 +58,8 @@ pub(crate) struct X64 {
     helpers: Helpers,
     routines: Routines,
     features: Features,
+    /// Each unit adds its accesses to a cell.
+    counts_accesses: bool,
     work: Work,
 }
 
@@ -96,6 +99,7 @@ impl X64 {
                 bmi1: std::arch::is_x86_feature_detected!("bmi1"),
                 vectors: simd::Features::found(),
             },
+            counts_accesses: false,
             work: Work::default(),
         }
     }
@@ -106,6 +110,10 @@ impl Backend for X64 {
         let (code, routines) = routines::routines(base, &self.helpers, self.features.bmi2);
         self.routines = routines;
         code
+    }
+
+    fn count_accesses(&mut self) {
+        self.counts_accesses = true;
     }
 
     fn enter(&self) -> u64 {
@@ -248,6 +256,7 @@ struct Emit<'a> {
     emitted: Emitted,
     vectors: simd::Vectors,
     reach: Reach,
+    accesses: Accesses,
 }
 
 impl<'a> Emit<'a> {
@@ -298,6 +307,7 @@ impl<'a> Emit<'a> {
             emitted: work.emitted,
             vectors: work.vectors,
             reach: Reach::default(),
+            accesses: Accesses::default(),
         }
     }
 
@@ -321,6 +331,7 @@ impl<'a> Emit<'a> {
             from: [Some(exhausted), None],
             what: Detour::Exhausted,
         });
+        self.count_at_start();
         if self.plan.has_vectors() {
             self.load_vectors_at_start();
         }
@@ -328,7 +339,7 @@ impl<'a> Emit<'a> {
             self.index = index as u32;
             if self.plan.is_carried_out(index) {
                 if self.plan.is_refused(index)
-                    || !self.short_repeat()? && !self.string_index(index)?
+                    || !self.short_repeat()? && !self.string_index(index)? && !self.shortcut()?
                 {
                     self.carry_out();
                 }
@@ -340,6 +351,7 @@ impl<'a> Emit<'a> {
         self.store_flags();
         self.end()?;
         self.note_reach();
+        self.note_accesses();
         self.emitted.cold = self.asm.here();
         self.emit_cold();
         Ok(())

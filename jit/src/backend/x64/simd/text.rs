@@ -1,14 +1,13 @@
 //! PCMPISTRI and PCMPESTRI by the host's own, which leaves the index in the host's RCX and
 //! takes the lengths from its RAX and RDX: these are the guest's.
 
-use rax_cpu::compiled::FlagKind;
-use rax_cpu::insn::{AddressKind, StringIndex};
+use rax_cpu::insn::StringIndex;
 use rax_cpu::state::Gpr;
 
 use super::FIRST_TEMP;
 use super::code::p66_3a;
-use crate::backend::x64::abi::{FLAG_KIND, T0, flag_value, segment_base, vector_home};
-use crate::backend::x64::asm::{Alu, Rm};
+use crate::backend::x64::abi::vector_home;
+use crate::backend::x64::asm::Rm;
 use crate::backend::x64::flags::{ENTRY, HostFlags};
 use crate::backend::x64::pending::Pending;
 use crate::backend::x64::{Emit, Stuck};
@@ -22,8 +21,7 @@ impl Emit<'_> {
         else {
             return Ok(false);
         };
-        let is_segmented = insn.address == AddressKind::Segmented;
-        if strings.register >= FIRST_TEMP || strings.other.is_none() && is_segmented {
+        if strings.register >= FIRST_TEMP {
             return self.stuck();
         }
         self.position = self.plan.range(index).start;
@@ -33,16 +31,7 @@ impl Emit<'_> {
             Some(other) if other < FIRST_TEMP => Rm::Reg(other),
             Some(other) => Rm::Mem(vector_home(other)),
             None => {
-                let bits = if insn.address == AddressKind::Flat32 {
-                    32
-                } else {
-                    64
-                };
-                self.effective(T0, 0, bits)?;
-                if insn.address == AddressKind::Based64 {
-                    self.asm
-                        .alu_from(Alu::Add, 64, T0, segment_base(insn.segment));
-                }
+                self.operand_address(0, 16, false)?;
                 Rm::Mem(self.probe(16, false))
             }
         };
@@ -54,10 +43,7 @@ impl Emit<'_> {
         self.asm
             .vex(code, 128, [strings.register, 0], other, control);
         self.forget(Gpr::Rcx);
-        self.asm.push_flags();
-        self.asm.pop(T0);
-        self.asm.store(64, flag_value(0), T0);
-        self.asm.store_imm(32, FLAG_KIND, FlagKind::PUSHED.0 as i32);
+        self.keep_host_flags();
         self.flags_end = false;
         self.updated_from = usize::MAX;
         self.host_flags = HostFlags::Update {
