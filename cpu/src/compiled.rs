@@ -10,6 +10,7 @@ mod segments;
 mod x87;
 
 use std::mem::offset_of;
+use std::sync::atomic::AtomicBool;
 
 use rax_mmu::{AccessKind, LinearAddress, PAGE_SIZE};
 
@@ -36,6 +37,14 @@ pub struct Cells {
     /// How many bytes of each segment may be read, and written, from its start; zero also
     /// if that is not all that matters: see [`Cpu::note_segments`].
     pub segment_ends: [[u64; 2]; 6],
+    /// Where the level of the INTR pin is, a byte: [`crate::Platform::interrupt_level`].
+    pub interrupt_level: u64,
+    /// Whether PAUSE may do anything.
+    pub heeds_pause: u64,
+    /// How many accesses compiled code has made by the first-level TLB, if it counts them.
+    pub accesses: u64,
+    /// How many of those it has not found there.
+    pub misses: u64,
     /// Whether the guest's vector registers and MXCSR are in the host's: not in the state.
     pub vectors: u32,
     /// The host's MXCSR meanwhile.
@@ -77,10 +86,30 @@ pub struct Cells {
     pub budget: i64,
 }
 
-const _: () = assert!(size_of::<Cells>() == 256);
+const _: () = assert!(size_of::<Cells>() == 288);
 const _: () = assert!(offset_of!(Cpu, cells) == 0);
-const _: () = assert!(offset_of!(Cpu, state) == 256);
+const _: () = assert!(offset_of!(Cpu, state) == 288);
 const _: () = assert!(offset_of!(CpuState, gpr) == 0);
+
+/// The INTR pin where nobody tells of it: somebody must ask.
+static UNKNOWN_LEVEL: AtomicBool = AtomicBool::new(true);
+
+/// Where compiled code finds what is the processor's own, in bytes from its start.
+#[derive(Clone, Copy, Debug)]
+pub struct Offsets;
+
+impl Offsets {
+    /// The budget and the count of retired instructions together.
+    pub const LIMIT: usize = offset_of!(Cpu, limit);
+    /// The count at which STI's shadow covers the next instruction.
+    pub const SHADOW_AT: usize = offset_of!(Cpu, shadow_at);
+    /// Whether a non-maskable interrupt is waiting.
+    pub const NMI_PENDING: usize = offset_of!(Cpu, nmi_pending);
+    /// The mode, of 16 bits.
+    pub const MODE: usize = offset_of!(Cpu, mode);
+    /// The view, as wide as a pointer.
+    pub const VIEW: usize = offset_of!(Cpu, view);
+}
 
 /// What added to the budget gives the count of retired instructions, and what block
 /// is running: for the way back into the interpreter.
@@ -197,6 +226,9 @@ impl Cpu {
         self.limit = self.until.min(self.state.instructions.wrapping_add(most));
         self.cells.budget = self.limit.wrapping_sub(self.state.instructions) as i64;
         self.cells.epoch = self.code_epoch() as u32;
+        let level = self.platform.interrupt_level().unwrap_or(&UNKNOWN_LEVEL);
+        self.cells.interrupt_level = std::ptr::from_ref(level).expose_provenance() as u64;
+        self.cells.heeds_pause = u64::from(self.platform.heeds_pause());
         self.note_segments();
     }
 
@@ -247,6 +279,7 @@ impl Cpu {
             debug_assert!(false, "compiled code names instructions that it has");
             return Next::Leave;
         };
+        self.statistics.carried_out.note(insn.code);
         self.settle_flags();
         if self.host_x87.place == X87Place::Image as u32 {
             self.settle_x87();

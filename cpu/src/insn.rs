@@ -26,6 +26,7 @@ mod random;
 mod segment;
 mod sha;
 mod shift;
+mod shortcut;
 mod sse;
 mod sse2;
 mod sse3;
@@ -51,6 +52,7 @@ use crate::segment::SegmentRegister;
 use crate::state::Gpr;
 use crate::verbs::{Operand, Parameter, Slot};
 
+pub use shortcut::Shortcut;
 pub use string::BulkString;
 pub use table::{Table, groups};
 pub use vector::StringComparison;

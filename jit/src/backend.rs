@@ -67,6 +67,9 @@ impl Emitted {
 pub(crate) trait Backend {
     /// Emits the routines that all units share, to run at `base`.
     fn routines(&mut self, base: u64) -> Vec<u8>;
+    /// From now on, has each unit add up how often it asks the TLB
+    /// ([`rax_cpu::compiled::Cells`]).
+    fn count_accesses(&mut self);
     /// The routine that enters compiled code; see [`crate::trampoline::run`].
     fn enter(&self) -> u64;
     /// Emits a unit, to run at `base`, its exits numbered from `first_exit`.

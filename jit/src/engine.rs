@@ -206,6 +206,12 @@ impl Jit {
         self.whereabouts = cell;
     }
 
+    /// Has compiled code count how often it asks the TLB, which makes it a little slower:
+    /// [`rax_cpu::compiled::Cells`] tells. To be called before anything runs.
+    pub fn count_accesses(&mut self) {
+        self.backend.count_accesses();
+    }
+
     /// Where to find the statistics later.
     #[must_use]
     pub fn report(&self) -> Report {

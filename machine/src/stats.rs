@@ -17,6 +17,9 @@ const NAMES: [&str; 22] = [
     "#PF", "", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
 ];
 
+/// How many instructions are named that compiled code left to the interpreter.
+const MOST_NAMES: usize = 24;
+
 /// The counts of a run that took `elapsed`, a line each.
 #[must_use]
 pub fn text(machine: &Machine, elapsed: Duration) -> String {
@@ -128,6 +131,13 @@ pub fn compiler(machine: &Machine, counts: &Statistics) -> String {
         counts.evictions,
         counts.flushes
     );
+    let cells = machine.cpu.cells;
+    let _ = writeln!(
+        out,
+        "first-level TLB    {:.3}% hits of {} accesses of compiled code",
+        100.0 - 100.0 * cells.misses as f64 / cells.accesses.max(1) as f64,
+        cells.accesses
+    );
     let exits = &counts.exits;
     let _ = writeln!(
         out,
@@ -144,5 +154,17 @@ pub fn compiler(machine: &Machine, counts: &Statistics) -> String {
         "interpreted        {} blocks, {interpreted:.2}% of all instructions",
         counts.interpreted
     );
+    carried_out(machine, &mut out);
     out
+}
+
+/// What the first processor's compiled code had the interpreter carry out.
+fn carried_out(machine: &Machine, out: &mut String) {
+    let names = machine.cpu.statistics.carried_out.by_name();
+    let all: u64 = names.iter().map(|&(_, count)| count).sum();
+    let _ = write!(out, "carried out        {all}");
+    for (name, count) in names.iter().take(MOST_NAMES) {
+        let _ = write!(out, ", {name} {count}");
+    }
+    out.push('\n');
 }

@@ -23,6 +23,7 @@ mod plan;
 mod routines;
 mod segments;
 mod shift;
+mod shortcut;
 mod simd;
 mod strings;
 mod turn;
@@ -45,7 +46,7 @@ use abi::{BUDGET, Routines};
 use asm::{Alu, Asm, Fixup, Reg, cc};
 use branch::{Again, Ending, SideExit};
 use flags::HostFlags;
-use memory::Miss;
+use memory::{Accesses, Miss};
 use operation::Class;
 use pending::{Base, Over, Pending};
 use plan::Plan;
@@ -59,6 +60,8 @@ pub(crate) struct X64 {
     helpers: Helpers,
     routines: Routines,
     features: Features,
+    /// Each unit adds its accesses to a cell.
+    counts_accesses: bool,
     work: Work,
 }
 
@@ -110,6 +113,7 @@ impl X64 {
                 bmi1: std::arch::is_x86_feature_detected!("bmi1"),
                 vectors: simd::Features::found(),
             },
+            counts_accesses: false,
             work: Work::default(),
         }
     }
@@ -120,6 +124,10 @@ impl Backend for X64 {
         let (code, routines) = routines::routines(base, &self.helpers, self.features.bmi2);
         self.routines = routines;
         code
+    }
+
+    fn count_accesses(&mut self) {
+        self.counts_accesses = true;
     }
 
     fn enter(&self) -> u64 {
@@ -266,6 +274,7 @@ struct Emit<'a> {
     emitted: Emitted,
     vectors: simd::Vectors,
     reach: Reach,
+    accesses: Accesses,
 }
 
 impl<'a> Emit<'a> {
@@ -317,6 +326,7 @@ impl<'a> Emit<'a> {
             emitted: work.emitted,
             vectors: work.vectors,
             reach: Reach::default(),
+            accesses: Accesses::default(),
         }
     }
 
@@ -348,6 +358,7 @@ impl<'a> Emit<'a> {
             from: [Some(exhausted), None],
             what: Detour::Exhausted,
         });
+        self.count_at_start();
         if self.plan.has_vectors() {
             self.load_vectors_at_start();
         }
@@ -358,7 +369,9 @@ impl<'a> Emit<'a> {
             }
             if self.plan.is_carried_out(index) {
                 if self.plan.is_refused(index)
-                    || !self.short_repeat()? && !self.string_comparison(index)?
+                    || !self.short_repeat()?
+                        && !self.string_comparison(index)?
+                        && !self.shortcut()?
                 {
                     self.carry_out();
                 }
@@ -372,6 +385,7 @@ impl<'a> Emit<'a> {
             self.end()?;
         }
         self.note_reach();
+        self.note_accesses();
         self.emitted.cold = self.asm.here();
         self.emit_cold();
         Ok(())

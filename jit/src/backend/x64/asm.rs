@@ -592,6 +592,22 @@ impl Asm {
         self.byte(opcode | u8::from(shift != 0));
     }
 
+    /// `repe` or `repne`, with `cmpsb` or `scasb`.
+    pub(super) fn repeat_search(&mut self, compares: bool, while_equal: bool) {
+        self.byte(if while_equal { 0xf3 } else { 0xf2 });
+        self.byte(if compares { 0xa6 } else { 0xae });
+    }
+
+    /// `lahf`.
+    pub(super) fn load_ah_flags(&mut self) {
+        self.byte(0x9f);
+    }
+
+    /// `sahf`.
+    pub(super) fn store_ah_flags(&mut self) {
+        self.byte(0x9e);
+    }
+
     /// `xchg a, b`, all 64 bits.
     pub(super) fn exchange(&mut self, a: Reg, b: Reg) {
         self.sized(64, 0x86, a, Rm::Reg(b));

@@ -332,7 +332,7 @@ impl Emit<'_> {
     }
 
     /// Makes the host's flags those that the cells tell of.
-    fn fetch_flags(&mut self) {
+    pub(super) fn fetch_flags(&mut self) {
         let is_alone = self.pending.overs == [Over::Absent; 2];
         self.store_flags();
         match self.pending.base {

@@ -35,7 +35,31 @@ pub(super) struct Miss {
     write: bool,
 }
 
+/// How often a unit asks the TLB, if that is counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Accesses {
+    count: u32,
+    /// Offset in the code of what is added for it.
+    place: Option<usize>,
+}
+
 impl Emit<'_> {
+    /// At the unit's start: adds what is not known yet to the count of accesses.
+    pub(super) fn count_at_start(&mut self) {
+        if self.backend.counts_accesses {
+            self.asm.alu_imm(Alu::Add, 64, abi::ACCESSES, i32::MAX);
+            self.accesses.place = Some(self.asm.here() - 4);
+        }
+    }
+
+    /// At its end: what that is.
+    pub(super) fn note_accesses(&mut self) {
+        let Accesses { count, place } = self.accesses;
+        if let Some(place) = place {
+            self.asm.patch(place, count as i32);
+        }
+    }
+
     /// Emits the cold code of probes that missed: has their entries filled, and goes back.
     /// What could not be filled falls out of its end.
     pub(super) fn fill_again(&mut self, misses: Range<usize>) {
@@ -190,6 +214,17 @@ impl Emit<'_> {
             Loc::Displaced(by) => return self.displaced(by, bytes, write),
             _ => return self.stuck(),
         };
+        self.operand_address(extra, bytes, write)
+    }
+
+    /// The linear address of so many bytes, `extra` bytes into the memory operand, in T0.
+    /// Disturbs T1.
+    pub(super) fn operand_address(
+        &mut self,
+        extra: u64,
+        bytes: u32,
+        write: bool,
+    ) -> Result<(), Stuck> {
         let insn = self.insn();
         match insn.address {
             AddressKind::Flat64 => self.effective(T0, extra, 64)?,
@@ -242,6 +277,7 @@ impl Emit<'_> {
         if self.is_on_stack(bytes) {
             return self.probe_stack(bytes, write);
         }
+        self.accesses.count += 1;
         let again = self.asm.here();
         if self.backend.features.bmi2 {
             self.asm.rorx(T1, T0, Tlb::INDEX_SHIFT as u8);
@@ -298,14 +334,26 @@ impl Emit<'_> {
             }
             _ => false,
         };
-        is_stack
-            && matches!(bytes, 4 | 8)
-            && self.vectors.has_temps()
-            && self.view() != View::Careful
+        is_stack && self.has_stack_cell(bytes)
+    }
+
+    /// Whether the cell of the stack has limits for so many bytes, and may be filled.
+    fn has_stack_cell(&self, bytes: u32) -> bool {
+        matches!(bytes, 4 | 8) && self.vectors.has_temps() && self.view() != View::Careful
+    }
+
+    /// A probe for an access to the stack.
+    pub(super) fn probe_by_cell(&mut self, bytes: u32, write: bool) -> Mem {
+        if self.has_stack_cell(bytes) {
+            self.probe_stack(bytes, write)
+        } else {
+            self.probe(bytes, write)
+        }
     }
 
     /// A probe by the cell of the stack.
     fn probe_stack(&mut self, bytes: u32, write: bool) -> Mem {
+        self.accesses.count += 1;
         let [tag, host_page, limit] = abi::stack_parts(self.view(), bytes, write);
         let again = self.asm.here();
         self.asm.alu_from(Alu::Xor, 64, T0, tag);

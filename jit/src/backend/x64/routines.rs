@@ -9,7 +9,7 @@ use rax_mmu::{StackCell, Tlb, TlbEntry, View};
 
 use super::abi::{
     AWAY, BIAS, BUDGET, BUDGET_CELL, CODE_BASE, EXIT, FILL_LIMIT, FLAG_KIND, FOUND, FRAMES,
-    HOST_MXCSR, HOST_STACK, MXCSR, MXCSR_MASKS, PINNED, RIP, Routines, STACK_LIMIT, T0, T1,
+    HOST_MXCSR, HOST_STACK, MISSES, MXCSR, MXCSR_MASKS, PINNED, RIP, Routines, STACK_LIMIT, T0, T1,
     VECTORS, X87_IMAGE, X87_PLACE, find_jump, flag_value, home, stack_parts, tlb, upper_home,
     vector_home,
 };
@@ -78,6 +78,13 @@ fn simple_flags(asm: &mut Asm, settle: u64) {
         asm.ret();
         asm.bind(other);
     }
+    asm.alu_imm(Alu::Cmp, 32, FLAG_KIND, FlagKind::PUSHED.0 as i32);
+    let other = asm.branch_ahead(cc::NE);
+    asm.load(64, T0, flag_value(0));
+    asm.push(T0);
+    asm.pop_flags();
+    asm.ret();
+    asm.bind(other);
     asm.jump(settle);
 }
 
@@ -243,6 +250,7 @@ fn store_beside_code(asm: &mut Asm, view: View) {
 fn fill_from_victim(asm: &mut Asm, view: View, is_store: bool, by_helper: u64) {
     let table = tlb(view);
     let victims = (offset_of!(Cpu, mmu) + Tlb::victims_offset(view)) as i32 - BIAS;
+    asm.alu_imm(Alu::Add, 64, MISSES, 1);
     asm.push(RAX);
     asm.push(RCX);
     asm.load(32, RCX, T1);
@@ -391,7 +399,7 @@ fn dispatch(asm: &mut Asm, routines: &Routines) {
 
 /// Makes the host's stack that of compiled code without any calls: one frame, to which
 /// returns without a call come.
-fn forget_frames(asm: &mut Asm) {
+pub(super) fn forget_frames(asm: &mut Asm) {
     asm.load(64, RSP, HOST_STACK);
     asm.lea(64, RSP, at(RSP, -8));
 }
@@ -523,5 +531,6 @@ pub(super) fn routines(base: u64, helpers: &Helpers, has_bmi2: bool) -> (Vec<u8>
         &mut routines,
     );
     routines.repeat = super::strings::routines(&mut asm, has_bmi2);
+    routines.search = super::shortcut::search_routines(&mut asm, has_bmi2);
     (asm.finish(), routines)
 }

@@ -1,14 +1,13 @@
 //! String comparisons by the host's own, which leave the index in the host's RCX or the mask in
 //! its XMM0, and take the lengths from its RAX and RDX: these are the guest's.
 
-use rax_cpu::compiled::FlagKind;
-use rax_cpu::insn::{AddressKind, StringComparison};
+use rax_cpu::insn::StringComparison;
 use rax_cpu::state::Gpr;
 
 use super::FIRST_TEMP;
 use super::code::{np, p66_3a};
-use crate::backend::x64::abi::{FLAG_KIND, T0, flag_value, segment_base, vector_home};
-use crate::backend::x64::asm::{Alu, Reg, Rm};
+use crate::backend::x64::abi::vector_home;
+use crate::backend::x64::asm::{Reg, Rm};
 use crate::backend::x64::flags::{ENTRY, HostFlags};
 use crate::backend::x64::pending::Pending;
 use crate::backend::x64::{Emit, Stuck};
@@ -26,10 +25,6 @@ impl Emit<'_> {
         else {
             return Ok(false);
         };
-        let is_segmented = insn.address == AddressKind::Segmented;
-        if strings.other.is_none() && is_segmented {
-            return self.stuck();
-        }
         self.position = self.plan.range(index).start;
         self.load_vectors_again();
         let (noted, pending) = (self.noted, self.pending);
@@ -37,16 +32,7 @@ impl Emit<'_> {
             Some(other) if other < FIRST_TEMP => Rm::Reg(other),
             Some(other) => Rm::Mem(vector_home(other)),
             None => {
-                let bits = if insn.address == AddressKind::Flat32 {
-                    32
-                } else {
-                    64
-                };
-                self.effective(T0, 0, bits)?;
-                if insn.address == AddressKind::Based64 {
-                    self.asm
-                        .alu_from(Alu::Add, 64, T0, segment_base(insn.segment));
-                }
+                self.operand_address(0, 16, false)?;
                 Rm::Mem(self.probe(16, false))
             }
         };
@@ -65,10 +51,7 @@ impl Emit<'_> {
         if !strings.makes_mask {
             self.forget(Gpr::Rcx);
         }
-        self.asm.push_flags();
-        self.asm.pop(T0);
-        self.asm.store(64, flag_value(0), T0);
-        self.asm.store_imm(32, FLAG_KIND, FlagKind::PUSHED.0 as i32);
+        self.keep_host_flags();
         self.flags_end = false;
         self.updated_from = usize::MAX;
         self.host_flags = HostFlags::Update {
