@@ -327,9 +327,7 @@ impl<'a> Emit<'a> {
         for index in 0..self.plan.instructions() {
             self.index = index as u32;
             if self.plan.is_carried_out(index) {
-                if self.plan.is_refused(index)
-                    || !self.short_repeat()? && !self.string_comparison(index)?
-                {
+                if self.plan.is_refused(index) || !self.short_repeat()? && !self.assisted(index)? {
                     self.carry_out();
                 }
             } else {
