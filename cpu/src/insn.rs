@@ -55,7 +55,7 @@ use crate::verbs::{Operand, Parameter, Slot};
 pub use shortcut::Shortcut;
 pub use string::BulkString;
 pub use table::{Table, groups};
-pub use vector::StringComparison;
+pub use vector::{Gather, MaskedBytes, StringComparison};
 
 /// Carries an instruction out, then the rest of its block.
 pub type Handler = fn(&mut Cpu, &Insn, &[Insn]) -> Result<(), Exit>;

@@ -21,11 +21,12 @@ pub(super) use float::{
     root, root_by, to_halves, to_integer, to_mmx,
 };
 pub(super) use half::{broadcast_half, cross, cross_by, extend_half, extract_half, insert_half};
-pub use helper::StringComparison;
+pub use helper::{MaskedBytes, StringComparison};
 pub(super) use helper::{compare_strings, emms, ldmxcsr, maskmov, stmxcsr};
 pub(super) use lane::{
     accumulate, duplicate, extend, extract_lane, insert_dword, insert_lane, select, test, unary,
 };
+pub use masked::Gather;
 pub(super) use masked::{gather, masked_load, masked_store};
 pub(super) use mov::{
     clear, from_gpr, from_mmx, load_high, load_low, mmx_from, move_from, move_high_to_low,

@@ -369,9 +369,7 @@ impl<'a> Emit<'a> {
             }
             if self.plan.is_carried_out(index) {
                 if self.plan.is_refused(index)
-                    || !self.short_repeat()?
-                        && !self.string_comparison(index)?
-                        && !self.shortcut()?
+                    || !self.short_repeat()? && !self.assisted(index)? && !self.shortcut()?
                 {
                     self.carry_out();
                 }

@@ -38,6 +38,35 @@ pub(in crate::insn) fn emms<V: VectorVerbs>(v: &mut V, _insn: &Insn) -> Result<(
     Ok(())
 }
 
+/// MASKMOVQ or MASKMOVDQU: bytes to the memory operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaskedBytes {
+    /// The register that they come from.
+    pub data: u8,
+    /// The register whose bytes' signs say which are stored. All are looked at.
+    pub mask: u8,
+    /// Both are MMX registers.
+    pub is_mmx: bool,
+}
+
+impl MaskedBytes {
+    /// What an instruction is of that.
+    #[must_use]
+    pub fn of(insn: &Insn) -> Option<Self> {
+        use iced_x86::Code as C;
+        let is_mmx = match insn.code {
+            C::Maskmovq_rDI_mm_mm => true,
+            C::Maskmovdqu_rDI_xmm_xmm | C::VEX_Vmaskmovdqu_rDI_xmm_xmm => false,
+            _ => return None,
+        };
+        Some(Self {
+            data: insn.number(1) as u8,
+            mask: insn.number(2) as u8,
+            is_mmx,
+        })
+    }
+}
+
 /// MASKMOVQ and MASKMOVDQU: stores the bytes of operand 1 whose bytes of operand 2 are negative.
 /// Whatever can fault, faults before the first byte is stored.
 pub(in crate::insn) fn maskmov(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {

@@ -41,6 +41,50 @@ const fn lane_of<W: Width>() -> Lane {
     }
 }
 
+/// VGATHERDPS or one of its kin: lanes from the operand's base and one index each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gather {
+    /// The register that the lanes come to; what is above them is cleared.
+    pub to: u8,
+    /// The register whose lanes' signs say which are wanted. It is zero afterwards.
+    pub mask: u8,
+    /// The register of indexes.
+    pub index: u8,
+    /// The width of an index.
+    pub index_bits: u32,
+    /// The width of a lane.
+    pub lane_bits: u32,
+    /// How many lanes.
+    pub count: u8,
+}
+
+impl Gather {
+    /// What an instruction is of that.
+    #[must_use]
+    pub fn of(insn: &Insn) -> Option<Self> {
+        use iced_x86::Code as C;
+        let (index_bits, lane_bits, count) = match insn.code {
+            C::VEX_Vpgatherdd_xmm_vm32x_xmm | C::VEX_Vgatherdps_xmm_vm32x_xmm => (32, 32, 4),
+            C::VEX_Vpgatherdd_ymm_vm32y_ymm | C::VEX_Vgatherdps_ymm_vm32y_ymm => (32, 32, 8),
+            C::VEX_Vpgatherdq_xmm_vm32x_xmm | C::VEX_Vgatherdpd_xmm_vm32x_xmm => (32, 64, 2),
+            C::VEX_Vpgatherdq_ymm_vm32x_ymm | C::VEX_Vgatherdpd_ymm_vm32x_ymm => (32, 64, 4),
+            C::VEX_Vpgatherqd_xmm_vm64x_xmm | C::VEX_Vgatherqps_xmm_vm64x_xmm => (64, 32, 2),
+            C::VEX_Vpgatherqd_xmm_vm64y_xmm | C::VEX_Vgatherqps_xmm_vm64y_xmm => (64, 32, 4),
+            C::VEX_Vpgatherqq_xmm_vm64x_xmm | C::VEX_Vgatherqpd_xmm_vm64x_xmm => (64, 64, 2),
+            C::VEX_Vpgatherqq_ymm_vm64y_ymm | C::VEX_Vgatherqpd_ymm_vm64y_ymm => (64, 64, 4),
+            _ => return None,
+        };
+        Some(Self {
+            to: insn.number(0) as u8,
+            mask: insn.number(2) as u8,
+            index: insn.index as u8,
+            index_bits,
+            lane_bits,
+            count,
+        })
+    }
+}
+
 /// VGATHERDPS and its kin: `COUNT` lanes of width `W`, at places that indexes of width `I` give.
 ///
 /// A lane that faults leaves those below it done and their masks cleared, so that the

@@ -6,7 +6,7 @@ use std::ops::Range;
 use bitflags::bitflags;
 use rax_cpu::compiled::{FlagKind, SimpleKind};
 use rax_cpu::flags::Condition;
-use rax_cpu::insn::StringComparison;
+use rax_cpu::insn::{Gather, Insn, MaskedBytes, StringComparison};
 use rax_cpu::ir::{Block, Name, Op};
 use rax_cpu::rflags::Rflags;
 use rax_cpu::verbs::{BinaryOp, Flags, ShiftOp};
@@ -67,7 +67,7 @@ pub(super) struct Plan {
     /// Instructions that are left to the interpreter but for what the host may do of them:
     /// a bit each for those that it cannot, and for those that need the vectors.
     refused: u64,
-    strings: u64,
+    assisted: u64,
     /// By position.
     entries: Vec<Entry>,
 }
@@ -80,7 +80,7 @@ impl Plan {
         self.carried_out = 0;
         self.vectors = 0;
         self.refused = 0;
-        self.strings = 0;
+        self.assisted = 0;
         self.ranges.clear();
         self.classes.clear();
         self.entries.clear();
@@ -132,8 +132,8 @@ impl Plan {
                 Op::Call(_) => {
                     self.carried_out |= bit;
                     let insn = &block.insns[self.ranges.len()];
-                    if has_vectors && StringComparison::of(insn).is_some() {
-                        self.strings |= bit;
+                    if has_vectors && is_for_vectors(insn) {
+                        self.assisted |= bit;
                     }
                 }
                 Op::Flags(_) => {}
@@ -202,7 +202,7 @@ impl Plan {
 
     /// Whether any instruction is.
     pub(super) const fn has_vectors(&self) -> bool {
-        self.vectors & !self.carried_out != 0 || self.strings & !self.refused != 0
+        self.vectors & !self.carried_out != 0 || self.assisted & !self.refused != 0
     }
 
     /// Whether nothing of an instruction that is carried out can be done otherwise.
@@ -210,9 +210,9 @@ impl Plan {
         self.refused >> index & 1 != 0
     }
 
-    /// Whether it compares strings in the vectors.
-    pub(super) const fn compares_strings(&self, index: usize) -> bool {
-        (self.strings & !self.refused) >> index & 1 != 0
+    /// Whether the host's vectors can do it.
+    pub(super) const fn is_assisted(&self, index: usize) -> bool {
+        (self.assisted & !self.refused) >> index & 1 != 0
     }
 
     pub(super) const fn leave_to_interpreter(&mut self, number: u32) {
@@ -519,6 +519,13 @@ impl Plan {
             }
         }
     }
+}
+
+/// Whether an instruction without IR of its own can be done in the host's vectors.
+fn is_for_vectors(insn: &Insn) -> bool {
+    StringComparison::of(insn).is_some()
+        || Gather::of(insn).is_some()
+        || MaskedBytes::of(insn).is_some()
 }
 
 /// What is kept of an update.

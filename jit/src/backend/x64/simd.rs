@@ -11,10 +11,12 @@
 //! so it is the host's legacy instruction if the destination is its first source too;
 //! everything else is VEX.
 
+mod assist;
 mod code;
 mod control;
 mod convert;
 mod estimate;
+mod gather;
 mod load;
 mod masked;
 mod mmx;

@@ -16,7 +16,7 @@
 
 mod functions;
 
-use rax_cpu::insn::Insn;
+use rax_cpu::insn::{Insn, MaskedBytes};
 use rax_cpu::ir::{Bit, Name, Op, VectorStep, X87Step};
 use rax_cpu::segment::SegmentRegister;
 use rax_cpu::state::Gpr;
@@ -100,6 +100,10 @@ impl Emit<'_> {
     /// a number on.
     fn uses_x87(&self, from: usize) -> bool {
         (from..self.plan.instructions()).any(|index| {
+            let masked = MaskedBytes::of(&self.unit.insns[index]);
+            if masked.is_some_and(|masked| masked.is_mmx) && self.plan.is_assisted(index) {
+                return true;
+            }
             !self.plan.is_carried_out(index)
                 && self.block.ops[self.plan.range(index)]
                     .iter()

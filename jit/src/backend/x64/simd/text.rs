@@ -5,7 +5,7 @@ use rax_cpu::insn::StringComparison;
 use rax_cpu::state::Gpr;
 
 use super::FIRST_TEMP;
-use super::code::{np, p66_3a};
+use super::code::p66_3a;
 use crate::backend::x64::abi::vector_home;
 use crate::backend::x64::asm::{Reg, Rm};
 use crate::backend::x64::flags::{ENTRY, HostFlags};
@@ -13,40 +13,18 @@ use crate::backend::x64::pending::Pending;
 use crate::backend::x64::{Emit, Stuck};
 
 impl Emit<'_> {
-    /// Emits a comparison of strings; false if the instruction under way is none that the host
-    /// can do.
-    pub(in crate::backend::x64) fn string_comparison(
-        &mut self,
-        index: usize,
-    ) -> Result<bool, Stuck> {
-        let insn = self.insn();
-        let Some(strings) =
-            StringComparison::of(insn).filter(|_| self.plan.compares_strings(index))
-        else {
-            return Ok(false);
-        };
-        self.position = self.plan.range(index).start;
-        self.load_vectors_again();
+    pub(super) fn string_comparison(&mut self, strings: StringComparison) -> Result<(), Stuck> {
         let (noted, pending) = (self.noted, self.pending);
         let other = match strings.other {
             Some(other) if other < FIRST_TEMP => Rm::Reg(other),
             Some(other) => Rm::Mem(vector_home(other)),
-            None => {
-                self.operand_address(0, 16, false)?;
-                Rm::Mem(self.probe(16, false))
-            }
+            None => Rm::Mem(self.assisted_operand(16, false)?),
         };
         self.flags_end = true;
         if !strings.makes_mask {
             self.clobber(Gpr::Rcx)?;
         }
-        let first = if strings.register < FIRST_TEMP {
-            strings.register
-        } else {
-            let home = vector_home(strings.register);
-            self.asm.vex(np(0x10), 128, [FIRST_TEMP, 0], home, None);
-            FIRST_TEMP
-        };
+        let first = self.whole_vector(strings.register, FIRST_TEMP);
         self.compare_strings(strings, first, other);
         if !strings.makes_mask {
             self.forget(Gpr::Rcx);
@@ -63,7 +41,7 @@ impl Emit<'_> {
         }
         // On the slow way they are in the state.
         self.pending = Pending::UNKNOWN;
-        Ok(true)
+        Ok(())
     }
 
     fn compare_strings(&mut self, strings: StringComparison, first: Reg, other: Rm) {
