@@ -257,6 +257,10 @@ impl Cpu {
                 if self.slice_end == 0 && self.cells.budget >= 0 {
                     if self.is_quiet() {
                         self.slice_end = last_start(self.until);
+                        // An access may have brought the end nearer; the count stays what it is.
+                        let nearer = self.limit.saturating_sub(self.until);
+                        self.limit -= nearer;
+                        self.cells.budget = self.cells.budget.wrapping_sub(nearer as i64);
                     } else {
                         // The next block is not to be entered; the count stays what it is.
                         self.limit = self.limit.wrapping_sub(1 << 62);

@@ -73,6 +73,7 @@ impl Board {
             fdc.change_disk(drive, floppy);
         }
         let dma = self.add(dma);
+        self.dma = Some(dma);
         self.map(0x00..=0x0f, dma, 0)?;
         self.map(0xc0..=0xdf, dma, 0x10)?;
         self.map(0x80..=0x8f, dma, 0x30)?;
