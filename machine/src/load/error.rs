@@ -117,6 +117,16 @@ pub enum LoadError {
         /// Its size.
         bytes: u64,
     },
+    /// This firmware's variables do not fit into the file.
+    #[error("flash image '{}' has {bytes} bytes; {}", .path.display(), flash_advice(*.wanted))]
+    FlashSize {
+        /// Its path.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The size that the firmware's own variables have; zero if it brings none.
+        wanted: u64,
+    },
     /// SeaBIOS is not where packages put it.
     #[error(
         "this host has no SeaBIOS where packages put it; install 'seabios' or 'qemu', or name an image with --bios FILE"
@@ -269,5 +279,13 @@ impl fmt::Display for NotAKernel {
             Self::ForeignElf => write!(f, "is an ELF file for another processor"),
             Self::Unknown => write!(f, "has no format known here"),
         }
+    }
+}
+
+/// What size a file for variables has.
+fn flash_advice(wanted: u64) -> String {
+    match wanted {
+        0 => "--flash-vars takes whole blocks of 4 KiB, with the firmware at most 16 MiB, such as a copy of OVMF_VARS.fd".to_owned(),
+        _ => format!("this firmware's variables have {wanted}; copy the first {wanted} bytes of the --bios image"),
     }
 }
