@@ -483,15 +483,17 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
         ends.outputs.push(finish);
         fittings.printer = Some(Box::new(sink));
     }
-    let adapters = options.network.iter().map(|option| NetworkAdapter {
-        model: option.model,
-        address: option.address,
-        network: match option.cable {
-            Cable::Unplugged => Box::new(Unplugged) as Box<dyn Network>,
-            Cable::Loopback => Box::new(Loopback::default()),
-        },
-    });
-    fittings.network.extend(adapters);
+    for option in &options.network {
+        fittings.network.push(NetworkAdapter {
+            model: option.model,
+            address: option.address,
+            rom: option.rom.as_deref().map(load::boot_rom).transpose()?,
+            network: match option.cable {
+                Cable::Unplugged => Box::new(Unplugged) as Box<dyn Network>,
+                Cable::Loopback => Box::new(Loopback::default()),
+            },
+        });
+    }
     media::plug(&options.media, &mut fittings).map_err(HostError::from)?;
     if let Some(path) = &options.debugcon {
         let (sink, finish) = file_sink(path, "--debugcon", &ends.inbox)?;

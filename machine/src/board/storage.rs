@@ -47,6 +47,8 @@ pub enum BootDevice {
     Disk,
     /// The first CD-ROM.
     Cdrom,
+    /// The first network adapter with a boot ROM.
+    Network,
 }
 
 impl BootDevice {
@@ -56,6 +58,7 @@ impl BootDevice {
             Self::Floppy => 1,
             Self::Disk => 2,
             Self::Cdrom => 3,
+            Self::Network => 4,
         }
     }
 }

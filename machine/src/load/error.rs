@@ -13,6 +13,8 @@ pub enum Role {
     Initrd,
     /// `--vga-bios`.
     VgaBios,
+    /// A network adapter's boot ROM.
+    BootRom,
     /// `--bios`.
     Firmware,
 }
@@ -25,6 +27,7 @@ impl Role {
             Self::Kernel => "--kernel",
             Self::Initrd => "--initrd",
             Self::VgaBios => "--vga-bios",
+            Self::BootRom => "rom=",
             Self::Firmware => "--bios",
         }
     }
@@ -36,6 +39,7 @@ impl fmt::Display for Role {
             Self::Kernel => "kernel",
             Self::Initrd => "initrd",
             Self::VgaBios => "VGA BIOS",
+            Self::BootRom => "boot ROM",
             Self::Firmware => "firmware",
         })
     }
@@ -96,6 +100,14 @@ pub enum LoadError {
     /// Not an expansion ROM, or one that is too large for the adapter.
     #[error("VGA BIOS '{}' cannot be used: it {found}; --vga-bios takes an image such as vgabios-stdvga.bin", .path.display())]
     NotAVgaBios {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: &'static str,
+    },
+    /// Not an expansion ROM, or one that is too large for a network adapter.
+    #[error("boot ROM '{}' cannot be used: it {found}; rom= takes an image such as pxe-rtl8139.rom", .path.display())]
+    NotABootRom {
         /// Its path.
         path: PathBuf,
         /// What is wrong with it.
