@@ -302,17 +302,23 @@ impl Cpu {
             if self.slice_end != 0 || self.cells.budget < 0 {
                 return Next::GoOn;
             }
+            let is_alone = place.charged == count;
             if self.is_quiet() {
                 self.slice_end = last_start(self.until);
-                return Next::GoOn;
-            }
-            // The next block is not to be entered.
-            if place.charged == count {
-                // The count stays what it is.
+                // An access may have brought the end nearer; the count stays what it is.
+                let nearer = self.limit.saturating_sub(self.until);
+                self.limit -= nearer;
+                self.cells.budget = self.cells.budget.wrapping_sub(nearer as i64);
+                if is_alone || self.cells.budget >= 0 {
+                    return Next::GoOn;
+                }
+            } else if is_alone {
+                // The next block is not to be entered; the count stays what it is.
                 self.limit = self.limit.wrapping_sub(1 << 62);
                 self.cells.budget = self.cells.budget.wrapping_sub(1 << 62);
                 return Next::GoOn;
             }
+            // Of several blocks, this is the last one.
             let rest = &place.insns[index + 1..];
             result = (rest[0].handler)(self, &rest[0], &rest[1..]);
         }

@@ -239,6 +239,7 @@ impl Interpreter {
     pub fn attend(&mut self, cpu: &mut Cpu, until: u64) -> Attended {
         cpu.leave = false;
         cpu.position = 0;
+        let until = until.min(cpu.platform.run_until());
         cpu.until = until;
         let has_room = until.saturating_sub(cpu.state.instructions) >= LONGEST_BLOCK as u64;
         if cpu.is_quiet() && has_room {

@@ -469,6 +469,7 @@ impl Cpu {
         if space.cpu_called {
             // The block may run to its end: a load changes no code. Where blocks end is
             // the same for every engine; where loads go the slow way is not.
+            self.follow_platform();
             self.pause = true;
             self.request_attention();
         }

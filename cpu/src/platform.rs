@@ -39,6 +39,12 @@ pub trait Platform: MmioSpace + Send {
     /// Whether the machine must act before the next instruction: a reset, a
     /// power-off or a new deadline was asked for.
     fn wants_attention(&self) -> bool;
+    /// The count of instructions up to which the processor may run. An access may bring it
+    /// nearer, because it takes time or starts something; the engine then stops there, as
+    /// if it had been asked to.
+    fn run_until(&self) -> u64 {
+        u64::MAX
+    }
 
     /// PAUSE: the program waits for another processor. Whether the engine is to
     /// come back, so that this one may run.

@@ -293,8 +293,14 @@ impl Cpu {
         self.platform.begin_access(now);
     }
 
+    /// After the platform was called: it may want the processor back sooner.
+    pub(crate) fn follow_platform(&mut self) {
+        self.until = self.until.min(self.platform.run_until());
+    }
+
     /// After the platform was called: the world may have changed.
     pub(crate) fn end_access(&mut self) {
+        self.follow_platform();
         self.pause = true;
         self.request_leave();
     }

@@ -159,11 +159,17 @@ impl ApicQueue {
         Self::default()
     }
 
+    /// Whether there are cycles that were not taken.
+    #[must_use]
+    pub fn has_cycles(&self) -> bool {
+        self.shared.has_cycles.load(Ordering::Acquire)
+    }
+
     /// The oldest cycle that was not taken.
     #[must_use]
     pub fn take(&self) -> Option<ApicCycle> {
         // Nearly always there is none, and a load is cheaper than a lock.
-        if !self.shared.has_cycles.load(Ordering::Acquire) {
+        if !self.has_cycles() {
             return None;
         }
         let mut cycles = self.lock();

@@ -6,7 +6,7 @@
 //! wire pull it together: it is high while any of them holds it high.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Wires in a set.
 const WIRES: usize = 32;
@@ -23,6 +23,8 @@ pub struct IrqLines {
     more_rises: [AtomicU32; MORE_CONTROLLERS],
     /// How many [`IrqInputs`] there are.
     more_controllers: AtomicU32,
+    /// How often a driver has let go of a wire or pulled it.
+    changes: AtomicU64,
     wires: [Wire; WIRES],
 }
 
@@ -52,6 +54,12 @@ impl IrqLines {
     #[must_use]
     pub fn rises(&self) -> u32 {
         self.rises.load(Ordering::Acquire)
+    }
+
+    /// A number that is another one whenever a wire may have moved.
+    #[must_use]
+    pub fn change_number(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// Takes the rising edges of the wires in `mask`.
@@ -205,6 +213,7 @@ impl IrqLine {
         if (holders.load(Ordering::Acquire) & self.driver != 0) == high {
             return;
         }
+        self.lines.changes.fetch_add(1, Ordering::AcqRel);
         let mask = 1 << self.bit;
         if high {
             let before = holders.fetch_or(self.driver, Ordering::AcqRel);
@@ -285,6 +294,19 @@ mod tests {
         assert!(first.level());
         second.clone().set(false);
         assert!(!first.level());
+    }
+
+    #[test]
+    fn who_moves_a_wire_is_noticed_and_who_holds_it_is_not() {
+        let lines = IrqLines::new();
+        let wire = IrqLine::new(&lines, 4);
+        let numbers = [true, true, false, false].map(|high| {
+            wire.set(high);
+            lines.change_number()
+        });
+        assert_eq!(numbers, [1, 1, 2, 2]);
+        wire.pulse(false);
+        assert_eq!(lines.change_number(), 4);
     }
 
     #[test]

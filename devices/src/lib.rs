@@ -34,6 +34,7 @@
 //! | [`rtl8139`] | an RTL8139 network adapter on the PCI bus |
 //! | [`parallel`] | a parallel port with a printer |
 //! | [`fdc`] | the 82077AA floppy disk controller with its drives |
+//! | [`flash`] | a parallel flash memory with the Common Flash Interface |
 //! | [`i8237`] | the two 8237A DMA controllers and their page registers |
 //! | [`ide`] | one ATA channel on the ISA bus, PIO; disks and CD-ROM drives |
 //! | [`piix_ide`] | the PIIX3 IDE controller: two ATA channels with bus masters |
@@ -63,6 +64,7 @@ pub mod time;
 pub mod debug_console;
 pub mod debug_exit;
 pub mod fdc;
+pub mod flash;
 pub mod fw_cfg;
 pub mod host_bridge;
 pub mod hpet;
@@ -94,6 +96,7 @@ pub use debug_exit::{DebugExit, ExitRequest};
 pub use device::{Context, Device, Registers, Timed};
 pub use dma::{Dma, NoMemory, PlainMemory};
 pub use fdc::{Fdc, Floppy, FloppyFormat, NotAFloppy};
+pub use flash::Flash;
 pub use fw_cfg::{FwCfg, FwCfgError};
 pub use host_bridge::{HostBridge, MemoryLines};
 pub use host_end::{ByteSink, Console, Disk, MemoryConsole, MemoryDisk};

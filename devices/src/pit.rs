@@ -90,7 +90,7 @@ impl Pit {
     }
 
     fn catch_up(&mut self, now: Time) {
-        let clock = clocks_at(now);
+        let clock = now.ticks(CLOCK_HZ);
         let elapsed = clock.saturating_sub(self.clock);
         if elapsed == 0 {
             return;
@@ -138,18 +138,6 @@ impl Pit {
     fn channel(&mut self, register: u64) -> Option<&mut Channel> {
         self.channels.get_mut(usize::try_from(register).ok()?)
     }
-}
-
-/// How many clocks have passed at `now`.
-fn clocks_at(now: Time) -> u64 {
-    let clocks = u128::from(now.0) * u128::from(CLOCK_HZ) / 1_000_000_000;
-    u64::try_from(clocks).unwrap_or(u64::MAX)
-}
-
-/// The first nanosecond at which `clock` clocks have passed.
-fn time_of(clock: u64) -> Time {
-    let ns = (u128::from(clock) * 1_000_000_000).div_ceil(u128::from(CLOCK_HZ));
-    Time(u64::try_from(ns).unwrap_or(u64::MAX))
 }
 
 impl Device for Pit {
@@ -238,7 +226,7 @@ impl Timed for Pit {
     /// nothing else, and every other output is computed when it is read.
     fn next_deadline(&self) -> Option<Time> {
         let clocks = self.channels[0].clocks_to_rise()?;
-        Some(time_of(self.clock.saturating_add(clocks)))
+        Some(Time::of_tick(self.clock.saturating_add(clocks), CLOCK_HZ))
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) {

@@ -377,18 +377,6 @@ fn mask_of(table: &[(usize, &[u8])]) -> [u8; BLOCK] {
     masks
 }
 
-/// How far the timer has counted at `now`.
-fn ticks_at(now: Time) -> u64 {
-    let ticks = u128::from(now.0) * u128::from(TIMER_HZ) / 1_000_000_000;
-    u64::try_from(ticks).unwrap_or(u64::MAX)
-}
-
-/// The first nanosecond at which the timer has counted to `ticks`.
-fn time_of(ticks: u64) -> Time {
-    let ns = (u128::from(ticks) * 1_000_000_000).div_ceil(u128::from(TIMER_HZ));
-    Time(u64::try_from(ns).unwrap_or(u64::MAX))
-}
-
 impl PciFunction for PowerManagement {
     fn config(&mut self) -> &mut ConfigSpace {
         &mut self.config
@@ -493,7 +481,7 @@ impl Registers for PowerManagement {
         match register {
             0..SMBUS_REGISTERS => {
                 let mut block = self.block;
-                let timer = ticks_at(cx.now) as u32 & ((1 << TIMER_BITS) - 1);
+                let timer = cx.now.ticks(TIMER_HZ) as u32 & ((1 << TIMER_BITS) - 1);
                 block[at::PMTMR..at::PMTMR + 4].copy_from_slice(&timer.to_le_bytes());
                 read_bank(register, bytes, &block)
             }
@@ -539,11 +527,11 @@ impl Timed for PowerManagement {
         let interrupts = self.control().contains(Control::SCI_EN)
             && Pm::from_bits_truncate(enabled).contains(Pm::TMROF);
         let half = 1 << (TIMER_BITS - 1);
-        interrupts.then(|| time_of((self.ticks / half + 1).saturating_mul(half)))
+        interrupts.then(|| Time::of_tick((self.ticks / half + 1).saturating_mul(half), TIMER_HZ))
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) {
-        let ticks = ticks_at(cx.now);
+        let ticks = cx.now.ticks(TIMER_HZ);
         // The status is set whenever the highest bit changes.
         if ticks >> (TIMER_BITS - 1) != self.ticks >> (TIMER_BITS - 1) {
             self.raise(Pm::TMROF);

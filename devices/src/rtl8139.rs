@@ -6,7 +6,7 @@
 //! that it covers, each once.
 //!
 //! A frame takes 80 ns a byte on its way out, as at 100 Mbit/s. The link is
-//! always up. Wake-up, the boot ROM and the diagnostic registers are not there.
+//! always up. Wake-up and the diagnostic registers are not there.
 
 use bitflags::bitflags;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,10 @@ use registers::{Field, FieldWrite, field_at};
 
 /// Bytes of registers.
 const REGISTER_BYTES: u64 = 0x100;
+/// Where the boot ROM begins, as a register, and the largest that the chip addresses.
+const ROM: u64 = 0x10_0000;
+/// The largest boot ROM, in bytes.
+pub const MAX_ROM_BYTES: usize = 0x2_0000;
 /// Nanoseconds a byte takes on the wire.
 const BYTE_NS: u64 = 80;
 /// Nanoseconds that 33 PCI clocks take, which the timer counts.
@@ -148,6 +152,8 @@ pub struct Rtl8139 {
     irq: IrqLine,
     network: Box<dyn Network>,
     config: ConfigSpace,
+    /// The boot ROM, if one is in its socket.
+    rom: Vec<u8>,
     station: [u8; 6],
     bank: Bank,
     eeprom: Eeprom,
@@ -196,6 +202,7 @@ impl Rtl8139 {
             irq,
             network,
             config,
+            rom: Vec::new(),
             station,
             bank: Bank::new(station),
             eeprom: Eeprom::new(),
@@ -203,6 +210,25 @@ impl Rtl8139 {
             timer_due: None,
             sending: [None; DESCRIPTORS],
             wire_free: Time::ZERO,
+        }
+    }
+
+    /// The same with a boot ROM of at most [`MAX_ROM_BYTES`].
+    #[must_use]
+    pub fn with_rom(mut self, mut rom: Vec<u8>) -> Self {
+        rom.truncate(MAX_ROM_BYTES);
+        if !rom.is_empty() {
+            let bytes = rom.len().next_power_of_two() as u64;
+            self.config = self.config.with_rom(bytes, ROM);
+            self.rom = rom;
+        }
+        self
+    }
+
+    fn read_rom(&self, offset: u64, bytes: &mut [u8]) {
+        for (offset, byte) in (offset..).zip(bytes) {
+            let content = usize::try_from(offset).ok().and_then(|n| self.rom.get(n));
+            *byte = content.copied().unwrap_or(0xff);
         }
     }
 
@@ -407,6 +433,7 @@ impl Device for Rtl8139 {
             irq: _,
             network: _,
             config,
+            rom: _,
             station: _,
             bank,
             eeprom,
@@ -476,6 +503,10 @@ impl Registers for Rtl8139 {
         cx: &mut Context<'_>,
     ) -> Result<(), BusError> {
         self.catch_up(cx);
+        if register >= ROM {
+            self.read_rom(register - ROM, bytes);
+            return Ok(());
+        }
         if register >= REGISTER_BYTES {
             return Err(BusError::NoRegister(register));
         }

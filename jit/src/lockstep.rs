@@ -171,7 +171,8 @@ impl Lockstep {
         };
         tape::lock(&self.tape).play();
         let stop_of_twin = match until {
-            Some(_) => self.tested.run(&mut self.twin, cpu.state.instructions),
+            // Its pins stop it where the reference's did.
+            Some(until) => self.tested.run(&mut self.twin, until),
             None => self.tested.step(&mut self.twin),
         };
         let mut differences = tape::lock(&self.tape).complaints();
@@ -233,6 +234,7 @@ impl Engine for Lockstep {
             if let Some(differences) = differences {
                 return self.diverged(cpu, differences);
             }
+            let until = until.min(cpu.platform.run_until());
             if stop != Stop::Budget || cpu.state.instructions >= until {
                 return stop;
             }

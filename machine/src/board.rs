@@ -9,8 +9,8 @@ use rax_devices::pci::ConfigMechanism;
 use rax_devices::vga::FRAME_BUFFER_BYTES;
 use rax_devices::{
     ApicQueue, BusError, ByteSink, Console, Context, Cutoff, DebugConsole, DebugExit, Device, Dma,
-    ExitRequest, Floppy, FwCfg, HostBridge, Hpet, I8042, IdeDrive, IoApic, IrqInputs, IrqLine,
-    IrqLines, IsaBridge, LocalApic, LocalApicModel, MemoryLines, PciVga, PicPair, Pit,
+    ExitRequest, Flash, Floppy, FwCfg, HostBridge, Hpet, I8042, IdeDrive, IoApic, IrqInputs,
+    IrqLine, IrqLines, IsaBridge, LocalApic, LocalApicModel, MemoryLines, PciVga, PicPair, Pit,
     PlainVideoMemory, Port92, PowerManagement, PowerManagementWires, PowerOff, PowerOffRequest,
     ResetControl, Rtc, Serial, SystemLines, Time, Timed, VideoMemory,
 };
@@ -19,6 +19,7 @@ use crate::handover::smbios::SmbiosString;
 use crate::memory_windows::{MemoryWindow, MemoryWindows};
 use crate::ports::{ChipId, Ports, PortsTaken};
 
+mod access;
 mod adapters;
 mod interrupts;
 mod pci;
@@ -26,6 +27,7 @@ mod screen;
 mod set_up;
 mod storage;
 
+use access::{Deadlines, port_ns};
 pub use adapters::{NetworkAdapter, NetworkModel};
 use pci::Slot;
 pub(crate) use set_up::Inventory;
@@ -56,6 +58,8 @@ pub struct Fittings {
     pub vga_bios: Option<Vec<u8>>,
     /// What firmware is told, if there is firmware.
     pub fw_cfg: Option<FwCfg>,
+    /// The flash memory right below the firmware.
+    pub flash: Option<Flash>,
     /// Seconds since 1970, UTC, at power-on.
     pub start_time: i64,
     /// What the random numbers of RDRAND and RDSEED follow from.
@@ -149,6 +153,20 @@ pub struct Board {
     chips: Vec<Box<dyn Device>>,
     ports: Ports,
     memory_windows: MemoryWindows,
+    /// The windows were mapped anew since somebody asked.
+    windows_moved: bool,
+    /// When chips act next.
+    deadlines: Deadlines,
+    /// Time that accesses took on the bus.
+    bus_ns: u64,
+    /// An interrupt controller was reached since the wires settled.
+    is_stirred: bool,
+    /// The wires have settled since somebody asked.
+    has_settled: bool,
+    /// [`IrqLines::change_number`] when they did.
+    settled_at: u64,
+    /// The DMA controllers.
+    dma: Option<ChipId>,
     /// A20 and reset, which several chips pull.
     pub system: SystemLines,
     /// What the debug-exit port was told.
@@ -291,6 +309,13 @@ impl Board {
             chips: Vec::new(),
             ports: Ports::default(),
             memory_windows: MemoryWindows::default(),
+            windows_moved: true,
+            deadlines: Deadlines::default(),
+            bus_ns: 0,
+            is_stirred: true,
+            has_settled: false,
+            settled_at: 0,
+            dma: None,
             system,
             exit: ExitRequest::new(),
             power_off: PowerOffRequest::default(),
@@ -322,6 +347,13 @@ impl Board {
         let power = self.add(power);
         self.plug(1, 3, power);
         self.map(0xb2..=0xb3, power, 0x50)
+    }
+
+    /// The flash memory, in memory.
+    pub(crate) fn place_flash(&mut self, flash: Flash, start: u64) {
+        let bytes = flash.bytes();
+        let flash = self.add(flash);
+        self.map_memory(start, bytes, flash);
     }
 
     fn irq(&self, number: u32) -> IrqLine {
@@ -395,21 +427,6 @@ impl Board {
         self.system.reset_requested() || self.exit.is_pending() || self.power_off.is_pending()
     }
 
-    /// When a chip next changes something the guest can see.
-    pub fn next_deadline(&mut self) -> Option<Time> {
-        let chips = self
-            .chips
-            .iter_mut()
-            .map(|chip| &mut **chip as &mut dyn Device);
-        let apics = self.apics.iter_mut().map(|apic| apic as &mut dyn Device);
-        let keyboard = std::iter::once(&mut self.keyboard as &mut dyn Device);
-        chips
-            .chain(apics)
-            .chain(keyboard)
-            .filter_map(|chip| chip.timed()?.next_deadline())
-            .min()
-    }
-
     /// Brings every chip up to `now`.
     pub fn advance(&mut self, now: Time, memory: &mut dyn Dma) {
         let mut cx = Context { now, memory };
@@ -433,6 +450,7 @@ impl Board {
             });
         };
         if id == CONFIG_DATA {
+            self.accessed_port(id, port, bytes.len());
             return self.config_read(register, bytes, &mut cx);
         }
         let whole = self.chip(id).map(|chip| {
@@ -445,7 +463,7 @@ impl Board {
         match whole {
             Some(Err(BusError::BadWidth { .. })) if bytes.len() > 1 => {
                 // An 8-bit chip on the bus: one cycle a byte.
-                self.each_byte(port, bytes.len(), |board, n, port| {
+                return self.each_byte(port, bytes.len(), |board, n, port| {
                     board.port_read(port, &mut bytes[n..=n], now, cx.memory);
                 });
             }
@@ -455,6 +473,7 @@ impl Board {
             }
             _ => {}
         }
+        self.accessed_port(id, port, bytes.len());
     }
 
     /// The guest writes consecutive ports.
@@ -466,6 +485,7 @@ impl Board {
             });
         };
         if id == CONFIG_DATA {
+            self.accessed_port(id, port, bytes.len());
             return self.config_write(register, bytes, &mut cx);
         }
         let whole = self.chip(id).map(|chip| {
@@ -478,13 +498,14 @@ impl Board {
         });
         match whole {
             Some(Err(BusError::BadWidth { .. })) if bytes.len() > 1 => {
-                self.each_byte(port, bytes.len(), |board, n, port| {
+                return self.each_byte(port, bytes.len(), |board, n, port| {
                     board.port_write(port, &bytes[n..=n], now, cx.memory);
                 });
             }
             Some(Err(error)) => log::debug!("write to port {port:#x}: {error}"),
             _ => {}
         }
+        self.accessed_port(id, port, bytes.len());
     }
 
     /// Takes an access apart; a single byte that nobody answers is dropped.
@@ -498,6 +519,8 @@ impl Board {
             for n in 0..count {
                 access(self, n, port.wrapping_add(n as u16));
             }
+        } else {
+            self.bus_ns += port_ns(port, count);
         }
     }
 }

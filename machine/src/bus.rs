@@ -39,12 +39,14 @@ pub(crate) struct Bus {
     pub(crate) slice_deadline: Option<Time>,
     /// Something happened that the run loop must look at.
     pub(crate) attention: bool,
-    /// Nothing has happened since the interrupt controllers saw what the chips did.
-    is_settled: bool,
+    /// Accesses take time: under the virtual clock. The real one knows what they took.
+    pub(crate) has_bus_time: bool,
     /// Which processors are in system management mode.
     in_smm: Vec<bool>,
     /// The count at which the present turn began, where processors take turns.
     turn_start: u64,
+    /// And when.
+    turn_began: Time,
     /// Other processors have something to do.
     pub(crate) others_run: bool,
     /// The processor waits for another one: its turn is over.
@@ -53,6 +55,8 @@ pub(crate) struct Bus {
 
 /// How long a turn is at least, though the processor only waits.
 const LEAST_TURN: u64 = 1000;
+/// How long a turn may be made by accesses that take time.
+const LONGEST_TURN_NS: u64 = 200_000;
 
 /// What the processor sees, and says, without taking the bus.
 #[derive(Debug, Default)]
@@ -61,6 +65,8 @@ struct Levels {
     interrupt: AtomicBool,
     /// The same as [`Bus::attention`].
     attention: AtomicBool,
+    /// The count up to which the processor may run.
+    until: AtomicU64,
     /// The count of retired instructions at the access that is under way.
     instructions: AtomicU64,
     /// What the thread is doing.
@@ -105,6 +111,7 @@ impl Bus {
         Self {
             in_smm: vec![false; board.processors()],
             turn_start: 0,
+            turn_began: Time::ZERO,
             others_run: false,
             turn_is_over: false,
             board,
@@ -115,10 +122,13 @@ impl Bus {
             idle: IdleWatch::default(),
             typist: Typist::default(),
             random: ChaCha20Rng::from_seed(seed),
-            levels: Arc::default(),
+            levels: Arc::new(Levels {
+                until: AtomicU64::new(u64::MAX),
+                ..Levels::default()
+            }),
             slice_deadline: None,
             attention: false,
-            is_settled: false,
+            has_bus_time: false,
         }
     }
 
@@ -131,6 +141,7 @@ impl Bus {
         self.typist.advance(now, self.board.keyboard());
         self.board.advance(now, &mut self.memory);
         self.follow_lines();
+        self.attention |= self.board.has_signals();
     }
 
     /// Whether the picture may have changed since this was last asked; `seen` is
@@ -164,12 +175,12 @@ impl Bus {
         let memory = &self.memory.memory;
         let in_smm = self.in_smm.get(self.board.current()) == Some(&true);
         memory.set_a20(self.board.system.a20() || in_smm);
-        if let Some(frame_buffer) = &mut self.frame_buffer
+        if self.board.take_windows_moved()
+            && let Some(frame_buffer) = &mut self.frame_buffer
             && let Err(error) = frame_buffer.follow(memory, self.board.frame_buffer())
         {
             log::error!("the frame buffer cannot be mapped: {error}");
         }
-        self.attention |= self.board.has_signals();
     }
 
     fn map_shadow(&mut self) {
@@ -210,6 +221,7 @@ impl Bus {
     /// A turn begins at a count of instructions.
     pub(crate) fn begin_turn(&mut self, instructions: u64) {
         self.turn_start = instructions;
+        self.turn_began = self.clock.now(instructions);
         self.turn_is_over = false;
     }
 
@@ -233,19 +245,67 @@ impl Bus {
         }
     }
 
-    fn after_write(&mut self) {
-        self.board.settle();
+    /// The processor is to run from one count of instructions to another.
+    pub(crate) fn begin_slice(&mut self, until: u64) {
+        self.slice_deadline = Some(self.clock.now(until));
+        self.levels.until.store(until, Ordering::Relaxed);
+    }
+
+    /// What an access may have set in motion.
+    fn after_access(&mut self) {
+        if self.board.settle_changes() {
+            self.attention |= self.board.has_signals();
+        }
         self.follow_lines();
-        let deadline = self.next_deadline();
-        let earlier = match (deadline, self.slice_deadline) {
-            (Some(deadline), Some(slice)) => deadline < slice,
+        // An interrupt may be for a processor that waits for its turn.
+        let delivered = self.board.take_delivered() && self.in_smm.len() > 1;
+        self.attention |= delivered || self.board.has_request();
+        let next = self.board.known_deadline();
+        let next = next.into_iter().chain(self.typist.next_deadline()).min();
+        let is_earlier = match (next, self.slice_deadline) {
+            (Some(next), Some(slice)) => next < slice,
             (Some(_), None) => true,
             (None, _) => false,
         };
-        // An interrupt may be for a processor that waits for its turn.
-        let delivered = self.board.take_delivered() && self.in_smm.len() > 1;
-        self.attention |= earlier || delivered || self.board.has_request();
-        self.is_settled = true;
+        if is_earlier {
+            self.slice_deadline = next;
+        }
+        if self.pass_time() || is_earlier {
+            self.bring_end_nearer();
+        }
+    }
+
+    /// Lets the time pass that the last accesses took. Whether they took any.
+    fn pass_time(&mut self) -> bool {
+        let ns = self.board.take_bus_ns();
+        if !self.has_bus_time || ns == 0 {
+            return false;
+        }
+        let instructions = self.levels.instructions.load(Ordering::Relaxed);
+        self.clock.pass(instructions, ns);
+        if self.others_run && self.now().ns_since(self.turn_began) >= LONGEST_TURN_NS {
+            self.turn_is_over = true;
+            self.attention = true;
+        }
+        true
+    }
+
+    /// The slice ends when something is due, however time has passed until then.
+    fn bring_end_nearer(&self) {
+        let Some(deadline) = self.slice_deadline else {
+            return;
+        };
+        let until = self.clock.instructions_at(deadline);
+        if until < self.levels.until.load(Ordering::Relaxed) {
+            self.levels.until.store(until, Ordering::Relaxed);
+        }
+    }
+
+    /// After an access to the screen, which moves no wire and no deadline.
+    fn after_screen(&mut self) {
+        if self.pass_time() {
+            self.bring_end_nearer();
+        }
     }
 
     fn now(&self) -> Time {
@@ -274,12 +334,12 @@ impl DerefMut for Taken<'_> {
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
         let bus = &mut *self.0;
-        if !std::mem::take(&mut bus.is_settled) {
-            bus.board.settle();
-        }
-        let interrupt = bus.board.waits_for(bus.board.current());
+        bus.board.settle_changes();
         let levels = &bus.levels;
-        levels.interrupt.store(interrupt, Ordering::Relaxed);
+        if bus.board.take_settled() {
+            let interrupt = bus.board.waits_for(bus.board.current());
+            levels.interrupt.store(interrupt, Ordering::Relaxed);
+        }
         levels.attention.store(bus.attention, Ordering::Relaxed);
     }
 }
@@ -346,13 +406,11 @@ impl MmioSpace for Pins {
             .board
             .read_screen(address.0, bytes, now, &mut bus.memory)
         {
-            // No wire leads away from the screen's memory.
-            bus.is_settled = true;
-            return;
+            return bus.after_screen();
         }
         bus.board
             .memory_read(address.0, bytes, now, &mut bus.memory);
-        bus.after_write();
+        bus.after_access();
     }
 
     fn mmio_write(&mut self, address: PhysicalAddress, bytes: &[u8]) {
@@ -364,12 +422,11 @@ impl MmioSpace for Pins {
             .board
             .write_screen(address.0, bytes, now, &mut bus.memory)
         {
-            bus.is_settled = true;
-            return;
+            return bus.after_screen();
         }
         bus.board
             .memory_write(address.0, bytes, now, &mut bus.memory);
-        bus.after_write();
+        bus.after_access();
     }
 }
 
@@ -387,7 +444,7 @@ impl Platform for Pins {
         let now = bus.now();
         bus.note_port(port);
         bus.board.port_read(port, bytes, now, &mut bus.memory);
-        bus.after_write();
+        bus.after_access();
     }
 
     fn port_write(&mut self, port: u16, bytes: &[u8]) {
@@ -396,7 +453,7 @@ impl Platform for Pins {
         let now = bus.now();
         bus.note_port(port);
         bus.board.port_write(port, bytes, now, &mut bus.memory);
-        bus.after_write();
+        bus.after_access();
     }
 
     fn interrupt_pending(&mut self) -> bool {
@@ -420,6 +477,10 @@ impl Platform for Pins {
 
     fn wants_attention(&self) -> bool {
         self.levels.attention.load(Ordering::Relaxed)
+    }
+
+    fn run_until(&self) -> u64 {
+        self.levels.until.load(Ordering::Relaxed)
     }
 
     fn spins(&mut self) -> bool {
@@ -452,7 +513,7 @@ impl Platform for Pins {
         let bus = &mut *access.bus;
         let now = bus.now();
         let value = bus.board.read_apic_msr(register, now, &mut bus.memory);
-        bus.after_write();
+        bus.after_access();
         value
     }
 
@@ -463,7 +524,7 @@ impl Platform for Pins {
         let taken = bus
             .board
             .write_apic_msr(register, value, now, &mut bus.memory);
-        bus.after_write();
+        bus.after_access();
         taken
     }
 

@@ -54,6 +54,8 @@ pub struct RunOptions {
     pub kernel: Option<PathBuf>,
     /// The firmware, if one was named.
     pub bios: Option<BiosOption>,
+    /// Where the firmware's variables are kept.
+    pub flash_vars: Option<PathBuf>,
     /// Initial RAM disks or modules, each with its arguments as they were given.
     pub initrds: Vec<String>,
     /// The kernel's command line.

@@ -19,10 +19,10 @@ mod vga_bios;
 
 pub use error::{LoadError, NotAKernel, Role};
 pub use file::{InputFile, Module};
-pub use firmware::{find_seabios, read_firmware};
+pub use firmware::{check_variables, find_seabios, read_firmware, split_variables};
 pub use memory::{MemoryKind, MemoryRange};
 pub use tables::Descriptors;
-pub use vga_bios::{default_vga_bios, find_vga_bios, vga_bios};
+pub use vga_bios::{boot_rom, default_vga_bios, find_vga_bios, vga_bios};
 
 /// What the loaders need to know.
 #[derive(Clone, Copy, Debug)]

@@ -129,14 +129,19 @@ impl Machine {
             let fw_cfg = fittings.fw_cfg.get_or_insert_default();
             handover::describe(fw_cfg, &description, &smbios)?;
         }
-        let seed = fittings.seed;
-        let (board, frame_buffer) = if fittings.vga {
+        let (seed, flash) = (fittings.seed, fittings.flash.take());
+        let (mut board, frame_buffer) = if fittings.vga {
             let (frame_buffer, video_memory) = FrameBuffer::new(&memory)?;
             let board = Board::with_video_memory(fittings, video_memory)?;
             (board, Some(frame_buffer))
         } else {
             (Board::pc(fittings)?, None)
         };
+        if let Some(flash) = flash {
+            let end = memory_map::FOUR_GIB - rom_bytes;
+            let start = end.saturating_sub(flash.bytes());
+            board.place_flash(flash, start);
+        }
         let shadow = Shadow::new(&memory, rom_bytes, &board.memory)?;
         let bus = Bus::new(board, Arc::clone(&memory), shadow, frame_buffer, seed);
         let bus = Arc::new(Mutex::new(bus));

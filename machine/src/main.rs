@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use rax_cpu::{Interpreter, Model};
-use rax_devices::{Console, Loopback, Network, Unplugged};
+use rax_devices::host_end::SECTOR_BYTES;
+use rax_devices::{Console, Flash, Loopback, Network, Unplugged};
 use rax_jit::lockstep::{Lockstep, MakeEngine, Verdict};
 use rax_jit::{Jit, Report, Statistics, Unavailable};
 use rax_machine::automation::{Automation, ScriptFailure, SerialTap};
@@ -14,9 +15,10 @@ use rax_machine::cli::{
     ParallelOption, RunOptions, SerialOption, VgaModel,
 };
 use rax_machine::host::{
-    FinishOutput, HostClock, HostError, Inbox, InputDoor, Quit, RawMode, Screen, ScreenFeed,
-    SilentConsole, StdioConsole, TerminalDisplay, VncServer, WindowDisplay, file_console,
-    file_sink, handle_signals, message, outlive_file_limits, read_stdin,
+    Access, FinishOutput, HostClock, HostError, ImageError, ImageFormat, ImageOptions,
+    ImageProblem, Inbox, InputDoor, Medium, Quit, RawMode, Screen, ScreenFeed, SilentConsole,
+    StdioConsole, TerminalDisplay, VncServer, WindowDisplay, file_console, file_sink,
+    handle_signals, message, open_image, outlive_file_limits, read_stdin,
 };
 use rax_machine::load::{self, BootRequest, InputFile, LoadError, Module, Role};
 use rax_machine::onlookers::Onlookers;
@@ -160,9 +162,12 @@ struct HostEnds {
 fn run(options: &RunOptions) -> Result<u8, Failure> {
     outlive_file_limits()?;
     let model = Model::named(&options.cpu).unwrap_or_default();
-    let boot = boot(options, &model)?;
+    let mut boot = boot(options, &model)?;
     let mut ends = HostEnds::default();
-    let fittings = fittings(options, &mut ends)?;
+    let mut fittings = fittings(options, &mut ends)?;
+    if let Boot::Rom(image) = &mut boot {
+        fittings.flash = flash(options, image)?;
+    }
     let mut machine = Machine::new(Config {
         ram: options.memory_bytes,
         model,
@@ -437,6 +442,31 @@ fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
     }
 }
 
+/// The flash memory for the firmware's variables, which are taken out of its image.
+fn flash(options: &RunOptions, image: &mut Vec<u8>) -> Result<Option<Flash>, Failure> {
+    let (own, code) = load::split_variables(std::mem::take(image));
+    *image = code;
+    let Some(path) = &options.flash_vars else {
+        return Ok((!own.is_empty()).then(|| Flash::new(own, None)));
+    };
+    let file = ImageOptions {
+        format: Some(ImageFormat::Raw),
+        ..ImageOptions::new(path, Access::ReadWrite)
+    };
+    let mut disk = open_image(Medium::Flash, &file).map_err(HostError::from)?;
+    let bytes = disk.sectors().saturating_mul(SECTOR_BYTES as u64);
+    load::check_variables(path, bytes, own.len() as u64, image.len() as u64)?;
+    let mut contents = vec![0; bytes as usize];
+    let read = disk.read(0, &mut contents);
+    read.map_err(|reason| ImageError {
+        medium: Medium::Flash,
+        path: path.clone(),
+        problem: ImageProblem::Unreadable(reason),
+    })
+    .map_err(HostError::from)?;
+    Ok(Some(Flash::new(contents, Some(disk))))
+}
+
 /// What is plugged into the board, and the host's side of it.
 fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failure> {
     let vga_bios = match &options.screen.vga_bios {
@@ -479,15 +509,17 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
         ends.outputs.push(finish);
         fittings.printer = Some(Box::new(sink));
     }
-    let adapters = options.network.iter().map(|option| NetworkAdapter {
-        model: option.model,
-        address: option.address,
-        network: match option.cable {
-            Cable::Unplugged => Box::new(Unplugged) as Box<dyn Network>,
-            Cable::Loopback => Box::new(Loopback::default()),
-        },
-    });
-    fittings.network.extend(adapters);
+    for option in &options.network {
+        fittings.network.push(NetworkAdapter {
+            model: option.model,
+            address: option.address,
+            rom: option.rom.as_deref().map(load::boot_rom).transpose()?,
+            network: match option.cable {
+                Cable::Unplugged => Box::new(Unplugged) as Box<dyn Network>,
+                Cable::Loopback => Box::new(Loopback::default()),
+            },
+        });
+    }
     media::plug(&options.media, &mut fittings).map_err(HostError::from)?;
     if let Some(path) = &options.debugcon {
         let (sink, finish) = file_sink(path, "--debugcon", &ends.inbox)?;

@@ -122,6 +122,7 @@ impl Machine {
             slice: REAL_SLICE,
             whereabouts: whereabouts.clone(),
         };
+        lock(&self.bus).has_bus_time = pace.clock == ClockSource::Virtual;
         let mut turn_is_over = true;
         loop {
             if let Some(end) = pacer.look(self) {
@@ -349,10 +350,10 @@ impl Pacer<'_> {
         if let Some(deadline) = deadline {
             until = until.min(bus.clock.instructions_at(deadline));
         }
-        bus.slice_deadline = Some(bus.clock.now(until));
-        drop(bus);
         let most = self.pace.max_instructions.unwrap_or(u64::MAX);
-        until.min(most).max(instructions + 1)
+        let until = until.min(most).max(instructions + 1);
+        bus.begin_slice(until);
+        until
     }
 
     /// The processor waits for an interrupt: so do we.

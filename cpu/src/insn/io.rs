@@ -151,7 +151,8 @@ fn outs<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
 /// Devices change the world, but not so much that every transfer of a sector's word
 /// needs the engine.
 fn look_up(cpu: &Cpu) -> Again {
-    if cpu.platform.wants_attention() || cpu.debug_hits != 0 {
+    let is_over = cpu.now() >= cpu.until;
+    if is_over || cpu.platform.wants_attention() || cpu.debug_hits != 0 {
         Again::Pause
     } else {
         Again::GoOn

@@ -11,7 +11,7 @@ use crate::irq_line::{Cutoff, IrqLine, IrqLines};
 use crate::pci::ConfigMechanism;
 use crate::system_control::SystemLines;
 use crate::{
-    ApicQueue, DebugConsole, DebugExit, Disc, ExitRequest, FwCfg, HostBridge, Hpet, I8042,
+    ApicQueue, DebugConsole, DebugExit, Disc, ExitRequest, Flash, FwCfg, HostBridge, Hpet, I8042,
     IdeDrive, IoApic, IsaBridge, LocalApic, LocalApicModel, MemoryConsole, MemoryDisk, MemoryLines,
     MemoryNetwork, Ne2000, Parallel, PciVga, PicPair, PiixIde, Pit, PlainVideoMemory, Port92,
     PowerManagement, PowerManagementWires, PowerOffRequest, ResetControl, Rtc, Rtl8139, Serial,
@@ -175,6 +175,7 @@ fn chips() -> Vec<(Box<dyn Device>, bool)> {
         (Box::new(Port92::new(system.clone())), true),
         (Box::new(ResetControl::new(system)), true),
         (Box::new(DebugExit::new(ExitRequest::new())), true),
+        (Box::new(Flash::new(vec![0x5a; 8192], None)), true),
         (Box::new(DebugConsole::new(Box::new(typed()))), true),
     ];
     chips.extend(network_adapters());

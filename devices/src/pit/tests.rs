@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::channel::Channel;
-use super::{Pit, clocks_at, time_of};
+use super::{CLOCK_HZ, Pit};
 use crate::conformance::Probe;
 use crate::irq_line::{IrqLine, IrqLines};
 use crate::time::Time;
@@ -20,8 +20,8 @@ fn pit() -> (Pit, Arc<IrqLines>) {
 
 /// Lets whole clocks pass.
 fn clocks(probe: &mut Probe<'_>, clocks: u64) {
-    let target = clocks_at(probe.now()) + clocks;
-    probe.wait_until(time_of(target));
+    let target = probe.now().ticks(CLOCK_HZ) + clocks;
+    probe.wait_until(Time::of_tick(target, CLOCK_HZ));
 }
 
 fn read_word(probe: &mut Probe<'_>, channel: u64) -> u16 {
@@ -212,7 +212,7 @@ fn channel_0_interrupts_at_the_programmed_rate() {
     let _ = lines.take_rises(1);
     for period in 1..=1000u64 {
         let deadline = probe.wait_for_deadline().unwrap();
-        assert_eq!(deadline, time_of(1 + period * 0x2e9c));
+        assert_eq!(deadline, Time::of_tick(1 + period * 0x2e9c, CLOCK_HZ));
         assert_eq!(lines.take_rises(1), 1);
     }
     // 1000 periods of 11932 clocks: ten seconds within 2 ms, no drift.
@@ -261,9 +261,9 @@ fn the_calibration_of_linux_sees_channel_2_count_50_ms() {
 #[test]
 fn clocks_and_times_agree_at_the_end_of_time() {
     for clock in [0, 1, 2, 1_193_182, u64::from(u32::MAX) * 977] {
-        assert_eq!(clocks_at(time_of(clock)), clock);
+        assert_eq!(Time::of_tick(clock, CLOCK_HZ).ticks(CLOCK_HZ), clock);
     }
-    let _ = time_of(clocks_at(Time(u64::MAX)));
+    let _ = Time::of_tick(Time(u64::MAX).ticks(CLOCK_HZ), CLOCK_HZ);
 }
 
 /// A channel with mode, BCD and count programmed.

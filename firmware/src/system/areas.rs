@@ -128,6 +128,11 @@ pub(crate) mod ebda {
     pub(crate) const APM_CONNECTED: u32 = 0xC1;
     /// What to boot, in order, ended by zero: see `boot`.
     pub(crate) const BOOT_ORDER: u32 = 0xC8;
+    /// Which of these is tried next.
+    pub(crate) const BOOT_NEXT: u32 = 0xD6;
+    /// How many option ROMs can be booted from, and their segments.
+    pub(crate) const BOOT_ROM_COUNT: u32 = 0xD7;
+    pub(crate) const BOOT_ROMS: u32 = 0xD8;
     /// The drives, see `drive`: hard disks first.
     pub(crate) const DRIVES: u32 = 0x100;
 }

@@ -9,7 +9,7 @@ use super::areas::{BDA_SEGMENT, EBDA_SEGMENT, ebda};
 use super::cmos::{cmos, index};
 use super::disk::FIRST_DISK;
 use super::screen::{print, print_number};
-use super::{boot_order, drive, el_torito, floppy};
+use super::{boot_order, drive, el_torito, floppy, option_rom};
 use crate::language::{
     Body, Compare as _, Register, Unit, Value, asm, far8, far16, interrupt, routine,
 };
@@ -18,6 +18,8 @@ use crate::language::{
 pub(super) const FLOPPY: u32 = 1;
 pub(super) const DISK: u32 = 2;
 pub(super) const CD: u32 = 3;
+/// A network adapter, or whatever else an option ROM boots from.
+pub(super) const NETWORK: u32 = 4;
 /// How many devices can be tried.
 pub(super) const ORDER_LENGTH: u32 = 12;
 
@@ -31,18 +33,17 @@ pub(super) fn services(unit: &mut Unit) {
         push BDA_SEGMENT; pop ds;
     );
     unit.inline(0, |f| {
-        f.each(0, ORDER_LENGTH, |f, n| {
-            let device = f.var(far8(EBDA_SEGMENT, n + ebda::BOOT_ORDER));
-            f.when(device.is(0), Body::stop);
-            f.run(boot(device & 0x0F, device >> 4));
-        });
+        f.set(far8(EBDA_SEGMENT, ebda::BOOT_NEXT), 0);
+        f.run(try_devices());
         f.run(interrupt(0x18, []));
     });
+    // What cannot go on says so by INT 18h, and the next device has its turn.
     asm!(unit.entry("int18");
         cli; xor ax, ax; mov ss, ax; mov sp, BOOT_ADDRESS; sti; cld;
         push BDA_SEGMENT; pop ds;
     );
     unit.inline(0, |f| {
+        f.run(try_devices());
         f.forever(|f| {
             print(
                 f,
@@ -53,6 +54,21 @@ pub(super) fn services(unit: &mut Unit) {
             f.run(interrupt(0x19, []));
         });
     });
+}
+
+/// Tries the devices that have not been tried yet.
+fn try_devices() -> Value {
+    routine("try_devices", [], |f, []| {
+        let next = far8(EBDA_SEGMENT, ebda::BOOT_NEXT);
+        let n = f.var(next.clone());
+        f.while_(n.below(ORDER_LENGTH), |f| {
+            let device = f.var(far8(EBDA_SEGMENT, n + ebda::BOOT_ORDER));
+            f.when(device.is(0), Body::leave);
+            f.add(n, 1);
+            f.set(next, n);
+            f.run(boot(device & 0x0F, device >> 4));
+        });
+    })
 }
 
 /// Tries to boot a device; comes back if that cannot be.
@@ -79,6 +95,13 @@ fn boot(kind: impl Into<Value>, n: impl Into<Value>) -> Value {
                 f.run(print_number(n));
                 print(f, " ...\r\n");
                 f.run(boot_cd(n));
+            });
+            s.case(NETWORK, |f| {
+                f.when(n.at_least(option_rom::boot_roms()), Body::leave);
+                print(f, "\r\nBooting from ");
+                f.run(option_rom::print_name(n));
+                print(f, " ...\r\n");
+                f.run(option_rom::boot(n));
             });
         });
     })

@@ -2,10 +2,10 @@
 //! order in the CMOS memory (BIOS Boot Specification 1.01, section 6; QEMU, "bootorder").
 
 use super::areas::{EBDA_SEGMENT, bda, ebda, post};
-use super::boot::{CD, DISK, FLOPPY, ORDER_LENGTH};
+use super::boot::{CD, DISK, FLOPPY, NETWORK, ORDER_LENGTH};
 use super::cmos::{cmos, index};
 use super::screen::{print, print_character, print_number};
-use super::{drive, floppy, fw_cfg, timer};
+use super::{drive, floppy, fw_cfg, option_rom, timer};
 use crate::language::{
     Body, Compare as _, Condition, Place, Register, Value, Var, bda16, far8, flat8, interrupt,
     rom8, routine, text, truth,
@@ -31,6 +31,8 @@ pub(super) fn choose(f: &mut Body<'_>) {
         f.run(append_kind(order & 0x0F));
         f.set(order, order >> 4);
     });
+    // Nobody need ask for these: they come last.
+    f.run(append_kind(NETWORK));
     offer_menu(f);
 }
 
@@ -56,6 +58,7 @@ fn append_kind(kind: impl Into<Value>) -> Value {
             s.case(FLOPPY, |f| f.set(count, truth(floppy::count().is_not(0))));
             s.case(DISK, |f| f.set(count, drive::disk_count()));
             s.case(CD, |f| f.set(count, drive::cd_count()));
+            s.case(NETWORK, |f| f.set(count, option_rom::boot_roms()));
         });
         f.each(0, count, |f, n| f.run(append(n << 4 | kind)));
     })
@@ -180,8 +183,14 @@ pub(super) fn menu(f: &mut Body<'_>) {
             s.case(FLOPPY, |f| print(f, "  floppy "));
             s.case(DISK, |f| print(f, "  hard disk "));
             s.case(CD, |f| print(f, "  CD "));
+            s.case(NETWORK, |f| {
+                print(f, "  ");
+                f.run(option_rom::print_name(device >> 4));
+            });
         });
-        f.run(print_number(device >> 4));
+        f.when((device & 0x0F).is_not(NETWORK), |f| {
+            f.run(print_number(device >> 4));
+        });
         print(f, "\r\n");
     });
     print(f, "\r\nThe number, or Esc for the usual order: ");

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::areas::{POST_SEGMENT, ROM_SEGMENT, rom};
-use super::{apm, bios32, interrupts, post, start};
+use super::{apm, bios32, interrupts, pnp, post, start};
 use crate::language::{Bitness, Unit};
 
 /// The size of the image.
@@ -137,6 +137,7 @@ impl Image {
             self.put(ROM_SEGMENT, place, 0xFFFF, &bytes);
         }
         self.put(ROM_SEGMENT, RETURN, RETURN + 1, &[0xCF]);
+        self.put(ROM_SEGMENT, pnp::HEADER, bios32::HEADER, &pnp::structure());
         // The reset vector, the date of the interface, and what model it is: an AT.
         self.put(ROM_SEGMENT, 0xFFF0, 0xFFF5, &[0xEA, 0x5B, 0xE0, 0x00, 0xF0]);
         self.put(ROM_SEGMENT, 0xFFF5, 0xFFFD, b"11/21/26");

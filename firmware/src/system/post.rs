@@ -84,6 +84,7 @@ fn find_devices(f: &mut Body<'_>) {
     });
     ata::find(f);
     disk::set_up_parameter_tables(f);
+    option_rom::start_adapters(f);
     option_rom::start_others(f);
 }
 

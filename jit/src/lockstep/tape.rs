@@ -14,6 +14,7 @@ use rax_mmu::{MmioSpace, PhysicalAddress, PhysicalMemory, Writes};
 pub(super) struct Levels {
     interrupt: bool,
     attention: bool,
+    run_until: u64,
     local_apic: Option<LocalApicView>,
 }
 
@@ -22,6 +23,7 @@ impl Levels {
         Self {
             interrupt: platform.interrupt_pending(),
             attention: platform.wants_attention(),
+            run_until: platform.run_until(),
             local_apic: platform.local_apic(),
         }
     }
@@ -240,6 +242,10 @@ impl Platform for Recorder {
     fn wants_attention(&self) -> bool {
         self.pins.wants_attention() || lock(&self.tape).maps()
     }
+
+    fn run_until(&self) -> u64 {
+        self.pins.run_until()
+    }
 }
 
 /// Pins that replay.
@@ -437,5 +443,9 @@ impl Platform for Player {
 
     fn wants_attention(&self) -> bool {
         lock(&self.tape).levels().attention
+    }
+
+    fn run_until(&self) -> u64 {
+        lock(&self.tape).levels().run_until
     }
 }

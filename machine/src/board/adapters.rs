@@ -30,6 +30,8 @@ pub struct NetworkAdapter {
     pub model: NetworkModel,
     /// Its station address.
     pub address: [u8; 6],
+    /// Its boot ROM, if it is on the PCI bus.
+    pub rom: Option<Vec<u8>>,
     /// What it is connected to.
     pub network: Box<dyn Network>,
 }
@@ -52,6 +54,7 @@ impl Board {
             let NetworkAdapter {
                 model,
                 address,
+                rom,
                 network,
             } = adapter;
             match model {
@@ -67,7 +70,8 @@ impl Board {
                         continue;
                     };
                     let irq = self.pci_interrupt(device, Pin::IntA);
-                    let chip = self.add(Rtl8139::new(irq, address, network));
+                    let chip = Rtl8139::new(irq, address, network);
+                    let chip = self.add(chip.with_rom(rom.unwrap_or_default()));
                     self.plug(device, 0, chip);
                 }
             }

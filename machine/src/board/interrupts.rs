@@ -42,6 +42,14 @@ impl Board {
         if self.smi.take_rises(1 << SMI) != 0 {
             self.smi_requested = true;
         }
+        self.is_stirred = false;
+        self.has_settled = true;
+        self.settled_at = self.irqs.change_number();
+    }
+
+    /// Whether [`Board::settle`] was called since the last call of this.
+    pub(crate) fn take_settled(&mut self) -> bool {
+        std::mem::take(&mut self.has_settled)
     }
 
     /// The level of the processor's interrupt request.
@@ -67,6 +75,7 @@ impl Board {
     /// Says whose accesses follow.
     pub(crate) fn set_current(&mut self, processor: usize) {
         self.current = processor;
+        self.is_stirred = true;
     }
 
     /// The processor whose accesses these are.
@@ -81,6 +90,7 @@ impl Board {
 
     /// The vector of the interrupt that is now being serviced.
     pub fn acknowledge_interrupt(&mut self) -> u8 {
+        self.is_stirred = true;
         let apic = self.apics.get_mut(self.current);
         match apic.map(LocalApic::acknowledge) {
             Some(Acknowledged::Vector(vector)) => vector,
@@ -102,6 +112,7 @@ impl Board {
     /// What a processor's local APIC says; the chipset's SMI# is the bootstrap
     /// processor's.
     pub fn take_signals(&mut self, processor: usize) -> Signals {
+        self.is_stirred = true;
         let apic = self.apics.get_mut(processor);
         let mut signals = apic.map_or_else(Signals::default, LocalApic::take_signals);
         if processor == 0 {
@@ -125,12 +136,14 @@ impl Board {
     ) -> Option<u64> {
         self.advance_apics(&mut Context { now, memory });
         let apic = self.apics.get_mut(self.current)?;
-        match register {
+        let value = match register {
             TSC_DEADLINE => Some(apic.tsc_deadline()),
             APIC_BASE => Some(apic.apic_base()),
             _ if X2APIC.contains(&register) => apic.read_msr(register - X2APIC.start()).ok(),
             _ => None,
-        }
+        };
+        self.accessed_local_apic(0);
+        value
     }
 
     /// WRMSR of a register of the local APIC; false if it does not take that.
@@ -145,7 +158,7 @@ impl Board {
         let Some(apic) = self.apics.get_mut(self.current) else {
             return false;
         };
-        match register {
+        let is_taken = match register {
             TSC_DEADLINE => {
                 apic.set_tsc_deadline(value);
                 true
@@ -155,7 +168,9 @@ impl Board {
                 apic.write_msr(register - X2APIC.start(), value).is_ok()
             }
             _ => false,
-        }
+        };
+        self.accessed_local_apic(0);
+        is_taken
     }
 
     /// The task priority, as CR8 shows it.
@@ -165,6 +180,7 @@ impl Board {
 
     /// A write to CR8.
     pub(crate) fn set_task_priority(&mut self, priority: u8) {
+        self.is_stirred = true;
         if let Some(apic) = self.apics.get_mut(self.current) {
             apic.set_task_priority(priority);
         }
@@ -189,6 +205,7 @@ impl Board {
         for apic in &mut self.apics {
             apic.reset();
         }
+        self.is_stirred = true;
         self.apic_bus.clear();
         self.smi_requested = false;
         if let Some(bootstrap) = self.apics.first_mut() {

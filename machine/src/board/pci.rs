@@ -3,6 +3,7 @@
 use rax_devices::pci::{Pin, Space};
 use rax_devices::{BusError, Context, Device, Dma, IrqLine, LocalApic, Registers, Time};
 
+use super::access::MemoryTarget;
 use super::{Board, pci_pin};
 use crate::memory_windows::MemoryWindow;
 use crate::ports::ChipId;
@@ -65,6 +66,9 @@ impl Board {
         let chip = chip.and_then(|id| self.chip(id));
         if let Some(function) = chip.and_then(|chip| chip.pci()) {
             function.config_write(target.register, bytes, cx);
+            // Whatever else a configuration register does, it does seldom.
+            self.is_stirred = true;
+            self.next_deadline();
             self.map_windows();
         }
     }
@@ -96,55 +100,68 @@ impl Board {
         }
         self.ports.set_moving(ports);
         self.memory_windows.set_moving(memory);
+        self.windows_moved = true;
     }
 
     /// The processor reads where there is neither RAM nor ROM.
     pub fn memory_read(&mut self, address: u64, bytes: &mut [u8], now: Time, memory: &mut dyn Dma) {
         bytes.fill(0xff);
         let mut cx = Context { now, memory };
-        let Some((chip, register)) = self.memory_target(address) else {
+        let (target, register) = self.memory_target(address);
+        if target == MemoryTarget::Nobody {
             log::trace!("read of {address:#x}, where nothing is");
-            return;
-        };
-        let Some(chip) = chip else { return };
-        if let Some(timed) = chip.timed() {
-            timed.advance(&mut cx);
         }
-        let Some(registers) = chip.registers() else {
-            return;
-        };
-        read_in_parts(registers, register, bytes, &mut cx);
+        if let Some(chip) = self.chip_of(target) {
+            if let Some(timed) = chip.timed() {
+                timed.advance(&mut cx);
+            }
+            if let Some(registers) = chip.registers() {
+                read_in_parts(registers, register, bytes, &mut cx);
+            }
+        }
+        self.accessed_memory(target, false);
     }
 
     /// The processor writes where there is neither RAM nor ROM.
     pub fn memory_write(&mut self, address: u64, bytes: &[u8], now: Time, memory: &mut dyn Dma) {
         let mut cx = Context { now, memory };
-        let Some((chip, register)) = self.memory_target(address) else {
+        let (target, register) = self.memory_target(address);
+        if target == MemoryTarget::Nobody {
             log::trace!("write to {address:#x}, where nothing is");
-            return;
-        };
-        let Some(chip) = chip else { return };
-        if let Some(timed) = chip.timed() {
-            timed.advance(&mut cx);
         }
-        if let Some(registers) = chip.registers() {
-            write_in_parts(registers, register, bytes, &mut cx);
+        if let Some(chip) = self.chip_of(target) {
+            if let Some(timed) = chip.timed() {
+                timed.advance(&mut cx);
+            }
+            if let Some(registers) = chip.registers() {
+                write_in_parts(registers, register, bytes, &mut cx);
+            }
+        }
+        self.accessed_memory(target, true);
+    }
+
+    /// Whose registers are at an address, and which.
+    fn memory_target(&self, address: u64) -> (MemoryTarget, u64) {
+        // The processor's own page comes before the bus.
+        let own = self.apics.get(self.current);
+        if own.and_then(LocalApic::memory_page) == Some(address & !0xfff) {
+            return (MemoryTarget::LocalApic, address & 0xfff);
+        }
+        match self.memory_windows.find(address) {
+            Some((chip, register)) => (MemoryTarget::Chip(chip), register),
+            None => (MemoryTarget::Nobody, 0),
         }
     }
 
-    /// Whose registers are at an address.
-    fn memory_target(&mut self, address: u64) -> Option<(Option<&mut dyn Device>, u64)> {
-        // The processor's own page comes before the bus.
-        let own = self.apics.get(self.current);
-        let own = own.and_then(LocalApic::memory_page);
-        if let Some(page) = own
-            && address & !0xfff == page
-        {
-            let apic = self.apics.get_mut(self.current);
-            return Some((apic.map(|apic| apic as &mut dyn Device), address & 0xfff));
+    fn chip_of(&mut self, target: MemoryTarget) -> Option<&mut dyn Device> {
+        match target {
+            MemoryTarget::LocalApic => {
+                let apic = self.apics.get_mut(self.current);
+                apic.map(|apic| apic as &mut dyn Device)
+            }
+            MemoryTarget::Chip(id) => self.chip(id),
+            MemoryTarget::Nobody => None,
         }
-        let (chip, register) = self.memory_windows.find(address)?;
-        Some((self.chip(chip), register))
     }
 }
 

@@ -3,6 +3,7 @@
 use rax_devices::vga::{FRAME_BUFFER, WINDOW, WINDOW_BYTES};
 use rax_devices::{Context, Dma, I8042, LocalApic, PciVga, Registers, Time, Vga};
 
+use super::access::MemoryTarget;
 use super::{Board, VGA};
 use crate::memory_windows::MemoryWindow;
 use crate::ports::PortsTaken;
@@ -55,7 +56,9 @@ impl Board {
         };
         let mut cx = Context { now, memory };
         // The window takes any width.
-        vga.write(register, bytes, &mut cx).is_ok()
+        let is_taken = vga.write(register, bytes, &mut cx).is_ok();
+        self.accessed_memory(MemoryTarget::Chip(VGA), true);
+        is_taken
     }
 
     /// The same for a read.
@@ -70,7 +73,9 @@ impl Board {
             return false;
         };
         let mut cx = Context { now, memory };
-        vga.read(register, bytes, &mut cx).is_ok()
+        let is_taken = vga.read(register, bytes, &mut cx).is_ok();
+        self.accessed_memory(MemoryTarget::Chip(VGA), false);
+        is_taken
     }
 
     /// The adapter, if there is one.
@@ -89,6 +94,11 @@ impl Board {
         if let Some(vga) = &mut self.vga {
             vga.vga_mut().show_text(font);
         }
+    }
+
+    /// Whether windows were mapped anew since the last call.
+    pub(crate) fn take_windows_moved(&mut self) -> bool {
+        std::mem::take(&mut self.windows_moved)
     }
 
     /// Where the linear frame buffer is decoded now.

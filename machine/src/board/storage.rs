@@ -47,6 +47,8 @@ pub enum BootDevice {
     Disk,
     /// The first CD-ROM.
     Cdrom,
+    /// The first network adapter with a boot ROM.
+    Network,
 }
 
 impl BootDevice {
@@ -56,6 +58,7 @@ impl BootDevice {
             Self::Floppy => 1,
             Self::Disk => 2,
             Self::Cdrom => 3,
+            Self::Network => 4,
         }
     }
 }
@@ -73,6 +76,7 @@ impl Board {
             fdc.change_disk(drive, floppy);
         }
         let dma = self.add(dma);
+        self.dma = Some(dma);
         self.map(0x00..=0x0f, dma, 0)?;
         self.map(0xc0..=0xdf, dma, 0x10)?;
         self.map(0x80..=0x8f, dma, 0x30)?;

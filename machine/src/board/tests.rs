@@ -344,3 +344,58 @@ fn what_is_printed_comes_out() {
     board.out(0x37a, &[0x0d]);
     assert_eq!(printer.output(), b"!");
 }
+
+proptest::proptest! {
+    /// What is kept of deadlines and wires after each access is what asking all chips would tell.
+    #[test]
+    fn what_is_known_after_an_access_is_what_all_chips_say(
+        accesses in proptest::collection::vec(
+            (0usize..PORTS.len(), 0u16..8, proptest::prelude::any::<u8>(), proptest::bool::ANY, 0u64..100_000),
+            1..200,
+        ),
+    ) {
+        let mut board = Board::pc(Fittings {
+            serial: vec![Box::new(MemoryConsole::new())],
+            drives: [Some(IdeDrive::disk(Box::new(MemoryDisk::new(vec![0; 1 << 20])))), None, None, None],
+            floppies: vec![Floppy::new(Box::new(MemoryDisk::new(vec![0; 1_474_560]))).ok()],
+            ..Fittings::default()
+        }).unwrap();
+        board.next_deadline();
+        let mut now = Time(1);
+        for (place, offset, value, writes, pause) in accesses {
+            now = now.after_ns(pause);
+            let port = PORTS[place] + offset;
+            if writes {
+                board.port_write(port, &[value], now, &mut NoMemory);
+            } else {
+                board.port_read(port, &mut [0], now, &mut NoMemory);
+            }
+            board.settle_changes();
+            let waits = board.waits_for(0);
+            let known = board.known_deadline();
+            board.settle();
+            proptest::prop_assert_eq!(board.waits_for(0), waits, "port {:x}", port);
+            proptest::prop_assert_eq!(board.next_deadline(), known, "port {:x}", port);
+        }
+    }
+}
+
+/// The first ports of chips with deadlines or wires.
+const PORTS: [u16; 12] = [
+    0x00, 0x20, 0xa0, 0x40, 0x60, 0x70, 0x80, 0xc0, 0x1f0, 0x3f0, 0x3f8, 0xcf8,
+];
+
+#[test]
+fn accesses_take_the_time_of_their_bus() {
+    let mut board = board();
+    board.take_bus_ns();
+    let mut took = |port, bytes: &mut [u8]| {
+        board.port_read(port, bytes, Time(1), &mut NoMemory);
+        board.take_bus_ns()
+    };
+    let isa = took(0x61, &mut [0]);
+    assert_eq!(took(0x40, &mut [0, 0]), 2 * isa, "a cycle for each byte");
+    assert_eq!(took(0x2e8, &mut [0]), isa, "nobody answers");
+    assert!(took(0xcfc, &mut [0; 4]) < isa);
+    assert!(took(0x1f0, &mut [0; 2]) < isa);
+}

@@ -42,6 +42,8 @@ pub struct NetworkOption {
     pub address: [u8; 6],
     /// What it is connected to.
     pub cable: Cable,
+    /// The file with its boot ROM.
+    pub rom: Option<PathBuf>,
 }
 
 /// `--net` as it was given: the address may be left to us.
@@ -50,6 +52,7 @@ struct NetworkValue {
     model: NetworkModel,
     address: Option<[u8; 6]>,
     cable: Cable,
+    rom: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -63,10 +66,10 @@ pub(super) struct AdapterArguments {
         help_heading = "Machine"
     )]
     parallel: ParallelOption,
-    /// A network adapter, unplugged for now; may be repeated
+    /// A network adapter, unplugged for now, with a boot ROM such as iPXE's; may be repeated
     #[arg(
         long,
-        value_name = "ne2000|rtl8139[,loopback][,mac=ADDRESS]",
+        value_name = "ne2000|rtl8139[,loopback][,mac=ADDRESS][,rom=FILE]",
         value_parser = network,
         help_heading = "Machine"
     )]
@@ -97,6 +100,7 @@ impl AdapterArguments {
             model: value.model,
             address: value.address.unwrap_or(default),
             cable: value.cable,
+            rom: value.rom,
         });
         Ok((self.parallel, network.collect()))
     }
@@ -121,11 +125,16 @@ fn network(text: &str) -> Result<NetworkValue, ValueError> {
         model,
         address: None,
         cable: Cable::Unplugged,
+        rom: None,
     };
     for word in words {
-        match (word, word.strip_prefix("mac=")) {
-            ("loopback", _) => value.cable = Cable::Loopback,
-            (_, Some(address)) => value.address = Some(values::station_address(address)?),
+        match word.split_once('=') {
+            None if word == "loopback" => value.cable = Cable::Loopback,
+            Some(("mac", address)) => value.address = Some(values::station_address(address)?),
+            // An ISA card's ROM would need an address of its own.
+            Some(("rom", file)) if model == NetworkModel::Rtl8139 && !file.is_empty() => {
+                value.rom = Some(file.into());
+            }
             _ => return Err(ValueError::Network),
         }
     }
@@ -143,18 +152,27 @@ mod tests {
             model: NetworkModel::Ne2000,
             address: None,
             cable: Cable::Unplugged,
+            rom: None,
         };
         assert_eq!(network("ne2000"), Ok(value));
         let value = NetworkValue {
             model: NetworkModel::Rtl8139,
             address: Some([2, 0, 0, 0xab, 0xcd, 0xef]),
             cable: Cable::Loopback,
+            rom: Some("pxe.rom".into()),
         };
         assert_eq!(
-            network("rtl8139,loopback,mac=02:00:00:ab:CD:ef"),
+            network("rtl8139,rom=pxe.rom,loopback,mac=02:00:00:ab:CD:ef"),
             Ok(value.clone())
         );
-        for wrong in ["", "e100", "ne2000,", "ne2000,lo"] {
+        for wrong in [
+            "",
+            "e100",
+            "ne2000,",
+            "ne2000,lo",
+            "ne2000,rom=x",
+            "rtl8139,rom=",
+        ] {
             assert_eq!(network(wrong), Err(ValueError::Network), "{wrong}");
         }
         for wrong in ["", "02:00:00:00:00", "02:00:00:00:00:0g", "03:0:0:0:0:0"] {

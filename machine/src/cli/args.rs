@@ -144,6 +144,10 @@ pub(super) struct RunArguments {
         help_heading = "Boot"
     )]
     bios: Option<BiosOption>,
+    /// Flash memory in which UEFI firmware keeps its variables, such as a copy of OVMF_VARS.fd; without it they are
+    /// forgotten at the end
+    #[arg(long, value_name = "FILE", requires = "bios", help_heading = "Boot")]
+    flash_vars: Option<PathBuf>,
     /// A guest reset ends the run
     #[arg(long, help_heading = "Boot")]
     no_reboot: bool,
@@ -307,6 +311,7 @@ impl RunArguments {
         Ok(RunOptions {
             kernel: self.kernel,
             bios: self.bios,
+            flash_vars: self.flash_vars,
             initrds: self.initrd,
             append: self.append.unwrap_or_default(),
             memory_bytes: self.memory,

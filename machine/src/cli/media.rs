@@ -12,6 +12,8 @@ use crate::host::{Access, ImageFormat, ImageOptions};
 /// Places on the cables of the two IDE channels.
 const MAX_DRIVES: usize = 4;
 const MAX_FLOPPIES: usize = 2;
+/// The CMOS memory has room for so many choices.
+const MOST_CHOICES: usize = 3;
 
 /// What lies in the drives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,7 +77,7 @@ pub(super) struct MediaArguments {
         help_heading = "Media"
     )]
     floppy: Vec<ImageOptions>,
-    /// What to boot from: floppy, disk, cdrom, first choice first [default: floppy,disk,cdrom, what is there first]
+    /// What to boot from: floppy, disk, cdrom, network, first choice first; at most three [default: floppy,disk,cdrom, what is there first]
     #[arg(long, value_name = "ORDER", value_parser = boot_order, help_heading = "Media")]
     boot: Option<BootOrder>,
 }
@@ -143,9 +145,10 @@ fn boot_order(text: &str) -> Result<BootOrder, ValueError> {
             "floppy" => BootDevice::Floppy,
             "disk" => BootDevice::Disk,
             "cdrom" | "cd" => BootDevice::Cdrom,
+            "network" => BootDevice::Network,
             _ => return Err(ValueError::BootOrder),
         };
-        if order.contains(&device) {
+        if order.contains(&device) || order.len() == MOST_CHOICES {
             return Err(ValueError::BootOrder);
         }
         order.push(device);
@@ -197,7 +200,11 @@ mod tests {
         assert_eq!(media.boot_order(), [Floppy, Disk, Cdrom]);
         media.boot = boot_order("cd,disk").unwrap().0;
         assert_eq!(media.boot_order(), [Cdrom, Disk]);
-        for wrong in ["", "disk,disk", "usb", "disk,"] {
+        assert_eq!(
+            boot_order("network,cd").unwrap().0,
+            [BootDevice::Network, Cdrom]
+        );
+        for wrong in ["", "disk,disk", "floppy,disk,cd,network", "usb", "disk,"] {
             assert_eq!(boot_order(wrong), Err(ValueError::BootOrder), "{wrong}");
         }
     }

@@ -50,6 +50,7 @@ fn every_option_is_understood() {
     let expected = RunOptions {
         kernel: Some("k".into()),
         bios: None,
+        flash_vars: None,
         initrds: vec!["a".into(), "b".into()],
         append: "-x=1".into(),
         memory_bytes: 1 << 30,

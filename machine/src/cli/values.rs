@@ -36,7 +36,7 @@ pub(crate) enum ValueError {
     ImageFlag,
     #[error("'readonly' and 'snapshot' exclude each other")]
     ImageAccess,
-    #[error("name each of floppy, disk and cdrom at most once, such as cdrom,disk")]
+    #[error("name at most three of floppy, disk, cdrom and network, each once, such as cdrom,disk")]
     BootOrder,
     #[error("name a file, or give builtin or seabios")]
     Bios,
@@ -48,7 +48,9 @@ pub(crate) enum ValueError {
     Serial,
     #[error("give file:PATH or none")]
     Parallel,
-    #[error("give ne2000 or rtl8139, then ',loopback' or ',mac=02:00:00:00:00:01' if you like")]
+    #[error(
+        "give ne2000 or rtl8139, then ',loopback', ',mac=02:00:00:00:00:01' or, for rtl8139, ',rom=FILE' if you like"
+    )]
     Network,
     #[error(
         "an adapter's address is six pairs of hexadecimal digits, the first pair even, such as 02:00:00:00:00:01"

@@ -46,6 +46,8 @@ pub enum Medium {
     Cdrom,
     /// A floppy disk.
     Floppy,
+    /// The flash memory that firmware keeps its variables in.
+    Flash,
 }
 
 /// What becomes of writes.
@@ -153,7 +155,7 @@ fn check_size(medium: Medium, sectors: u64) -> Result<(), ImageProblem> {
             return Err(ImageProblem::NotAFloppy { sectors });
         }
         Medium::Floppy => return Ok(()),
-        Medium::Disk => MOST_DISK_SECTORS,
+        Medium::Disk | Medium::Flash => MOST_DISK_SECTORS,
         Medium::Cdrom => MOST_DISC_SECTORS,
     };
     if sectors == 0 {

@@ -13,6 +13,8 @@ pub enum Role {
     Initrd,
     /// `--vga-bios`.
     VgaBios,
+    /// A network adapter's boot ROM.
+    BootRom,
     /// `--bios`.
     Firmware,
 }
@@ -25,6 +27,7 @@ impl Role {
             Self::Kernel => "--kernel",
             Self::Initrd => "--initrd",
             Self::VgaBios => "--vga-bios",
+            Self::BootRom => "rom=",
             Self::Firmware => "--bios",
         }
     }
@@ -36,6 +39,7 @@ impl fmt::Display for Role {
             Self::Kernel => "kernel",
             Self::Initrd => "initrd",
             Self::VgaBios => "VGA BIOS",
+            Self::BootRom => "boot ROM",
             Self::Firmware => "firmware",
         })
     }
@@ -101,6 +105,14 @@ pub enum LoadError {
         /// What is wrong with it.
         found: &'static str,
     },
+    /// Not an expansion ROM, or one that is too large for a network adapter.
+    #[error("boot ROM '{}' cannot be used: it {found}; rom= takes an image such as pxe-rtl8139.rom", .path.display())]
+    NotABootRom {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: &'static str,
+    },
     /// None of the known formats.
     #[error("kernel '{}' is not bootable: it {found}; --kernel takes a Linux bzImage (vmlinuz), an ELF file with a PVH note, or a multiboot 1 image", .path.display())]
     NotAKernel {
@@ -116,6 +128,16 @@ pub enum LoadError {
         path: PathBuf,
         /// Its size.
         bytes: u64,
+    },
+    /// This firmware's variables do not fit into the file.
+    #[error("flash image '{}' has {bytes} bytes; {}", .path.display(), flash_advice(*.wanted))]
+    FlashSize {
+        /// Its path.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The size that the firmware's own variables have; zero if it brings none.
+        wanted: u64,
     },
     /// SeaBIOS is not where packages put it.
     #[error(
@@ -269,5 +291,13 @@ impl fmt::Display for NotAKernel {
             Self::ForeignElf => write!(f, "is an ELF file for another processor"),
             Self::Unknown => write!(f, "has no format known here"),
         }
+    }
+}
+
+/// What size a file for variables has.
+fn flash_advice(wanted: u64) -> String {
+    match wanted {
+        0 => "--flash-vars takes whole blocks of 4 KiB, with the firmware at most 16 MiB, such as a copy of OVMF_VARS.fd".to_owned(),
+        _ => format!("this firmware's variables have {wanted}; copy the first {wanted} bytes of the --bios image"),
     }
 }

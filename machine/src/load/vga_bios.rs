@@ -1,4 +1,5 @@
-//! The graphics adapter's BIOS: the image that `--vga-bios` names, the distribution's, or rax's own.
+//! Expansion ROMs: the graphics adapter's BIOS (the image that `--vga-bios` names, the distribution's, or rax's own) and
+//! a network adapter's boot ROM.
 
 use std::path::Path;
 
@@ -16,6 +17,31 @@ const USUAL_PLACES: [&str; 6] = [
     "C:/Program Files/qemu/share/vgabios-stdvga.bin",
 ];
 
+/// What an expansion ROM begins with.
+const SIGNATURE: [u8; 2] = [0x55, 0xaa];
+const NO_SIGNATURE: &str = "does not begin with the bytes 55 AA of an expansion ROM";
+
+/// Reads a network adapter's boot ROM.
+///
+/// # Errors
+/// When it cannot be read, or is no expansion ROM.
+pub fn boot_rom(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let file = InputFile::read(path, Role::BootRom, 64 << 20)?;
+    let unfit = |found| {
+        Err(LoadError::NotABootRom {
+            path: path.into(),
+            found,
+        })
+    };
+    if !file.bytes.starts_with(&SIGNATURE) {
+        return unfit(NO_SIGNATURE);
+    }
+    if file.bytes.len() > rax_devices::rtl8139::MAX_ROM_BYTES {
+        return unfit("is larger than 128 KiB");
+    }
+    Ok(file.bytes)
+}
+
 /// Reads an image.
 ///
 /// # Errors
@@ -28,8 +54,8 @@ pub fn vga_bios(path: &Path) -> Result<Vec<u8>, LoadError> {
             found,
         })
     };
-    if !file.bytes.starts_with(&[0x55, 0xaa]) {
-        return unfit("does not begin with the bytes 55 AA of an expansion ROM");
+    if !file.bytes.starts_with(&SIGNATURE) {
+        return unfit(NO_SIGNATURE);
     }
     if file.bytes.len() > MAX_ROM_BYTES {
         return unfit("is larger than 256 KiB");

@@ -7,6 +7,7 @@ use rax_cpu::{Engine, Interpreter};
 use rax_devices::{Disk, MemoryDisk};
 use rax_jit::{Jit, Options};
 use rax_machine::{Boot, End};
+use rax_mmu::PhysicalAddress;
 
 use crate::support::Bench;
 
@@ -37,16 +38,20 @@ fn check(name: &str) {
 }
 
 /// Runs a ROM to its end; the processor's state there, without what the guest cannot see.
-fn run(name: &str, compiler: Option<Options>) -> CpuState {
-    let rom = rax_test_roms::find(name).unwrap();
-    let mut bench = Bench::new(Boot::Rom((rom.build)()), 64 << 20, disk_of(name));
+/// Where there is no compiler, the interpreter repeats itself.
+fn set_engine(bench: &mut Bench, compiler: Option<Options>) {
     let cpu = &bench.machine.cpu;
-    // Where there is no compiler, the interpreter repeats itself.
     let engine: Box<dyn Engine> = match compiler.map(|options| Jit::new(cpu, options)) {
         Some(Ok(jit)) => Box::new(jit),
         Some(Err(_)) | None => Box::new(Interpreter::new(cpu)),
     };
     bench.machine.set_engine(engine);
+}
+
+fn run(name: &str, compiler: Option<Options>) -> CpuState {
+    let rom = rax_test_roms::find(name).unwrap();
+    let mut bench = Bench::new(Boot::Rom((rom.build)()), 64 << 20, disk_of(name));
+    set_engine(&mut bench, compiler);
     let end = bench.run(500_000_000);
     let serial = bench.serial();
     let broken = rom.expected_serial.broken_by(&serial);
@@ -161,4 +166,48 @@ fn a_run_in_virtual_time_repeats_bit_for_bit() {
     let (first, second) = (run(), run());
     assert!(first.0 == second.0, "the processors differ");
     assert_eq!(first.1, second.1);
+}
+
+/// Reads the time-stamp counter, then port 61h ten thousand times, then the counter again; both to 600h.
+fn polling_rom() -> Vec<u8> {
+    use iced_x86::code_asm::{CodeAssembler, al, ax, cx, ds, dword_ptr, eax};
+    let mut a = CodeAssembler::new(16).unwrap();
+    let mut again = a.create_label();
+    a.xor(ax, ax).unwrap();
+    a.mov(ds, ax).unwrap();
+    a.mov(cx, 10_000).unwrap();
+    a.rdtsc().unwrap();
+    a.mov(dword_ptr(0x600), eax).unwrap();
+    a.set_label(&mut again).unwrap();
+    a.in_(al, 0x61).unwrap();
+    a.dec(cx).unwrap();
+    a.jne(again).unwrap();
+    a.rdtsc().unwrap();
+    a.mov(dword_ptr(0x604), eax).unwrap();
+    a.cli().unwrap();
+    a.hlt().unwrap();
+    let mut image = a.assemble(0).unwrap();
+    image.resize(0xfff0, 0);
+    image.extend([0xea, 0, 0, 0, 0xf0]);
+    image.resize(0x1_0000, 0);
+    image
+}
+
+#[test]
+fn an_access_takes_its_time_on_the_bus() {
+    for engine in ENGINES {
+        let mut bench = Bench::new(Boot::Rom(polling_rom()), 16 << 20, Vec::new());
+        set_engine(&mut bench, engine);
+        let end = bench.run(1_000_000);
+        assert!(matches!(end, End::Halted), "{end:?}");
+        let mut bytes = [0; 8];
+        let memory = bench.machine.memory();
+        memory.ram_read(PhysicalAddress(0x600), &mut bytes).unwrap();
+        let [before, after] = [0, 4].map(|at| {
+            let word: [u8; 4] = bytes[at..at + 4].try_into().unwrap();
+            u32::from_le_bytes(word)
+        });
+        // A microsecond an access, and a nanosecond an instruction.
+        assert_eq!(after - before, 10_000 * 1000 + 2 + 3 * 10_000);
+    }
 }

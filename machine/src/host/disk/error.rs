@@ -88,6 +88,7 @@ impl fmt::Display for Medium {
             Self::Disk => "disk image",
             Self::Cdrom => "CD image",
             Self::Floppy => "floppy image",
+            Self::Flash => "flash image",
         })
     }
 }
@@ -99,6 +100,7 @@ impl Medium {
             Self::Disk => "--disk",
             Self::Cdrom => "--cdrom",
             Self::Floppy => "--floppy",
+            Self::Flash => "--flash-vars",
         }
     }
 
@@ -109,6 +111,7 @@ impl Medium {
             Self::Disk => format!("make one with: truncate -s 64M {path}"),
             Self::Cdrom => format!("make one with: xorriso -as mkisofs -o {path} DIRECTORY"),
             Self::Floppy => format!("make one with: truncate -s 1440K {path}"),
+            Self::Flash => format!("make one with: cp OVMF_VARS.fd {path}"),
         }
     }
 }

@@ -89,6 +89,7 @@ fn starts_ipxe(pairing: Pairing) {
     let mut fittings = as_cd(&path);
     for (last, model) in [(1, NetworkModel::Ne2000), (2, NetworkModel::Rtl8139)] {
         fittings.network.push(NetworkAdapter {
+            rom: None,
             model,
             address: [0x52, 0x54, 0, 0x12, 0x34, last],
             network: Box::new(Unplugged),
