@@ -396,11 +396,8 @@ impl Asm {
         }
     }
 
-    /// `lea reg, mem`; nothing if it is there already.
+    /// `lea reg, mem`.
     pub(super) fn lea(&mut self, bits: u32, reg: Reg, mem: Mem) {
-        if bits == 64 && mem == at(reg, 0) {
-            return;
-        }
         self.encode(0, bits, &[0x8d], reg, Rm::Mem(mem), [false; 2]);
     }
 

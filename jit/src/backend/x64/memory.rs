@@ -140,7 +140,7 @@ impl Emit<'_> {
             self.load_gpr(to, index);
             self.asm.shift_imm(Turn::Shl, 64, to, scale);
             self.host_flags = HostFlags::Unknown;
-            self.asm.lea(bits, to, at(to, short));
+            self.form(bits, to, at(to, short));
             return Ok(());
         }
         if index == Gpr::Zero {
@@ -148,7 +148,7 @@ impl Emit<'_> {
                 self.load_gpr(to, base);
                 to
             });
-            self.asm.lea(bits, to, at(base, short));
+            self.form(bits, to, at(base, short));
             return Ok(());
         }
         let Some(base_register) = base_register else {
@@ -159,7 +159,7 @@ impl Emit<'_> {
                     index: Some((index, scale)),
                     disp: short,
                 };
-                self.asm.lea(bits, to, mem);
+                self.form(bits, to, mem);
                 return Ok(());
             }
             self.load_gpr(to, index);
@@ -168,7 +168,7 @@ impl Emit<'_> {
             }
             self.asm.alu_from(Alu::Add, 64, to, home(base));
             self.host_flags = HostFlags::Unknown;
-            self.asm.lea(bits, to, at(to, short));
+            self.form(bits, to, at(to, short));
             return Ok(());
         };
         let index = pinned(index).unwrap_or_else(|| {
@@ -180,8 +180,15 @@ impl Emit<'_> {
             index: Some((index, scale)),
             disp: short,
         };
-        self.asm.lea(bits, to, mem);
+        self.form(bits, to, mem);
         Ok(())
+    }
+
+    /// An address in a register; nothing is done if it is there already.
+    fn form(&mut self, bits: u32, to: Reg, mem: Mem) {
+        if bits != 64 || mem != at(to, 0) {
+            self.asm.lea(bits, to, mem);
+        }
     }
 
     /// The same of 16 bits. Its registers are all in the host's.
