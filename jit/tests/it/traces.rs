@@ -238,3 +238,17 @@ fn copies_of_code_end_alike() {
     let [_, copied] = check(500, &windows);
     assert!(copied > 1500, "{copied} copies");
 }
+
+#[test]
+fn a_direct_call_of_far_code_is_joined() {
+    // CALL of a RET, which lies behind a JMP back.
+    let code = [0xe8, 5, 0, 0, 0, 0xe9, 0xf6, 0xff, 0xff, 0xff, 0xc3];
+    let mut report = None;
+    run(&code, 1, &[FAR], &mut |cpu| {
+        let jit = Jit::new(cpu, Options::default()).unwrap();
+        report = Some(jit.report());
+        Box::new(jit)
+    });
+    let joined = report.map_or(0, |report| report.get().joined);
+    assert_eq!(joined, 3, "the call, what follows it, and the jump");
+}

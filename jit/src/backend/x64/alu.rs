@@ -476,6 +476,7 @@ impl Emit<'_> {
             Loc::Constant(value) => {
                 return self.set(Loc::Constant(value & rax_cpu::flags::mask(bits)));
             }
+            loc @ Loc::Rip(_) if from == 64 && bits == 64 => return self.set(loc),
             // A value cut short is where it was, unless it is to move.
             loc @ Loc::Gpr(_, false) if bits <= from => return self.set(loc),
             _ => {}
