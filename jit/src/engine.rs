@@ -277,6 +277,7 @@ impl Jit {
 
     fn compile_block(&mut self, cpu: &Cpu, id: BlockId) -> Option<CodeId> {
         let start = Instant::now();
+        self.interval.renew();
         let copy = self.cache.copy(id, cpu, &*self.backend);
         let code = if copy.is_some() {
             self.statistics.copied += 1;

@@ -32,6 +32,7 @@ struct Table {
     epoch: u64,
     /// When it was last chosen.
     chosen: u64,
+    /// What belongs into a slot may also be in the one behind it.
     slots: Box<[JumpSlot]>,
     /// Slots that may not be empty.
     filled: Vec<u16>,
@@ -47,9 +48,20 @@ impl Table {
             mode: Mode::empty(),
             epoch: 0,
             chosen: 0,
-            slots: vec![empty; JUMP_SLOTS].into_boxed_slice(),
+            slots: vec![empty; JUMP_SLOTS + 1].into_boxed_slice(),
             filled: Vec::new(),
         }
+    }
+
+    fn put(&mut self, slot: usize, to: JumpSlot) {
+        if self.slots[slot].key == NO_KEY {
+            if self.filled.len() >= JUMP_SLOTS {
+                // Slots that were removed and filled again are listed twice.
+                self.clear();
+            }
+            self.filled.push(slot as u16);
+        }
+        self.slots[slot] = to;
     }
 
     fn clear(&mut self) {
@@ -150,22 +162,21 @@ impl JumpCaches {
         let Some(table) = self.tables.get_mut(number) else {
             return;
         };
-        if table.slots[slot].key == NO_KEY {
-            if table.filled.len() >= JUMP_SLOTS {
-                // Slots that were removed and filled again are listed twice.
-                table.clear();
-            }
-            table.filled.push(slot as u16);
+        let before = table.slots[slot];
+        if before.key != NO_KEY && before.key != to.key {
+            // Two addresses in turn would drive out each other for ever.
+            table.put(slot + 1, before);
         }
-        table.slots[slot] = to;
+        table.put(slot, to);
     }
 
     /// Removes the code of an address from all tables of a mode.
     pub(crate) fn remove(&mut self, mode: Mode, slot: usize, key: u64) {
         for table in self.tables.iter_mut().filter(|table| table.mode == mode) {
-            let slot = &mut table.slots[slot];
-            if slot.key == key {
-                slot.key = NO_KEY;
+            for slot in &mut table.slots[slot..slot + 2] {
+                if slot.key == key {
+                    slot.key = NO_KEY;
+                }
             }
         }
     }
@@ -227,6 +238,32 @@ mod tests {
         for epoch in [5, 6] {
             caches.choose(USER, epoch);
             assert_eq!(slot(&caches, USER, 7), NO_KEY);
+        }
+    }
+
+    #[test]
+    fn two_addresses_of_a_slot_are_both_kept() {
+        let mut caches = JumpCaches::new();
+        caches.choose(USER, 5);
+        let last = JUMP_SLOTS - 1;
+        for key in [0x1000, 0x2000] {
+            caches.enter(USER, last, JumpSlot { key, code: 1 });
+        }
+        assert_eq!(slot(&caches, USER, last), 0x2000);
+        assert_eq!(slot(&caches, USER, last + 1), 0x1000);
+        caches.remove(USER, last, 0x1000);
+        assert_eq!(slot(&caches, USER, last + 1), NO_KEY);
+        caches.enter(
+            USER,
+            last,
+            JumpSlot {
+                key: 0x1000,
+                code: 1,
+            },
+        );
+        caches.clear();
+        for at in [last, last + 1] {
+            assert_eq!(slot(&caches, USER, at), NO_KEY);
         }
     }
 

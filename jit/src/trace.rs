@@ -41,12 +41,17 @@ impl Interval {
         self.now
     }
 
+    /// There is new code, of which some may get hot.
+    pub(crate) const fn renew(&mut self) {
+        self.now = self.shortest;
+    }
+
     /// After a look that taught something or, in code that is as it should be, did not.
     fn follow(&mut self, was_useful: bool) {
         self.now = if was_useful {
             (self.now / 2).max(self.shortest)
         } else {
-            (self.now + self.now / 4).min(self.shortest.saturating_mul(32))
+            (self.now + self.now / 4).min(self.shortest.saturating_mul(8))
         };
     }
 }

@@ -42,7 +42,7 @@ use super::{Backend, EXHAUSTED, Emitted, INTERPRET, NO_EXIT};
 use crate::block::Unit;
 use crate::helpers::{Helpers, addresses};
 use crate::relocation::Follows;
-use abi::{BUDGET, Routines};
+use abi::{BUDGET, Routines, SECOND_FOUND, SECOND_KEY};
 use asm::{Alu, Asm, Fixup, Reg, cc};
 use branch::{Again, Ending, SideExit};
 use flags::HostFlags;
@@ -210,8 +210,10 @@ enum Detour {
     EnterX87 { back: usize },
     /// Puts the budget back and leaves at the unit's start.
     Exhausted,
-    /// Leaves; T0 holds the key of where to go.
+    /// Goes by the jump cache's second slot, or leaves; T0 holds the key of where to go.
     Computed,
+    /// The same for a call, which returns to an offset.
+    ComputedCall { back: usize },
     /// Leaves at the unit's start, which is to be interpreted.
     Interpret,
     /// Forgets the frames of calls, for which there is no more room, and comes back.
@@ -642,6 +644,13 @@ impl<'a> Emit<'a> {
                 self.leave(INTERPRET);
             }
             Detour::Computed => self.asm.jump(self.backend.routines.leave_for),
+            Detour::ComputedCall { back } => {
+                self.asm.alu_from(Alu::Cmp, 64, abi::T0, SECOND_KEY);
+                self.asm.branch(cc::NE, self.backend.routines.leave_for);
+                self.asm.call_indirect(SECOND_FOUND);
+                let jump = self.asm.jump_ahead();
+                self.asm.bind_to(jump, back);
+            }
             Detour::DropFrames { back } => {
                 let back = self.asm.base + back as u64;
                 self.asm.address(abi::T1, back, Follows::OwnAddress);

@@ -355,6 +355,9 @@ pub(super) fn find_jump(asm: &mut Asm) -> Fixup {
 
 /// Where [`find_jump`] has found the code.
 pub(super) const FOUND: Mem = at(T1, 8);
+/// If it has not, where the key and the code may still be.
+pub(super) const SECOND_KEY: Mem = at(T1, 16);
+pub(super) const SECOND_FOUND: Mem = at(T1, 24);
 
 #[cfg(test)]
 mod tests {

@@ -387,7 +387,9 @@ impl Emit<'_> {
             self.asm.call_indirect(FOUND);
             self.cold.push(Cold {
                 from: [Some(miss), None],
-                what: Detour::Computed,
+                what: Detour::ComputedCall {
+                    back: self.asm.here(),
+                },
             });
         }
         // Whoever returns has the address in T0; it may be another.

@@ -9,9 +9,9 @@ use rax_mmu::{StackCell, Tlb, TlbEntry, View};
 
 use super::abi::{
     AWAY, BIAS, BUDGET, BUDGET_CELL, CODE_BASE, EXIT, FILL_LIMIT, FLAG_KIND, FOUND, FRAMES,
-    HOST_MXCSR, HOST_STACK, MISSES, MXCSR, MXCSR_MASKS, PINNED, RIP, Routines, STACK_LIMIT, T0, T1,
-    VECTORS, X87_IMAGE, X87_PLACE, find_jump, flag_value, home, stack_parts, tlb, upper_home,
-    vector_home,
+    HOST_MXCSR, HOST_STACK, MISSES, MXCSR, MXCSR_MASKS, PINNED, RIP, Routines, SECOND_FOUND,
+    SECOND_KEY, STACK_LIMIT, T0, T1, VECTORS, X87_IMAGE, X87_PLACE, find_jump, flag_value, home,
+    stack_parts, tlb, upper_home, vector_home,
 };
 use super::asm::{
     Alu, Asm, Mem, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Reg, Turn, at, cc,
@@ -438,6 +438,10 @@ fn computed(asm: &mut Asm, routines: &mut Routines) {
     asm.jump_indirect(FOUND);
     asm.bind(miss);
     routines.leave_for = asm.base + asm.here() as u64;
+    asm.alu_from(Alu::Cmp, 64, T0, SECOND_KEY);
+    let miss = asm.branch_ahead(cc::NE);
+    asm.jump_indirect(SECOND_FOUND);
+    asm.bind(miss);
     asm.alu_from(Alu::Xor, 64, T0, CODE_BASE);
     asm.store(64, RIP, T0);
     asm.constant(T0, UNKNOWN);
