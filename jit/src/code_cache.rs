@@ -5,8 +5,10 @@
 //! there is back in a moment, and all else stays.
 
 use std::io;
+use std::ops::Range;
 
 use rax_cpu::interp::BlockId;
+use rax_cpu::mode::Mode;
 
 use crate::backend::{Backend, Emitted, FIRST_REASON, JumpSlot};
 use crate::block::Unit;
@@ -23,18 +25,23 @@ const _: () = assert!(LinkId::new(REGIONS as u32, 0).number() < FIRST_REASON);
 
 /// A unit's code.
 #[derive(Debug)]
-pub(crate) struct Code {
-    pub(crate) unit: Box<Unit>,
+struct Code {
+    /// The unit's.
+    key: u64,
+    /// Where it begins.
+    entry: u64,
+    unit: Box<Unit>,
     block: BlockId,
     /// The code of the same block at another address.
     next: Option<CodeId>,
-    /// Where it begins.
-    pub(crate) entry: u64,
     /// Its exits, by number within its region.
-    links: std::ops::Range<usize>,
-    /// Exits that are joined to it.
-    incoming: Vec<LinkId>,
+    links: Range<u32>,
+    /// The first of the exits that are joined to it.
+    incoming: Option<LinkId>,
 }
+
+/// What is looked at when code is looked for lies in one line of the host's cache.
+const _: () = assert!(size_of::<Code>() <= 48);
 
 /// A part of the space.
 #[derive(Debug, Default)]
@@ -99,7 +106,7 @@ impl CodeCache {
         while let Some(id) = at {
             let code = self.code(id)?;
             let next = code.next;
-            if code.unit.key() == key {
+            if code.key == key {
                 if let Some(before) = before {
                     self.code_mut(before)?.next = next;
                     self.code_mut(id)?.next = Some(first);
@@ -113,7 +120,7 @@ impl CodeCache {
         None
     }
 
-    pub(crate) fn code(&self, id: CodeId) -> Option<&Code> {
+    fn code(&self, id: CodeId) -> Option<&Code> {
         self.regions[id.region()].codes.get(id.index())?.as_ref()
     }
 
@@ -135,6 +142,7 @@ impl CodeCache {
         compile: impl FnOnce(&Unit, u64, u64) -> Emitted,
     ) -> Option<(CodeId, Emitted)> {
         let unit = Box::new(unit);
+        let key = unit.key();
         let number = self.filling;
         let region = &mut self.regions[number];
         let offset = region.next;
@@ -158,12 +166,13 @@ impl CodeCache {
             self.first.resize(block.index() + 1, None);
         }
         region.codes.push(Some(Code {
+            key,
+            entry: base,
             unit,
             block,
             next: self.first[block.index()].replace(id),
-            entry: base,
-            links: first_link..region.links.len(),
-            incoming: Vec::new(),
+            links: first_link as u32..region.links.len() as u32,
+            incoming: None,
         }));
         Some((id, emitted))
     }
@@ -203,36 +212,53 @@ impl CodeCache {
         }
     }
 
+    fn link_mut(&mut self, link: LinkId) -> &mut Link {
+        &mut self.regions[link.region()].links[link.index()]
+    }
+
     /// Joins an exit to code.
     pub(crate) fn join(&mut self, link: LinkId, to: CodeId, epoch: u32, backend: &dyn Backend) {
         let Some(entry) = self.code(to).map(|code| code.entry) else {
             return;
         };
-        let region = &mut self.regions[link.region()];
-        let exit = &mut region.links[link.index()];
+        let exit = *self.link_mut(link);
         if let Some(at) = exit.epoch {
-            self.memory.write(at, &epoch.to_le_bytes());
+            self.memory.write(at.get() as usize, &epoch.to_le_bytes());
         }
         if exit.to == Some(to) {
             return;
         }
-        let jump = exit.jump;
         self.part(link);
-        let site = self.memory.base() + jump as u64;
-        self.memory.write(jump, &backend.jump(site, entry));
-        self.regions[link.region()].links[link.index()].to = Some(to);
-        if let Some(code) = self.code_mut(to) {
-            code.incoming.push(link);
+        let site = self.memory.base() + u64::from(exit.jump);
+        self.memory
+            .write(exit.jump as usize, &backend.jump(site, entry));
+        let Some(code) = self.code_mut(to) else {
+            return;
+        };
+        let behind = code.incoming.replace(link);
+        let exit = self.link_mut(link);
+        exit.to = Some(to);
+        exit.before = None;
+        exit.behind = behind;
+        if let Some(behind) = behind {
+            self.link_mut(behind).before = Some(link);
         }
     }
 
     /// Takes an exit off the list of what it leads to.
     fn part(&mut self, link: LinkId) {
-        if let Some(to) = self.regions[link.region()].links[link.index()].to.take()
-            && let Some(code) = self.code_mut(to)
-            && let Some(place) = code.incoming.iter().position(|&other| other == link)
-        {
-            code.incoming.swap_remove(place);
+        let exit = self.link_mut(link);
+        let (before, behind) = (exit.before.take(), exit.behind.take());
+        let Some(to) = exit.to.take() else {
+            return;
+        };
+        if let Some(behind) = behind {
+            self.link_mut(behind).before = before;
+        }
+        if let Some(before) = before {
+            self.link_mut(before).behind = behind;
+        } else if let Some(code) = self.code_mut(to) {
+            code.incoming = behind;
         }
     }
 
@@ -252,29 +278,36 @@ impl CodeCache {
         let codes = &mut self.regions[id.region()].codes;
         let code = codes.get_mut(id.index()).and_then(Option::take)?;
         let base = self.memory.base();
-        for &link in &code.incoming {
-            let link = &mut self.regions[link.region()].links[link.index()];
+        let mut incoming = code.incoming;
+        while let Some(link) = incoming {
+            let link = self.link_mut(link);
             link.to = None;
+            link.before = None;
+            incoming = link.behind.take();
             let (jump, stub) = (link.jump, link.stub);
-            let bytes = backend.jump(base + jump as u64, base + stub as u64);
-            self.memory.write(jump, &bytes);
+            let bytes = backend.jump(base + u64::from(jump), base + u64::from(stub));
+            self.memory.write(jump as usize, &bytes);
         }
         for index in code.links.clone() {
-            self.part(LinkId::new(id.region() as u32, index as u32));
+            self.part(LinkId::new(id.region() as u32, index));
         }
-        let (mode, key) = (code.unit.mode, code.unit.key());
+        let (mode, key) = (code.unit.mode, code.key);
         self.jumps.remove(mode, backend.jump_slot(key), key);
         Some(code)
     }
 
-    /// Enters code into the jump cache that was chosen last for its mode.
-    pub(crate) fn enter_jump(&mut self, id: CodeId, backend: &dyn Backend) {
-        if let Some(code) = self.code(id) {
-            let (mode, key) = (code.unit.mode, code.unit.key());
-            let code = code.entry;
-            let slot = backend.jump_slot(key);
-            self.jumps.enter(mode, slot, JumpSlot { key, code });
-        }
+    /// Enters code of a mode into the jump cache that was chosen last for that; gives where
+    /// it begins.
+    pub(crate) fn enter_jump(
+        &mut self,
+        id: CodeId,
+        mode: Mode,
+        backend: &dyn Backend,
+    ) -> Option<u64> {
+        let &Code { key, entry, .. } = self.code(id)?;
+        let slot = backend.jump_slot(key);
+        self.jumps.enter(mode, slot, JumpSlot { key, code: entry });
+        Some(entry)
     }
 
     /// Forgets everything.

@@ -22,6 +22,8 @@ bitflags! {
         const CONDITION = 1 << 5;
         /// It finds a place in memory writable.
         const LOCATES = 1 << 6;
+        /// It works on the x87 unit.
+        const X87 = 1 << 7;
     }
 }
 
@@ -36,6 +38,7 @@ impl Class {
             Op::Locate(_) => Self::LOCATES,
             _ => Self::empty(),
         };
+        class.set(Self::X87, matches!(op, Op::X87(_)));
         class.set(Self::LEAVES, can_leave(op));
         class.set(Self::ACTS, has_effect(op));
         class.set(Self::DISTURBS, disturbs_flags(op));

@@ -57,6 +57,8 @@ pub(super) struct Plan {
     ranges: Vec<Range<usize>>,
     /// All that they are, by instruction.
     classes: Vec<Class>,
+    /// All of the unit's.
+    all: Class,
     /// Instructions left to the interpreter, a bit each: a block has at most 32.
     carried_out: u64,
     /// Instructions with operations on vectors, a bit each.
@@ -78,6 +80,7 @@ impl Plan {
         self.strings = 0;
         self.ranges.clear();
         self.classes.clear();
+        self.all = Class::empty();
         self.entries.clear();
         self.entries.resize(block.ops.len(), Entry::default());
         let mut start = 0;
@@ -141,6 +144,7 @@ impl Plan {
         }
         self.ranges.push(range);
         self.classes.push(all);
+        self.all |= all;
     }
 
     fn use_once(&mut self, name: Name) {
@@ -182,6 +186,12 @@ impl Plan {
     #[inline]
     pub(super) fn range(&self, index: usize) -> Range<usize> {
         self.ranges[index].clone()
+    }
+
+    /// Whether any instruction has an operation of one of these classes.
+    #[inline]
+    pub(super) const fn has_any(&self, classes: Class) -> bool {
+        self.all.intersects(classes)
     }
 
     /// Whether an instruction has an operation of one of these classes.
@@ -310,7 +320,9 @@ impl Plan {
             entry.last_use = 0;
             entry.source = 0;
         }
-        self.conditions(block);
+        if self.has_any(Class::CONDITION) {
+            self.conditions(block);
+        }
         self.flags(block);
         self.values(block);
     }
@@ -328,7 +340,8 @@ impl Plan {
                 continue;
             }
             let watched = Class::FLAGS | Class::ORDER | Class::CONDITION | Class::DISTURBS;
-            if !self.has_class(index, watched) {
+            if !self.has_class(index, watched.difference(Class::DISTURBS)) {
+                lasts &= !self.has_class(index, Class::DISTURBS);
                 continue;
             }
             for position in self.range(index) {
@@ -398,7 +411,10 @@ impl Plan {
                 continue;
             }
             let watched = Class::FLAGS | Class::ORDER | Class::CONDITION | Class::LEAVES;
-            if !self.has_class(index, watched) {
+            if !self.has_class(index, watched.difference(Class::LEAVES)) {
+                if self.has_class(index, Class::LEAVES) {
+                    live = Rflags::STATUS;
+                }
                 continue;
             }
             for position in self.range(index).rev() {

@@ -22,6 +22,7 @@ use rax_cpu::state::Gpr;
 use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, T0, T1};
 use super::asm::{Alu, Asm, Mem, Reg, Rm, at, cc};
 use super::flags::HostFlags;
+use super::operation::Class;
 use super::pending::Pending;
 use super::values::Loc;
 use super::{Cold, Detour, Emit, Stuck};
@@ -82,12 +83,10 @@ impl Emit<'_> {
     /// Whether an instruction of the unit works on the x87 unit in compiled code, from
     /// a number on.
     fn uses_x87(&self, from: usize) -> bool {
-        (from..self.plan.instructions()).any(|index| {
-            !self.plan.is_carried_out(index)
-                && self.block.ops[self.plan.range(index)]
-                    .iter()
-                    .any(|(op, _)| matches!(op, Op::X87(_)))
-        })
+        self.plan.has_any(Class::X87)
+            && (from..self.plan.instructions()).any(|index| {
+                !self.plan.is_carried_out(index) && self.plan.has_class(index, Class::X87)
+            })
     }
 
     /// At the unit's start: gets the guest's registers into the host's unit.
@@ -114,7 +113,7 @@ impl Emit<'_> {
     /// After an instruction was carried out that may have had the registers saved: gets
     /// them back if they are worked on later in the unit. True if it emitted something.
     pub(super) fn enter_x87_again(&mut self, index: u32) -> bool {
-        let is_needed = self.touches_x87(index) && self.uses_x87(index as usize + 1);
+        let is_needed = self.uses_x87(index as usize + 1) && self.touches_x87(index);
         if is_needed {
             self.asm.call(self.backend.routines.enter_x87);
         }
