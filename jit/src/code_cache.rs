@@ -8,9 +8,11 @@ mod copies;
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rax_cpu::interp::BlockId;
+use rax_cpu::mode::Mode;
 
 use crate::backend::{Backend, Emitted, FIRST_REASON, JumpSlot};
 use crate::block::Unit;
@@ -28,26 +30,50 @@ const _: () = assert!(LinkId::new(REGIONS as u32, 0).number() < FIRST_REASON);
 
 /// A unit's code.
 #[derive(Debug)]
-pub(crate) struct Code {
-    pub(crate) unit: Box<Unit>,
+struct Code {
+    /// The unit's.
+    key: u64,
+    /// Where it begins.
+    entry: u64,
+    made: Box<Made>,
     block: BlockId,
     /// The code of the same block at another address.
     next: Option<CodeId>,
-    /// Where it begins.
-    pub(crate) entry: u64,
-    /// Its length.
+    /// Its exits, by number within its region.
+    links: Range<u32>,
+    /// The first of the exits that are joined to it.
+    incoming: Option<LinkId>,
+}
+
+/// What is not looked at when code is looked for.
+#[derive(Debug)]
+struct Made {
+    unit: Unit,
+    /// Length of the code.
     bytes: usize,
     /// What changes when it is copied for another address, if that can be.
     relocations: Option<Box<[Relocation]>>,
-    /// Its exits, by number within its region.
-    links: std::ops::Range<usize>,
-    /// Exits that are joined to it.
-    incoming: Vec<LinkId>,
     /// The blocks of a trace.
     trace: Option<Arc<[BlockId]>>,
     /// How often it was found running.
     samples: u8,
 }
+
+impl Made {
+    /// A unit whose place is known, as its code must know it.
+    fn of(unit: Unit) -> Box<Self> {
+        Box::new(Self {
+            unit,
+            bytes: 0,
+            relocations: None,
+            trace: None,
+            samples: 0,
+        })
+    }
+}
+
+/// What is looked at when code is looked for lies in one line of the host's cache.
+const _: () = assert!(size_of::<Code>() <= 48);
 
 /// A part of the space.
 #[derive(Debug, Default)]
@@ -118,7 +144,7 @@ impl CodeCache {
         while let Some(id) = at {
             let code = self.code(id)?;
             let next = code.next;
-            if code.unit.key() == key {
+            if code.key == key {
                 if let Some(before) = before {
                     self.code_mut(before)?.next = next;
                     self.code_mut(id)?.next = Some(first);
@@ -132,7 +158,7 @@ impl CodeCache {
         None
     }
 
-    pub(crate) fn code(&self, id: CodeId) -> Option<&Code> {
+    fn code(&self, id: CodeId) -> Option<&Code> {
         self.regions[id.region()].codes.get(id.index())?.as_ref()
     }
 
@@ -153,23 +179,23 @@ impl CodeCache {
         unit: Unit,
         compile: impl FnOnce(&Unit, u64, u64) -> Emitted,
     ) -> Result<(CodeId, Emitted), Box<Unit>> {
-        let unit = Box::new(unit);
+        let mut made = Made::of(unit);
         let number = self.filling;
         let region = &mut self.regions[number];
         let offset = region.next;
         let base = self.memory.base() + offset as u64;
         let first_link = region.links.len();
         let first_exit = LinkId::new(number as u32, first_link as u32);
-        let mut emitted = compile(&unit, base, first_exit.number());
+        let mut emitted = compile(&made.unit, base, first_exit.number());
         let end = offset + emitted.code.len();
         let is_named = LinkId::can_name(first_link + emitted.exits.len());
         if end > region.end || !is_named {
-            return Err(unit);
+            return Err(Box::new(made.unit));
         }
-        let relocations = emitted.relocations.take().map(Vec::into_boxed_slice);
+        made.relocations = emitted.relocations.take().map(Vec::into_boxed_slice);
         let sites = emitted.exits.iter();
         let links = sites.map(|site| Link::new(site, offset));
-        let id = self.keep(block, unit, &emitted.code, links, relocations);
+        let id = self.keep(block, made, &emitted.code, links);
         Ok((id, emitted))
     }
 
@@ -177,11 +203,11 @@ impl CodeCache {
     fn keep(
         &mut self,
         block: BlockId,
-        unit: Box<Unit>,
+        mut made: Box<Made>,
         code: &[u8],
         links: impl Iterator<Item = Link>,
-        relocations: Option<Box<[Relocation]>>,
     ) -> CodeId {
+        made.bytes = code.len();
         let number = self.filling;
         let region = &mut self.regions[number];
         let offset = region.next;
@@ -194,16 +220,13 @@ impl CodeCache {
             self.first.resize(block.index() + 1, None);
         }
         region.codes.push(Some(Code {
-            unit,
+            key: made.unit.key(),
+            entry: self.memory.base() + offset as u64,
+            made,
             block,
             next: self.first[block.index()].replace(id),
-            entry: self.memory.base() + offset as u64,
-            bytes: code.len(),
-            relocations,
-            links: first_link..region.links.len(),
-            incoming: Vec::new(),
-            samples: 0,
-            trace: None,
+            links: first_link as u32..region.links.len() as u32,
+            incoming: None,
         }));
         id
     }
@@ -247,36 +270,53 @@ impl CodeCache {
         }
     }
 
+    fn link_mut(&mut self, link: LinkId) -> &mut Link {
+        &mut self.regions[link.region()].links[link.index()]
+    }
+
     /// Joins an exit to code.
     pub(crate) fn join(&mut self, link: LinkId, to: CodeId, epoch: u32, backend: &dyn Backend) {
         let Some(entry) = self.code(to).map(|code| code.entry) else {
             return;
         };
-        let region = &mut self.regions[link.region()];
-        let exit = &mut region.links[link.index()];
+        let exit = *self.link_mut(link);
         if let Some(at) = exit.epoch {
-            self.memory.write(at, &epoch.to_le_bytes());
+            self.memory.write(at.get() as usize, &epoch.to_le_bytes());
         }
         if exit.to == Some(to) {
             return;
         }
-        let jump = exit.jump;
         self.part(link);
-        let site = self.memory.base() + jump as u64;
-        self.memory.write(jump, &backend.jump(site, entry));
-        self.regions[link.region()].links[link.index()].to = Some(to);
-        if let Some(code) = self.code_mut(to) {
-            code.incoming.push(link);
+        let site = self.memory.base() + u64::from(exit.jump);
+        self.memory
+            .write(exit.jump as usize, &backend.jump(site, entry));
+        let Some(code) = self.code_mut(to) else {
+            return;
+        };
+        let behind = code.incoming.replace(link);
+        let exit = self.link_mut(link);
+        exit.to = Some(to);
+        exit.before = None;
+        exit.behind = behind;
+        if let Some(behind) = behind {
+            self.link_mut(behind).before = Some(link);
         }
     }
 
     /// Takes an exit off the list of what it leads to.
     fn part(&mut self, link: LinkId) {
-        if let Some(to) = self.regions[link.region()].links[link.index()].to.take()
-            && let Some(code) = self.code_mut(to)
-            && let Some(place) = code.incoming.iter().position(|&other| other == link)
-        {
-            code.incoming.swap_remove(place);
+        let exit = self.link_mut(link);
+        let (before, behind) = (exit.before.take(), exit.behind.take());
+        let Some(to) = exit.to.take() else {
+            return;
+        };
+        if let Some(behind) = behind {
+            self.link_mut(behind).before = before;
+        }
+        if let Some(before) = before {
+            self.link_mut(before).behind = behind;
+        } else if let Some(code) = self.code_mut(to) {
+            code.incoming = behind;
         }
     }
 
@@ -311,29 +351,36 @@ impl CodeCache {
         let codes = &mut self.regions[id.region()].codes;
         let code = codes.get_mut(id.index()).and_then(Option::take)?;
         let base = self.memory.base();
-        for &link in &code.incoming {
-            let link = &mut self.regions[link.region()].links[link.index()];
+        let mut incoming = code.incoming;
+        while let Some(link) = incoming {
+            let link = self.link_mut(link);
             link.to = None;
+            link.before = None;
+            incoming = link.behind.take();
             let (jump, stub) = (link.jump, link.stub);
-            let bytes = backend.jump(base + jump as u64, base + stub as u64);
-            self.memory.write(jump, &bytes);
+            let bytes = backend.jump(base + u64::from(jump), base + u64::from(stub));
+            self.memory.write(jump as usize, &bytes);
         }
         for index in code.links.clone() {
-            self.part(LinkId::new(id.region() as u32, index as u32));
+            self.part(LinkId::new(id.region() as u32, index));
         }
-        let (mode, key) = (code.unit.mode, code.unit.key());
+        let (mode, key) = (code.made.unit.mode, code.key);
         self.jumps.remove(mode, backend.jump_slot(key), key);
         Some(code)
     }
 
-    /// Enters code into the jump cache that was chosen last for its mode.
-    pub(crate) fn enter_jump(&mut self, id: CodeId, backend: &dyn Backend) {
-        if let Some(code) = self.code(id) {
-            let (mode, key) = (code.unit.mode, code.unit.key());
-            let code = code.entry;
-            let slot = backend.jump_slot(key);
-            self.jumps.enter(mode, slot, JumpSlot { key, code });
-        }
+    /// Enters code of a mode into the jump cache that was chosen last for that; gives where
+    /// it begins.
+    pub(crate) fn enter_jump(
+        &mut self,
+        id: CodeId,
+        mode: Mode,
+        backend: &dyn Backend,
+    ) -> Option<u64> {
+        let &Code { key, entry, .. } = self.code(id)?;
+        let slot = backend.jump_slot(key);
+        self.jumps.enter(mode, slot, JumpSlot { key, code: entry });
+        Some(entry)
     }
 
     /// Forgets everything.

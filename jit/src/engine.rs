@@ -345,10 +345,10 @@ impl Jit {
 
     /// Runs compiled code; the exit that it took, if it may be joined to something.
     fn enter(&mut self, cpu: &mut Cpu, id: CodeId) -> Option<LinkId> {
-        let entry = self.cache.code(id)?.entry;
-        cpu.cells.jumps = self.cache.jumps.choose(cpu.mode(), cpu.code_epoch());
+        let mode = cpu.mode();
+        cpu.cells.jumps = self.cache.jumps.choose(mode, cpu.code_epoch());
         cpu.cells.jump_caches = self.cache.jumps.list();
-        self.cache.enter_jump(id, &*self.backend);
+        let entry = self.cache.enter_jump(id, mode, &*self.backend)?;
         cpu.enter_compiled(self.interval.get());
         self.statistics.entries += 1;
         cpu.cells.whereabouts = self.whereabouts.address();

@@ -75,17 +75,30 @@ impl Block {
 
 /// How many blocks are kept before all are forgotten.
 const MOST_BLOCKS: usize = if cfg!(test) { 1 << 9 } else { 1 << 19 };
-const JUMP_CACHE: usize = 1 << 12;
+/// Slots of the jump cache.
+const JUMP_CACHE: usize = 1 << 16;
+/// How many views of memory are remembered.
+const VIEWS: usize = 64;
 /// How many dropped blocks are listed before the list says: all.
 const MOST_DROPPED: usize = 1 << 12;
 
+/// A block by linear address: four to a line of the host's cache.
 #[derive(Clone, Copy)]
 struct Jump {
     linear: u64,
+    /// The number of the view it was found in.
+    view: u32,
+    block: BlockId,
+}
+
+/// A way to see memory as code, as long as nothing changes there: a number stands for it.
+#[derive(Clone, Copy, Default)]
+struct View {
     mapping: u64,
     epoch: u64,
     mode: Mode,
-    block: BlockId,
+    /// Zero for none.
+    number: u32,
 }
 
 /// All decoded blocks.
@@ -94,6 +107,10 @@ pub(crate) struct BlockCache {
     by_address: HashMap<Key, BlockId, BuildHasherDefault<KeyHasher>>,
     by_page: HashMap<u64, Vec<(Key, BlockId)>, BuildHasherDefault<KeyHasher>>,
     jumps: Vec<Jump>,
+    /// By a mix of mode and mapping.
+    views: [View; VIEWS],
+    /// The number that was given out last.
+    last_view: u32,
     /// Drawn anew whenever a block is forgotten, so that no link or jump survives it.
     epoch: u64,
     /// What was forgotten since somebody asked.
@@ -104,9 +121,7 @@ impl Default for BlockCache {
     fn default() -> Self {
         let nowhere = Jump {
             linear: 0,
-            mapping: u64::MAX,
-            epoch: 0,
-            mode: Mode::empty(),
+            view: 0,
             block: BlockId(0),
         };
         Self {
@@ -114,6 +129,8 @@ impl Default for BlockCache {
             by_address: HashMap::default(),
             by_page: HashMap::default(),
             jumps: vec![nowhere; JUMP_CACHE],
+            views: [View::default(); VIEWS],
+            last_view: 0,
             epoch: 1,
             dropped: Dropped::Some(Vec::new()),
         }
@@ -169,23 +186,53 @@ impl BlockCache {
     /// A block by linear address, in the mapping of `mapping`.
     #[inline(always)]
     pub(crate) fn jump_cache(&self, linear: u64, mode: Mode, mapping: u64) -> Option<BlockId> {
+        let view = &self.views[view_slot(mode, mapping)];
         let jump = &self.jumps[jump_slot(linear)];
         let hit = jump.linear == linear
-            && jump.mapping == mapping
-            && jump.epoch == self.epoch
-            && jump.mode == mode;
+            && jump.view == view.number
+            && view.mapping == mapping
+            && view.epoch == self.epoch
+            && view.mode == mode;
         hit.then_some(jump.block)
     }
 
     pub(crate) fn remember(&mut self, linear: u64, mode: Mode, mapping: u64, block: BlockId) {
-        let epoch = self.epoch;
+        let view = self.views[view_slot(mode, mapping)];
+        let is_known = view.mapping == mapping && view.epoch == self.epoch && view.mode == mode;
+        let view = if is_known {
+            view.number
+        } else {
+            self.new_view(mode, mapping)
+        };
         self.jumps[jump_slot(linear)] = Jump {
             linear,
-            mapping,
-            epoch,
-            mode,
+            view,
             block,
         };
+    }
+
+    /// Gives a number to a view of memory.
+    #[cold]
+    fn new_view(&mut self, mode: Mode, mapping: u64) -> u32 {
+        if self.last_view == u32::MAX {
+            // Numbers that begin anew must not be found again.
+            *self = Self {
+                blocks: std::mem::take(&mut self.blocks),
+                by_address: std::mem::take(&mut self.by_address),
+                by_page: std::mem::take(&mut self.by_page),
+                epoch: self.epoch,
+                dropped: std::mem::take(&mut self.dropped),
+                ..Self::default()
+            };
+        }
+        self.last_view += 1;
+        self.views[view_slot(mode, mapping)] = View {
+            mapping,
+            epoch: self.epoch,
+            mode,
+            number: self.last_view,
+        };
+        self.last_view
     }
 
     pub(crate) fn find(&self, physical: u64, mode: Mode) -> Option<BlockId> {
@@ -314,9 +361,16 @@ pub(crate) fn pages_of(start: PhysicalAddress, bytes: u64) -> Range<u64> {
     start.0 / PAGE_SIZE..last / PAGE_SIZE + 1
 }
 
+/// Blocks that lie side by side have slots side by side.
 #[inline(always)]
 fn jump_slot(linear: u64) -> usize {
-    (linear ^ linear >> 12) as usize & (JUMP_CACHE - 1)
+    (linear >> 2 ^ linear >> 16) as usize & (JUMP_CACHE - 1)
+}
+
+#[inline(always)]
+fn view_slot(mode: Mode, mapping: u64) -> usize {
+    let mixed = (mapping ^ u64::from(mode.bits()) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 32) as usize & (VIEWS - 1)
 }
 
 /// Mixes one word: keys are addresses, which need no protection from attackers

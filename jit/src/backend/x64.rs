@@ -294,7 +294,8 @@ impl<'a> Emit<'a> {
         work.slow.clear();
         work.misses.clear();
         work.cold.clear();
-        work.vectors.begin(count);
+        let has_vectors = work.plan.has_vectors();
+        work.vectors.begin(if has_vectors { count } else { 0 });
         work.emitted.begin();
         Self {
             asm: Asm::new(base, std::mem::take(&mut work.emitted.code)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rax_cpu::Cpu;
 use rax_cpu::interp::BlockId;
 
-use super::CodeCache;
+use super::{CodeCache, Made};
 use crate::backend::Backend;
 use crate::block::Unit;
 use crate::link::{CodeId, LinkId};
@@ -24,7 +24,7 @@ impl CodeCache {
             }
         }
         if let Some(code) = self.code_mut(trace) {
-            code.trace = Some(blocks);
+            code.made.trace = Some(blocks);
         }
     }
 
@@ -33,8 +33,9 @@ impl CodeCache {
     pub(crate) fn sample(&mut self, block: BlockId, key: u64) -> Option<u8> {
         let id = self.find(block, key)?;
         let code = self.code_mut(id)?;
-        code.samples = code.samples.saturating_add(1);
-        (!code.unit.is_trace()).then_some(code.samples)
+        let made = &mut code.made;
+        made.samples = made.samples.saturating_add(1);
+        (!made.unit.is_trace()).then_some(made.samples)
     }
 
     /// Code of a block at another address: a trace, if there is one.
@@ -45,7 +46,7 @@ impl CodeCache {
             let Some(code) = at.and_then(|id| self.code(id)) else {
                 break;
             };
-            if code.trace.is_some() {
+            if code.made.trace.is_some() {
                 return at;
             }
             at = code.next;
@@ -60,8 +61,8 @@ impl CodeCache {
         cpu: &Cpu,
     ) -> Option<(Unit, Arc<[BlockId]>)> {
         let code = self.code(self.model(block)?)?;
-        let blocks = Arc::clone(code.trace.as_ref()?);
-        Some((code.unit.moved(cpu.state.rip), blocks))
+        let blocks = Arc::clone(code.made.trace.as_ref()?);
+        Some((code.made.unit.moved(cpu.state.rip), blocks))
     }
 
     /// Copies code of a block to run at CS:RIP. None if there is none that can be copied,
@@ -77,40 +78,41 @@ impl CodeCache {
         let (number, region) = (self.filling, &self.regions[self.filling]);
         let (to, end, first_link) = (region.next, region.end, region.links.len());
         let from = self.code(model)?;
-        let relocations = from.relocations.clone()?;
-        let unit = Box::new(from.unit.moved(cpu.state.rip));
-        let count = from.links.len();
-        let is_same_half = (unit.rip ^ from.unit.rip) >> 63 == 0;
-        if to + from.bytes > end || !LinkId::can_name(first_link + count) || !is_same_half {
+        let old = &*from.made;
+        let relocations = old.relocations.clone()?;
+        let mut made = Made::of(old.unit.moved(cpu.state.rip));
+        let old_links = from.links.start as usize..from.links.end as usize;
+        let count = old_links.len();
+        let is_same_half = (made.unit.rip ^ old.unit.rip) >> 63 == 0;
+        if to + old.bytes > end || !LinkId::can_name(first_link + count) || !is_same_half {
             return None;
         }
-        let (trace, bytes, samples) = (from.trace.clone(), from.bytes, from.samples);
+        made.samples = old.samples;
+        let (trace, bytes) = (old.trace.clone(), old.bytes);
         let start = (from.entry - base) as usize;
         let number_of = |region, index: usize| LinkId::new(region, index as u32).number() as u32;
-        let old_first = number_of(model.region() as u32, from.links.start);
+        let old_first = number_of(model.region() as u32, old_links.start);
         let by = Move {
             place: (to as u64).wrapping_sub(start as u64),
-            guest: unit.rip.wrapping_sub(from.unit.rip),
-            unit: std::ptr::from_ref(&*unit).expose_provenance() as u64,
+            guest: made.unit.rip.wrapping_sub(old.unit.rip),
+            unit: std::ptr::from_ref(&made.unit).expose_provenance() as u64,
             exits: number_of(number as u32, first_link).wrapping_sub(old_first),
         };
-        let old = &self.regions[model.region()].links[from.links.clone()];
-        let links: Vec<_> = old.iter().map(|link| link.moved(&by)).collect();
+        let links = &self.regions[model.region()].links[old_links];
+        let links: Vec<_> = links.iter().map(|link| link.moved(&by)).collect();
         let mut code = std::mem::take(&mut self.copied);
         self.memory.read(start, bytes, &mut code);
         let is_moved = by.apply(&mut code, &relocations).is_some();
         debug_assert!(is_moved, "relocations lie within the code");
         for link in &links {
             // It is not joined here.
-            let site = base + link.jump as u64;
-            let jump = backend.jump(site, base + link.stub as u64);
-            code[link.jump - to..][..jump.len()].copy_from_slice(&jump);
+            let site = base + u64::from(link.jump);
+            let jump = backend.jump(site, base + u64::from(link.stub));
+            code[link.jump as usize - to..][..jump.len()].copy_from_slice(&jump);
         }
-        let id = self.keep(block, unit, &code, links.into_iter(), Some(relocations));
+        made.relocations = Some(relocations);
+        let id = self.keep(block, made, &code, links.into_iter());
         self.copied = code;
-        if let Some(code) = self.code_mut(id) {
-            code.samples = samples;
-        }
         if let Some(blocks) = trace {
             self.ride(id, blocks);
         }

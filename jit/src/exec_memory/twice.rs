@@ -1,6 +1,7 @@
 //! Linux: one memory file, mapped twice.
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
@@ -10,7 +11,12 @@ pub(super) struct Pages {
     pub(super) write: *mut u8,
     pub(super) run: *mut u8,
     bytes: usize,
+    /// How much of it has pages: more are asked for before they are written to.
+    present: usize,
 }
+
+/// How many bytes get their pages at once: a fault for each would cost more than the page.
+const AT_ONCE: usize = 1 << 18;
 
 impl Pages {
     pub(super) fn new(bytes: usize) -> io::Result<Self> {
@@ -30,10 +36,24 @@ impl Pages {
         let run = map(&file, bytes, libc::PROT_READ | libc::PROT_EXEC).inspect_err(|_| {
             unmap(write, bytes);
         })?;
-        Ok(Self { write, run, bytes })
+        Ok(Self {
+            write,
+            run,
+            bytes,
+            present: 0,
+        })
     }
 
-    pub(super) fn open(&self, _offset: usize, _bytes: usize) {}
+    pub(super) fn open(&mut self, offset: usize, bytes: usize) {
+        if offset + bytes <= self.present {
+            return;
+        }
+        let start = (offset & !(AT_ONCE - 1)).max(self.present);
+        let end = (offset + bytes).next_multiple_of(AT_ONCE).min(self.bytes);
+        populate(self.write, start..end, libc::MADV_POPULATE_WRITE);
+        populate(self.run, start..end, libc::MADV_POPULATE_READ);
+        self.present = end;
+    }
 
     pub(super) fn close(&self, _offset: usize, _bytes: usize) {}
 }
@@ -55,6 +75,13 @@ fn map(file: &OwnedFd, bytes: usize, protection: i32) -> io::Result<*mut u8> {
         return Err(io::Error::last_os_error());
     }
     Ok(start.cast())
+}
+
+/// Asks for pages. Where the host knows no such thing, they come by faults.
+fn populate(pages: *mut u8, range: Range<usize>, how: i32) {
+    let start = pages.wrapping_add(range.start).cast();
+    // SAFETY: the range lies within a mapping of ours, whose contents stay as they are.
+    unsafe { libc::madvise(start, range.len(), how) };
 }
 
 fn unmap(start: *mut u8, bytes: usize) {

@@ -503,12 +503,10 @@ impl Asm {
 
     /// `rorx reg, rm, count` (BMI2).
     pub(super) fn rorx(&mut self, reg: Reg, rm: Reg, count: u8) {
-        self.byte(0xc4);
-        self.byte((!reg & 8) << 4 | 0x40 | (!rm & 8) << 2 | 3);
-        self.byte(0xfb);
-        self.byte(0xf0);
-        self.byte(0xc0 | (reg & 7) << 3 | rm & 7);
-        self.byte(count);
+        let second = (!reg & 8) << 4 | 0x40 | (!rm & 8) << 2 | 3;
+        let modrm = 0xc0 | (reg & 7) << 3 | rm & 7;
+        let bytes = [0xc4, second, 0xfb, 0xf0, modrm, count, 0, 0];
+        self.bytes.put(u64::from_le_bytes(bytes), 6);
     }
 
     /// One of the BMI2 instructions `0F38.F5` to `F7` on registers: `reg`, `rm`, and the

@@ -13,7 +13,7 @@ const fn is_x87_function(op: &Op) -> bool {
 bitflags! {
     /// What a plan looks at, over and over.
     #[derive(Clone, Copy, Debug, Default)]
-    pub(super) struct Class: u8 {
+    pub(super) struct Class: u16 {
         /// Somebody may look at the state before or at it.
         const LEAVES = 1;
         /// It does something besides making a value.
@@ -30,6 +30,8 @@ bitflags! {
         const LOCATES = 1 << 6;
         /// A step of a vector instruction, MMX's among them.
         const VECTOR = 1 << 7;
+        /// It works on the x87 unit.
+        const X87 = 1 << 8;
     }
 }
 
@@ -45,6 +47,7 @@ impl Class {
             _ => Self::empty(),
         };
         class.set(Self::VECTOR, matches!(op, Op::Vector(_)));
+        class.set(Self::X87, matches!(op, Op::X87(_)));
         class.set(Self::LEAVES, can_leave(op));
         class.set(Self::ACTS, has_effect(op));
         class.set(Self::DISTURBS, disturbs_flags(op));

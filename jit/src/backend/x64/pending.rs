@@ -74,6 +74,12 @@ impl Pending {
         }
     }
 
+    /// Whether anything is yet to be stored.
+    const fn is_stored(&self) -> bool {
+        !matches!(self.base, Base::Held(..))
+            && !matches!(self.overs, [Over::Held(..), _] | [_, Over::Held(..)])
+    }
+
     /// Each operand and the cell it belongs to.
     fn operands(&mut self) -> impl Iterator<Item = (&mut Operand, Mem)> {
         let base = match &mut self.base {
@@ -90,6 +96,9 @@ impl Pending {
 
     /// Stores what is yet to be stored. Leaves the host's flags and all registers alone.
     pub(super) fn store(mut self, asm: &mut Asm) -> Self {
+        if self.is_stored() {
+            return self;
+        }
         for (operand, cell) in self.operands() {
             store_operand(asm, *operand, cell);
         }
@@ -128,6 +137,9 @@ impl Emit<'_> {
     /// Before a guest register changes: an operand that is there goes into its cell, but
     /// for flags that the instruction under way puts an end to.
     pub(super) fn keep_operands_in(&mut self, register: Gpr) {
+        if self.pending.is_stored() {
+            return;
+        }
         let mut pending = self.pending;
         for (operand, cell) in pending.operands() {
             if *operand == Operand::Gpr(register) {

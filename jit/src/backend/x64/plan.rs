@@ -60,6 +60,8 @@ pub(super) struct Plan {
     again: Option<usize>,
     /// All that they are, by instruction.
     classes: Vec<Class>,
+    /// All of the unit's.
+    all: Class,
     /// Instructions left to the interpreter, a bit each.
     carried_out: u64,
     /// Instructions with operations on vectors, a bit each.
@@ -83,6 +85,7 @@ impl Plan {
         self.assisted = 0;
         self.ranges.clear();
         self.classes.clear();
+        self.all = Class::empty();
         self.entries.clear();
         self.entries.resize(block.ops.len(), Entry::default());
         let mut start = 0;
@@ -142,6 +145,7 @@ impl Plan {
         }
         self.ranges.push(range);
         self.classes.push(all);
+        self.all |= all;
     }
 
     fn use_once(&mut self, name: Name) {
@@ -185,6 +189,12 @@ impl Plan {
         self.ranges[index].clone()
     }
 
+    /// Whether any instruction has an operation of one of these classes.
+    #[inline]
+    pub(super) const fn has_any(&self, classes: Class) -> bool {
+        self.all.intersects(classes)
+    }
+
     /// Whether an instruction has an operation of one of these classes.
     #[inline]
     pub(super) fn has_class(&self, index: usize, classes: Class) -> bool {
@@ -202,7 +212,7 @@ impl Plan {
 
     /// Whether any instruction is.
     pub(super) const fn has_vectors(&self) -> bool {
-        self.vectors & !self.carried_out != 0 || self.assisted & !self.refused != 0
+        self.vectors & !self.carried_out != 0 || self.has_assisted()
     }
 
     /// Whether nothing of an instruction that is carried out can be done otherwise.
@@ -210,7 +220,12 @@ impl Plan {
         self.refused >> index & 1 != 0
     }
 
-    /// Whether the host's vectors can do it.
+    /// Whether the host's vectors can do any of those.
+    pub(super) const fn has_assisted(&self) -> bool {
+        self.assisted & !self.refused != 0
+    }
+
+    /// Whether they can do this one.
     pub(super) const fn is_assisted(&self, index: usize) -> bool {
         (self.assisted & !self.refused) >> index & 1 != 0
     }
@@ -311,7 +326,9 @@ impl Plan {
             entry.last_use = 0;
             entry.source = 0;
         }
-        self.conditions(block);
+        if self.has_any(Class::CONDITION) {
+            self.conditions(block);
+        }
         self.flags(block);
         self.values(block);
     }
@@ -331,7 +348,8 @@ impl Plan {
                 continue;
             }
             let watched = Class::FLAGS | Class::ORDER | Class::CONDITION | Class::DISTURBS;
-            if !self.has_class(index, watched) {
+            if !self.has_class(index, watched.difference(Class::DISTURBS)) {
+                lasts &= !self.has_class(index, Class::DISTURBS);
                 continue;
             }
             for position in self.range(index) {
@@ -401,7 +419,10 @@ impl Plan {
                 continue;
             }
             let watched = Class::FLAGS | Class::ORDER | Class::CONDITION | Class::LEAVES;
-            if !self.has_class(index, watched) {
+            if !self.has_class(index, watched.difference(Class::LEAVES)) {
+                if self.has_class(index, Class::LEAVES) {
+                    live = Rflags::STATUS;
+                }
                 continue;
             }
             for position in self.range(index).rev() {

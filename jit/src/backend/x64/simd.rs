@@ -124,7 +124,7 @@ pub(super) struct Vectors {
 }
 
 impl Vectors {
-    /// Begins a unit of so many operations.
+    /// Begins a unit of so many operations; none of them is on vectors if it is zero.
     pub(super) fn begin(&mut self, count: usize) {
         self.places.clear();
         self.places.resize(count, Place::Nowhere);
@@ -173,7 +173,8 @@ impl Emit<'_> {
     }
 
     fn place_of(&self, name: Name) -> Place {
-        self.vectors.places[name.0 as usize]
+        let place = self.vectors.places.get(name.0 as usize);
+        place.copied().unwrap_or(Place::Nowhere)
     }
 
     fn put_place(&mut self, place: Place) -> Result<(), Stuck> {

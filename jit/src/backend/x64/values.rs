@@ -124,7 +124,10 @@ impl Emit<'_> {
 
     /// At an instruction's end. Its slow way must have been left before.
     pub(super) fn give_borrowed_back(&mut self) -> Result<(), Stuck> {
-        if !self.borrowed.is_empty() && self.ways_out() > self.ways_before {
+        if self.borrowed.is_empty() {
+            return Ok(());
+        }
+        if self.ways_out() > self.ways_before {
             return self.stuck();
         }
         for (guest, host) in std::mem::take(&mut self.borrowed) {

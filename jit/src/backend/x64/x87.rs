@@ -27,6 +27,7 @@ use crate::relocation::Follows;
 use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, T0, T1};
 use super::asm::{Alu, Asm, Mem, Reg, Rm, at, cc};
 use super::flags::HostFlags;
+use super::operation::Class;
 use super::pending::Pending;
 use super::values::Loc;
 use crate::block::Unit;
@@ -99,16 +100,20 @@ impl Emit<'_> {
     /// Whether an instruction of the unit works on the x87 unit in compiled code, from
     /// a number on.
     fn uses_x87(&self, from: usize) -> bool {
-        (from..self.plan.instructions()).any(|index| {
-            let masked = MaskedBytes::of(&self.unit.insns[index]);
-            if masked.is_some_and(|masked| masked.is_mmx) && self.plan.is_assisted(index) {
-                return true;
-            }
-            !self.plan.is_carried_out(index)
-                && self.block.ops[self.plan.range(index)]
-                    .iter()
-                    .any(|&(op, _)| is_of_x87(op))
-        })
+        (self.plan.has_any(Class::X87 | Class::VECTOR) || self.plan.has_assisted())
+            && (from..self.plan.instructions()).any(|index| self.touches_unit(index))
+    }
+
+    /// Whether an instruction does, in compiled code.
+    fn touches_unit(&self, index: usize) -> bool {
+        if self.plan.is_carried_out(index) {
+            return self.plan.is_assisted(index)
+                && MaskedBytes::of(&self.unit.insns[index]).is_some_and(|masked| masked.is_mmx);
+        }
+        self.plan.has_class(index, Class::X87 | Class::VECTOR)
+            && self.block.ops[self.plan.range(index)]
+                .iter()
+                .any(|&(op, _)| is_of_x87(op))
     }
 
     /// At the unit's start: gets the guest's registers into the host's unit.
@@ -135,7 +140,7 @@ impl Emit<'_> {
     /// After an instruction was carried out that may have had the registers saved: gets
     /// them back if they are worked on later in the unit. True if it emitted something.
     pub(super) fn enter_x87_again(&mut self, index: u32) -> bool {
-        let is_needed = self.touches_x87(index) && self.uses_x87(index as usize + 1);
+        let is_needed = self.uses_x87(index as usize + 1) && self.touches_x87(index);
         if is_needed {
             self.asm.call(self.backend.routines.enter_x87);
         }
