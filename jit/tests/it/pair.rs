@@ -41,7 +41,6 @@ impl Pair {
         let options = Options {
             threshold: 0,
             cache_bytes,
-            ..Options::default()
         };
         Self {
             interpreter: Interpreter::new(&cpus[0]),

@@ -266,6 +266,11 @@ impl Emit<'_> {
             && to >= 8
         {
             let whole = register & 15;
+            if self.backend.features.bmi2 {
+                self.asm.rorx(to, whole, 8);
+                self.asm.zero_extend(8, to, Rm::Reg(to));
+                return;
+            }
             self.asm.load(32, to, Rm::Reg(whole));
             // LEA cannot shift right: the flags go.
             self.asm
