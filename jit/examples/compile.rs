@@ -5,10 +5,12 @@
 //! compiled block by block, as they are when they are warm.
 #![expect(clippy::print_stdout, reason = "a measurement")]
 
+#[path = "shared/elf_code.rs"]
+mod elf_code;
+
 use std::error::Error;
 use std::time::Instant;
 
-use object::{Object, ObjectSection, SectionFlags, elf};
 use rax_cpu::testing::Bits;
 use rax_jit::dump::Compiler;
 
@@ -20,27 +22,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut compiler = Compiler::new(Bits::Long64)?;
     for path in paths {
         let data = std::fs::read(&path)?;
-        let file = object::File::parse(&*data)?;
         let mut blocks = Vec::new();
-        for section in file.sections() {
-            let SectionFlags::Elf { sh_flags } = section.flags() else {
-                continue;
-            };
-            if sh_flags & u64::from(elf::SHF_EXECINSTR) == 0 {
-                continue;
-            }
-            let mut code = section.data()?;
-            let end = section.address() + section.size();
-            while !code.is_empty() {
-                let address = end - code.len() as u64;
-                let insns = compiler.decode(code);
-                let length = insns.last().map_or(1, |insn| usize::from(insn.next));
-                code = &code[length..];
+        elf_code::each_block(
+            &data,
+            |code| compiler.decode(code),
+            |address, insns| {
                 if !insns.is_empty() {
                     blocks.push((address, insns));
                 }
-            }
-        }
+            },
+        )?;
         let start = Instant::now();
         let (mut instructions, mut bytes) = (0, 0);
         for (address, insns) in &blocks {

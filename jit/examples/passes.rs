@@ -6,11 +6,13 @@
 //! of the successors of blocks that end in a direct branch or run on.
 #![expect(clippy::print_stdout, reason = "a table is what this prints")]
 
+#[path = "shared/elf_code.rs"]
+mod elf_code;
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use object::{Object, ObjectSection, SectionFlags, elf};
 use rax_cpu::decode::Decoder;
 use rax_cpu::insn::InsnFlags;
 use rax_cpu::ir::{self, Block, Op};
@@ -71,30 +73,20 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn measure(path: &str) -> Result<(), Box<dyn Error>> {
     let data = std::fs::read(path)?;
-    let file = object::File::parse(&*data)?;
     let cpu = bare(Bits::Long64, 0x1000).map_err(|error| format!("{error:?}"))?;
     let mut decoder = Decoder::new(&cpu.model);
     let mut steps = [Count::default(); PASSES.len() + 1];
     let mut found = Found::default();
     let mut program = Program::default();
     let (mut blocks, mut insns, mut not_lifted) = (0, 0, 0);
-    for section in file.sections() {
-        let SectionFlags::Elf { sh_flags } = section.flags() else {
-            continue;
-        };
-        if sh_flags & u64::from(elf::SHF_EXECINSTR) == 0 {
-            continue;
-        }
-        let mut code = section.data()?;
-        let end = section.address() + section.size();
-        while !code.is_empty() {
-            let address = end - code.len() as u64;
-            let run = decoder.decode_bytes(cpu.mode(), &code[..code.len().min(480)]);
-            let length = run.last().map_or(1, |insn| usize::from(insn.next));
-            code = &code[length..];
+    let mode = cpu.mode();
+    elf_code::each_block(
+        &data,
+        |code| decoder.decode_bytes(mode, &code[..code.len().min(480)]),
+        |address, run| {
             let Some(mut block) = ir::lift(&run).filter(|_| !run.is_empty()) else {
                 not_lifted += 1;
-                continue;
+                return;
             };
             blocks += 1;
             insns += run.len();
@@ -107,8 +99,8 @@ fn measure(path: &str) -> Result<(), Box<dyn Error>> {
             }
             analyse(&block, &mut found);
             program.add(address, block);
-        }
-    }
+        },
+    )?;
     found.cold_with_successors = program.cold_flags();
     println!("{path}: {insns} instructions in {blocks} blocks, {not_lifted} blocks not lifted");
     print_table(&steps, &found, insns);

@@ -294,7 +294,7 @@ impl<'a> Emit<'a> {
         work.slow.clear();
         work.misses.clear();
         work.cold.clear();
-        let has_vectors = work.plan.has_vectors();
+        let has_vectors = work.plan.has_vectors() || work.plan.has_any(Class::VECTOR);
         work.vectors.begin(if has_vectors { count } else { 0 });
         work.emitted.begin();
         Self {

@@ -250,19 +250,9 @@ impl Emit<'_> {
     /// An operation of 8 or 16 bits whose result is written back to its first operand's
     /// register: the host's does the same, and leaves the bits above.
     fn in_place(&mut self, alu: Alu, a: Name, b: Name, bits: u32) -> Result<bool, Stuck> {
-        let own = Name(self.position as u32);
-        let Loc::Gpr(register, high) = self.loc(a) else {
+        let Some((register, high)) = self.written_back(a) else {
             return Ok(false);
         };
-        let range = self.plan.range(self.index as usize);
-        let written = (self.position + 1..range.end).find_map(|at| match self.block.ops[at].0 {
-            Op::WriteGpr(to, is_high, value) if value == own => Some((to, is_high)),
-            Op::Constant(_) | Op::Flags(_) => None,
-            _ => Some((Gpr::Zero, false)),
-        });
-        if written != Some((register, high)) {
-            return Ok(false);
-        }
         let from = self.source(b)?;
         let to = self.gpr_rm(register, high);
         let wants_rex = |rm: Rm| match rm {
@@ -278,23 +268,51 @@ impl Emit<'_> {
                 return Ok(false);
             }
         }
-        self.keep_operands_in(register);
-        // Needed later than here, the old value moves away first.
-        let later = |emit: &Self, name: Name| emit.plan.last_use(name) > emit.position;
-        if later(self, a) || later(self, b) {
-            self.clobber(register)?;
-        }
+        self.make_way(register, &[a, b])?;
         match (to, from) {
             (to, Source::Immediate(value)) => self.asm.alu_imm(alu, bits, to, value),
             (to, Source::Rm(Rm::Reg(from))) => self.asm.alu(alu, bits, to, from),
             (Rm::Reg(to), Source::Rm(from)) => self.asm.alu_from(alu, bits, to, from),
             (Rm::Mem(_), Source::Rm(Rm::Mem(_))) => return self.stuck(),
         }
+        self.made_in_place(register, high)?;
+        Ok(true)
+    }
+
+    /// The register of 8 or 16 bits that an operand is, if the value under way is written to
+    /// it next.
+    pub(super) fn written_back(&self, operand: Name) -> Option<(Gpr, bool)> {
+        let own = Name(self.position as u32);
+        let Loc::Gpr(register, high) = self.loc(operand) else {
+            return None;
+        };
+        let range = self.plan.range(self.index as usize);
+        let written = (self.position + 1..range.end).find_map(|at| match self.block.ops[at].0 {
+            Op::WriteGpr(to, is_high, value) if value == own => Some((to, is_high)),
+            Op::Constant(_) | Op::Flags(_) => None,
+            _ => Some((Gpr::Zero, false)),
+        });
+        written.filter(|&written| written == (register, high))
+    }
+
+    /// Before a register changes in place: operands that are needed later than here move away.
+    pub(super) fn make_way(&mut self, register: Gpr, operands: &[Name]) -> Result<(), Stuck> {
+        self.keep_operands_in(register);
+        if operands
+            .iter()
+            .any(|&name| self.plan.last_use(name) > self.position)
+        {
+            self.clobber(register)?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the value under way, with its flags, was made where it is written to.
+    pub(super) fn made_in_place(&mut self, register: Gpr, high: bool) -> Result<(), Stuck> {
         self.host_flags_tell();
         self.forget(register);
-        self.made = Some(own);
-        self.set(Loc::Gpr(register, high))?;
-        Ok(true)
+        self.made = Some(Name(self.position as u32));
+        self.set(Loc::Gpr(register, high))
     }
 
     /// An operation whose flags alone are wanted: CMP or TEST.

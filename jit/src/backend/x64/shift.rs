@@ -31,6 +31,15 @@ impl Emit<'_> {
         match self.loc(count) {
             Loc::Constant(count) => {
                 let count = count as u8 & 63;
+                if count != 0
+                    && bits < 32
+                    && let Some((register, high)) = self.written_back(value)
+                {
+                    self.make_way(register, &[value])?;
+                    let rm = self.gpr_rm(register, high);
+                    self.asm.shift_imm(turn, bits, rm, count);
+                    return self.made_in_place(register, high);
+                }
                 let place = self.place_over(bits, value, &[])?;
                 self.start(place.host, value, bits)?;
                 if count != 0 {
@@ -63,21 +72,43 @@ impl Emit<'_> {
         if !self.is_in_cl(count, bits) {
             return self.shift_by_any(turn, value, count, bits);
         }
+        if bits < 32
+            && let Some((register, high)) = self.written_back(value)
+            && register != Gpr::Rcx
+        {
+            self.make_way(register, &[value])?;
+            let rm = self.gpr_rm(register, high);
+            self.asm.shift_cl(turn, bits, rm);
+            self.made_in_place(register, high)?;
+            self.host_flags = HostFlags::Unknown;
+            return Ok(());
+        }
+        let place = self.place_beside_count(value, &[], bits)?;
+        self.asm.shift_cl(turn, bits, place.host);
+        self.host_flags = HostFlags::Unknown;
+        self.made(place)
+    }
+
+    /// A place for what is shifted by a count in RCX, with the value in it.
+    fn place_beside_count(
+        &mut self,
+        value: Name,
+        read: &[Name],
+        bits: u32,
+    ) -> Result<Place, Stuck> {
         let place = match self.target() {
             Some((Gpr::Rcx, _)) => Place {
                 host: self.temp()?,
                 guest: None,
             },
-            _ => self.place_over(bits, value, &[])?,
+            _ => self.place_over(bits, value, read)?,
         };
         self.start(place.host, value, bits)?;
         if bits == 32 {
             // A count of zero must clear the upper half all the same.
             self.asm.load(32, place.host, place.host);
         }
-        self.asm.shift_cl(turn, bits, place.host);
-        self.host_flags = HostFlags::Unknown;
-        self.made(place)
+        Ok(place)
     }
 
     /// Whether a count is what the host takes of CL by itself.
@@ -177,18 +208,7 @@ impl Emit<'_> {
             return self.stuck();
         }
         let from = self.register(source)?;
-        let place = match self.target() {
-            Some((Gpr::Rcx, _)) => Place {
-                host: self.temp()?,
-                guest: None,
-            },
-            _ => self.place_over(bits, value, &[source])?,
-        };
-        self.start(place.host, value, bits)?;
-        if bits == 32 {
-            // A count of zero must clear the upper half all the same.
-            self.asm.load(32, place.host, place.host);
-        }
+        let place = self.place_beside_count(value, &[source], bits)?;
         self.asm.double_shift_cl(is_right, bits, place.host, from);
         self.host_flags = HostFlags::Unknown;
         self.made(place)

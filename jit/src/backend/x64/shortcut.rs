@@ -219,6 +219,24 @@ impl Emit<'_> {
         Ok(Left::Told)
     }
 
+    /// The place of several values on the stack, which must not wrap: a limit may lie beyond
+    /// 64 KiB.
+    fn all_on_stack(&mut self, distance: i32, bytes: u32, write: bool) -> Result<Mem, Stuck> {
+        if self.stack_width() == 16 {
+            let pointer = self.stack_pointer()?;
+            self.asm.lea(32, T0, at(pointer, distance));
+            self.asm.zero_extend(16, T0, T0);
+            self.require_no_wrap(bytes);
+        }
+        self.on_stack(distance, bytes, write)
+    }
+
+    /// So many bytes from the offset in T0 on lie below 64 KiB.
+    fn require_no_wrap(&mut self, bytes: u32) {
+        self.asm.alu_imm(Alu::Cmp, 32, T0, 0x1_0000 - bytes as i32);
+        self.slow_if(cc::A);
+    }
+
     /// A value's place on the stack: `bytes` bytes at a distance from the stack pointer.
     fn on_stack(&mut self, distance: i32, bytes: u32, write: bool) -> Result<Mem, Stuck> {
         self.stack_address(distance, bytes, write)?;

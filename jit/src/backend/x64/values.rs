@@ -55,7 +55,6 @@ impl Emit<'_> {
         Ok(())
     }
 
-    #[inline]
     /// Notes that the value of the operation under way is an address in the guest's code.
     pub(super) fn set_rip(&mut self, rip: u64) -> Result<(), Stuck> {
         if has_short_form(rip) {
@@ -68,6 +67,7 @@ impl Emit<'_> {
         })
     }
 
+    #[inline]
     pub(super) fn loc(&self, name: Name) -> Loc {
         self.locs[name.0 as usize]
     }
@@ -300,6 +300,11 @@ impl Emit<'_> {
             && to >= 8
         {
             let whole = register & 15;
+            if self.backend.features.bmi2 {
+                self.asm.rorx(to, whole, 8);
+                self.asm.zero_extend(8, to, Rm::Reg(to));
+                return;
+            }
             self.asm.load(32, to, Rm::Reg(whole));
             // LEA cannot shift right: the flags go.
             self.asm

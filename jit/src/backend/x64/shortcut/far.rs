@@ -40,6 +40,10 @@ impl Emit<'_> {
         let insn = self.insn();
         self.require_plain_code();
         if insn.has_memory() {
+            if insn.address_bits == 16 {
+                self.effective(T0, 0, 16)?;
+                self.require_no_wrap(bytes + 2);
+            }
             self.operand_address(0, bytes + 2, false)?;
             let from = self.probe(bytes + 2, false);
             self.asm.lea(64, T0, from);
@@ -56,7 +60,7 @@ impl Emit<'_> {
         }
         if is_call {
             let both = 2 * bytes;
-            let to = self.on_stack(-(both as i32), both, true)?;
+            let to = self.all_on_stack(-(both as i32), both, true)?;
             self.asm.lea(64, T0, to);
             self.asm.zero_extend(16, T1, selector(CS));
             self.asm.store(bits, at(T0, bytes as i32), T1);
@@ -77,7 +81,7 @@ impl Emit<'_> {
     pub(super) fn far_return(&mut self, bits: u32, released: u16) -> Result<(), Stuck> {
         let bytes = bits / 8;
         self.require_plain_code();
-        let from = self.on_stack(0, 2 * bytes, false)?;
+        let from = self.all_on_stack(0, 2 * bytes, false)?;
         self.asm.lea(64, T0, from);
         self.asm.zero_extend(16, T1, at(T0, bytes as i32));
         self.asm.zero_extend(bits, T0, at(T0, 0));

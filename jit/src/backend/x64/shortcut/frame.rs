@@ -23,7 +23,7 @@ impl Emit<'_> {
     pub(super) fn push_all(&mut self, bits: u32) -> Result<(), Stuck> {
         let bytes = bits / 8;
         let all = 8 * bytes;
-        let to = self.on_stack(-(all as i32), all, true)?;
+        let to = self.all_on_stack(-(all as i32), all, true)?;
         self.asm.lea(64, T0, to);
         for (register, n) in ALL.into_iter().zip(0..) {
             if let Some(host) = pinned(register) {
@@ -40,7 +40,7 @@ impl Emit<'_> {
         for (register, _) in restored() {
             self.clobber(register)?;
         }
-        let from = self.on_stack(0, all, false)?;
+        let from = self.all_on_stack(0, all, false)?;
         self.asm.lea(64, T0, from);
         for (register, n) in restored() {
             if let Some(host) = pinned(register) {
