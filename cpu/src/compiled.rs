@@ -10,6 +10,7 @@ mod segments;
 mod x87;
 
 use std::mem::offset_of;
+use std::sync::atomic::AtomicBool;
 
 use rax_mmu::{AccessKind, LinearAddress, PAGE_SIZE};
 
@@ -27,7 +28,7 @@ use crate::verbs::Flags;
 
 pub use flag_kind::{FlagKind, SimpleKind};
 pub(crate) use segments::NotedSegments;
-pub use x87::{HostX87, X87Place};
+pub use x87::{FUNCTIONS, HostX87, X87Place};
 
 /// Cells that compiled code keeps within reach of the state. They lie right before it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,6 +37,14 @@ pub struct Cells {
     /// How many bytes of each segment may be read, and written, from its start; zero also
     /// if that is not all that matters: see [`Cpu::note_segments`].
     pub segment_ends: [[u64; 2]; 6],
+    /// Where the level of the INTR pin is, a byte: [`crate::Platform::interrupt_level`].
+    pub interrupt_level: u64,
+    /// Whether PAUSE may do anything.
+    pub heeds_pause: u64,
+    /// How many accesses compiled code has made by the first-level TLB, if it counts them.
+    pub accesses: u64,
+    /// How many of those it has not found there.
+    pub misses: u64,
     /// Whether the guest's vector registers and MXCSR are in the host's: not in the state.
     pub vectors: u32,
     /// The host's MXCSR meanwhile.
@@ -77,10 +86,30 @@ pub struct Cells {
     pub budget: i64,
 }
 
-const _: () = assert!(size_of::<Cells>() == 256);
+const _: () = assert!(size_of::<Cells>() == 288);
 const _: () = assert!(offset_of!(Cpu, cells) == 0);
-const _: () = assert!(offset_of!(Cpu, state) == 256);
+const _: () = assert!(offset_of!(Cpu, state) == 288);
 const _: () = assert!(offset_of!(CpuState, gpr) == 0);
+
+/// The INTR pin where nobody tells of it: somebody must ask.
+static UNKNOWN_LEVEL: AtomicBool = AtomicBool::new(true);
+
+/// Where compiled code finds what is the processor's own, in bytes from its start.
+#[derive(Clone, Copy, Debug)]
+pub struct Offsets;
+
+impl Offsets {
+    /// The budget and the count of retired instructions together.
+    pub const LIMIT: usize = offset_of!(Cpu, limit);
+    /// The count at which STI's shadow covers the next instruction.
+    pub const SHADOW_AT: usize = offset_of!(Cpu, shadow_at);
+    /// Whether a non-maskable interrupt is waiting.
+    pub const NMI_PENDING: usize = offset_of!(Cpu, nmi_pending);
+    /// The mode, of 16 bits.
+    pub const MODE: usize = offset_of!(Cpu, mode);
+    /// The view, as wide as a pointer.
+    pub const VIEW: usize = offset_of!(Cpu, view);
+}
 
 /// What added to the budget gives the count of retired instructions, and what block
 /// is running: for the way back into the interpreter.
@@ -92,6 +121,9 @@ pub struct Place<'a> {
     pub rip: u64,
     /// Its length in bytes.
     pub bytes: u16,
+    /// How many instructions are taken off the budget from its first one on: its own, and
+    /// those of the blocks that are compiled as one with it and come behind it.
+    pub charged: usize,
 }
 
 /// How compiled code goes on after an instruction was carried out for it.
@@ -187,13 +219,23 @@ impl Cpu {
         self.request_attention();
     }
 
-    /// Before compiled code is entered: how far it may run, and what it compares.
+    /// Before compiled code is entered: how far it may run, at `most` so many
+    /// instructions, and what it compares.
     #[inline]
-    pub fn enter_compiled(&mut self) {
-        self.limit = self.until;
+    pub fn enter_compiled(&mut self, most: u64) {
+        self.limit = self.until.min(self.state.instructions.wrapping_add(most));
         self.cells.budget = self.limit.wrapping_sub(self.state.instructions) as i64;
         self.cells.epoch = self.code_epoch() as u32;
+        let level = self.platform.interrupt_level().unwrap_or(&UNKNOWN_LEVEL);
+        self.cells.interrupt_level = std::ptr::from_ref(level).expose_provenance() as u64;
+        self.cells.heeds_pause = u64::from(self.platform.heeds_pause());
         self.note_segments();
+    }
+
+    /// How many instructions may still run before something is to happen.
+    #[must_use]
+    pub const fn room(&self) -> u64 {
+        self.until.saturating_sub(self.state.instructions)
     }
 
     /// After compiled code was left: the count is right again.
@@ -229,14 +271,15 @@ impl Cpu {
         .is_some()
     }
 
-    /// Carries out one instruction of a block that is compiled, whose length is taken off
-    /// the budget already.
+    /// Carries out one instruction of a block that is compiled, and taken off the budget
+    /// already.
     pub fn carry_out(&mut self, place: Place<'_>, index: usize) -> Next {
         let count = place.insns.len();
         let Some(insn) = place.insns.get(index) else {
             debug_assert!(false, "compiled code names instructions that it has");
             return Next::Leave;
         };
+        self.statistics.carried_out.note(insn.code);
         self.settle_flags();
         if self.host_x87.place == X87Place::Image as u32 {
             self.settle_x87();
@@ -244,30 +287,38 @@ impl Cpu {
         let start = self
             .limit
             .wrapping_sub(self.cells.budget as u64)
-            .wrapping_sub(count as u64);
+            .wrapping_sub(place.charged as u64);
         self.state.instructions = start;
         self.state.set_gpr(Gpr::BlockRip, place.rip);
         let after = place.rip.wrapping_add(u64::from(place.bytes));
         self.state.rip = self.mode.truncate_ip(after);
         self.departure = Departure::FallThrough;
         self.leave = false;
-        match (insn.handler)(self, insn, &[]) {
-            Ok(()) if index + 1 < count => {
-                self.cells.epoch = self.code_epoch() as u32;
-                if self.slice_end == 0 && self.cells.budget >= 0 {
-                    if self.is_quiet() {
-                        self.slice_end = last_start(self.until);
-                    } else {
-                        // The next block is not to be entered; the count stays what it is.
-                        self.limit = self.limit.wrapping_sub(1 << 62);
-                        self.cells.budget = self.cells.budget.wrapping_sub(1 << 62);
-                    }
-                }
+        let mut result = (insn.handler)(self, insn, &[]);
+        if result.is_err() {
+            self.remaining = count - 1 - index;
+        } else if index + 1 < count {
+            self.cells.epoch = self.code_epoch() as u32;
+            if self.slice_end != 0 || self.cells.budget < 0 {
                 return Next::GoOn;
             }
+            if self.is_quiet() {
+                self.slice_end = last_start(self.until);
+                return Next::GoOn;
+            }
+            // The next block is not to be entered.
+            if place.charged == count {
+                // The count stays what it is.
+                self.limit = self.limit.wrapping_sub(1 << 62);
+                self.cells.budget = self.cells.budget.wrapping_sub(1 << 62);
+                return Next::GoOn;
+            }
+            let rest = &place.insns[index + 1..];
+            result = (rest[0].handler)(self, &rest[0], &rest[1..]);
+        }
+        match result {
             Ok(()) => self.state.instructions += count as u64,
             Err(exit) => {
-                self.remaining = count - 1 - index;
                 if !leave_early(self, place.insns, exit) {
                     deliver_fault(self);
                 }

@@ -327,11 +327,7 @@ impl Decoder {
         let mut linkable = [false; 2];
         let plain_end = !last.flags.contains(InsnFlags::ENDS_BLOCK);
         let code = last.code;
-        let branches = code.is_jcc_short_or_near()
-            || code.is_jmp_short_or_near()
-            || code.is_loop()
-            || code.is_loopcc()
-            || code.is_jcx_short();
+        let branches = last.is_direct_branch();
         if second.is_none() {
             if plain_end || (branches && !code.is_jmp_short_or_near()) {
                 linkable[0] = within(u64::from(bytes));

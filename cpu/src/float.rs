@@ -28,4 +28,4 @@ pub use binary::{F16, F32, F64, Format};
 pub use compare::{Comparison, Predicate};
 pub use env::{Env, Exceptions, Precision, Rounding};
 pub use estimate::{reciprocal_estimate, reciprocal_root_estimate};
-pub use f80::{Class, Constant, F80, Remainder, Source};
+pub use f80::{Class, Constant, F80, Parts, Remainder, Source};

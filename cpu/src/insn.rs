@@ -26,6 +26,7 @@ mod random;
 mod segment;
 mod sha;
 mod shift;
+mod shortcut;
 mod sse;
 mod sse2;
 mod sse3;
@@ -51,6 +52,7 @@ use crate::segment::SegmentRegister;
 use crate::state::Gpr;
 use crate::verbs::{Operand, Parameter, Slot};
 
+pub use shortcut::Shortcut;
 pub use string::BulkString;
 pub use table::{Table, groups};
 pub use vector::{Gather, MaskedBytes, StringComparison};
@@ -155,6 +157,16 @@ impl Insn {
     #[inline(always)]
     pub const fn has_memory(&self) -> bool {
         self.flags.contains(InsnFlags::MEMORY)
+    }
+
+    /// Whether it jumps, with or without a condition, to an address that it tells itself.
+    #[must_use]
+    pub fn is_direct_branch(&self) -> bool {
+        self.code.is_jcc_short_or_near()
+            || self.code.is_jmp_short_or_near()
+            || self.code.is_jcx_short()
+            || self.code.is_loop()
+            || self.code.is_loopcc()
     }
 
     /// Offset of its first byte from the block's start.

@@ -11,6 +11,7 @@ use crate::state::CpuState;
 bitflags! {
     /// The part of the state that decoded blocks are keyed by.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[repr(transparent)]
     pub struct Mode: u16 {
         /// CS.D: 32-bit operands and addresses.
         const CODE32 = 1 << 0;

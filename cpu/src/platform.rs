@@ -1,6 +1,8 @@
 //! What the processor's pins reach: ports, memory-mapped devices, the interrupt
 //! controller, the clock and the source of random numbers. Implemented by the machine.
 
+use std::sync::atomic::AtomicBool;
+
 use rax_mmu::MmioSpace;
 
 /// What a processor shows of its local APIC.
@@ -42,6 +44,15 @@ pub trait Platform: MmioSpace + Send {
     /// come back, so that this one may run.
     fn spins(&mut self) -> bool {
         false
+    }
+    /// Whether [`Platform::spins`] may say yes.
+    fn heeds_pause(&self) -> bool {
+        false
+    }
+    /// Where compiled code may look at the level of the INTR pin, if it is anywhere: what
+    /// [`Platform::interrupt_pending`] tells. It stays there as long as this does.
+    fn interrupt_level(&self) -> Option<&AtomicBool> {
+        None
     }
     /// The processor goes to system-management mode, or comes back from it.
     fn set_smm(&mut self, _is_active: bool) {}

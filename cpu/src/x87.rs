@@ -8,10 +8,12 @@
 mod arith;
 mod compare;
 mod format;
+mod function;
+mod parts;
 mod stack;
 
-pub(crate) use arith::unary;
 pub use format::X87Format;
+pub use function::X87Function;
 pub(crate) use stack::{finish_store, prepare_store};
 
 use crate::float::{Comparison, Constant, Env, F80};
@@ -54,6 +56,17 @@ pub enum X87Op {
         /// Pops ST(0) afterwards.
         pops: bool,
     },
+    /// FSIN and its kin.
+    Function(X87Function),
+    /// FSCALE.
+    Scale,
+    /// FPREM and FPREM1.
+    Remainder {
+        /// FPREM1: of the quotient that is nearest.
+        to_nearest: bool,
+    },
+    /// FXTRACT.
+    Extract,
     /// FSQRT.
     Root,
     /// FRNDINT.
@@ -154,8 +167,12 @@ impl X87Op {
                     fpu.pop();
                 }
             }
-            Self::Root => unary(fpu, Env::f80_sqrt),
-            Self::Round => unary(fpu, Env::f80_round_to_integral),
+            Self::Function(function) => function.apply(fpu),
+            Self::Scale => parts::scale(fpu),
+            Self::Remainder { to_nearest } => parts::remainder(fpu, to_nearest),
+            Self::Extract => parts::extract(fpu),
+            Self::Root => parts::unary(fpu, Env::f80_sqrt),
+            Self::Round => parts::unary(fpu, Env::f80_round_to_integral),
             Self::Negate => stack::replace(fpu, F80::negated),
             Self::Absolute => stack::replace(fpu, F80::abs),
             Self::Exchange(i) => stack::exchange(fpu, i.into()),

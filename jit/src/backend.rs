@@ -3,6 +3,7 @@
 use rax_cpu::ir;
 
 use crate::block::Unit;
+use crate::relocation::Relocation;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x64;
@@ -47,6 +48,8 @@ pub(crate) struct Emitted {
     pub(crate) exits: Vec<ExitSite>,
     /// Instructions left to the interpreter.
     pub(crate) carried_out: u32,
+    /// What changes when it is copied for another address; None if that cannot be.
+    pub(crate) relocations: Option<Vec<Relocation>>,
 }
 
 impl Emitted {
@@ -56,6 +59,7 @@ impl Emitted {
         self.exits.clear();
         self.cold = 0;
         self.carried_out = 0;
+        self.relocations = None;
     }
 }
 
@@ -63,6 +67,9 @@ impl Emitted {
 pub(crate) trait Backend {
     /// Emits the routines that all units share, to run at `base`.
     fn routines(&mut self, base: u64) -> Vec<u8>;
+    /// From now on, has each unit add up how often it asks the TLB
+    /// ([`rax_cpu::compiled::Cells`]).
+    fn count_accesses(&mut self);
     /// The routine that enters compiled code; see [`crate::trampoline::run`].
     fn enter(&self) -> u64;
     /// Emits a unit, to run at `base`, its exits numbered from `first_exit`.

@@ -4,7 +4,11 @@
 //! the other; when that is full, the next one is emptied and used again: what is hot
 //! there is back in a moment, and all else stays.
 
+mod copies;
+
+use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 
 use rax_cpu::interp::BlockId;
 
@@ -13,6 +17,7 @@ use crate::block::Unit;
 use crate::exec_memory::ExecMemory;
 use crate::jump_caches::JumpCaches;
 use crate::link::{CodeId, Link, LinkId};
+use crate::relocation::Relocation;
 
 /// Code is laid down at multiples of this.
 const ALIGNMENT: usize = 16;
@@ -30,10 +35,18 @@ pub(crate) struct Code {
     next: Option<CodeId>,
     /// Where it begins.
     pub(crate) entry: u64,
+    /// Its length.
+    bytes: usize,
+    /// What changes when it is copied for another address, if that can be.
+    relocations: Option<Box<[Relocation]>>,
     /// Its exits, by number within its region.
     links: std::ops::Range<usize>,
     /// Exits that are joined to it.
     incoming: Vec<LinkId>,
+    /// The blocks of a trace.
+    trace: Option<Arc<[BlockId]>>,
+    /// How often it was found running.
+    samples: u8,
 }
 
 /// A part of the space.
@@ -56,6 +69,10 @@ pub(crate) struct CodeCache {
     /// By number of the interpreter's block: the code of it that was found last. The
     /// same library is at another address in each process.
     first: Vec<Option<CodeId>>,
+    /// Traces, by the blocks that they go through, but for the first of each.
+    riders: HashMap<usize, Vec<CodeId>>,
+    /// Code on its way from one place to another.
+    copied: Vec<u8>,
     /// Where computed jumps lead.
     pub(crate) jumps: JumpCaches,
 }
@@ -87,6 +104,8 @@ impl CodeCache {
             regions,
             filling: 0,
             first: Vec::new(),
+            riders: HashMap::new(),
+            copied: Vec::new(),
             jumps: JumpCaches::new(),
         })
     }
@@ -127,13 +146,13 @@ impl CodeCache {
         self.regions[link.region()].links[link.index()].target
     }
 
-    /// Compiles and keeps a unit. None if its region has no room for it.
+    /// Compiles and keeps a unit. Gives it back if its region has no room for it.
     pub(crate) fn insert(
         &mut self,
         block: BlockId,
         unit: Unit,
         compile: impl FnOnce(&Unit, u64, u64) -> Emitted,
-    ) -> Option<(CodeId, Emitted)> {
+    ) -> Result<(CodeId, Emitted), Box<Unit>> {
         let unit = Box::new(unit);
         let number = self.filling;
         let region = &mut self.regions[number];
@@ -141,18 +160,35 @@ impl CodeCache {
         let base = self.memory.base() + offset as u64;
         let first_link = region.links.len();
         let first_exit = LinkId::new(number as u32, first_link as u32);
-        let emitted = compile(&unit, base, first_exit.number());
+        let mut emitted = compile(&unit, base, first_exit.number());
         let end = offset + emitted.code.len();
         let is_named = LinkId::can_name(first_link + emitted.exits.len());
         if end > region.end || !is_named {
-            return None;
+            return Err(unit);
         }
-        self.memory.write(offset, &emitted.code);
-        region.next = end.next_multiple_of(ALIGNMENT);
+        let relocations = emitted.relocations.take().map(Vec::into_boxed_slice);
         let sites = emitted.exits.iter();
-        region
-            .links
-            .extend(sites.map(|site| Link::new(site, offset)));
+        let links = sites.map(|site| Link::new(site, offset));
+        let id = self.keep(block, unit, &emitted.code, links, relocations);
+        Ok((id, emitted))
+    }
+
+    /// Lays down code for which there is room in the region that is being filled.
+    fn keep(
+        &mut self,
+        block: BlockId,
+        unit: Box<Unit>,
+        code: &[u8],
+        links: impl Iterator<Item = Link>,
+        relocations: Option<Box<[Relocation]>>,
+    ) -> CodeId {
+        let number = self.filling;
+        let region = &mut self.regions[number];
+        let offset = region.next;
+        self.memory.write(offset, code);
+        region.next = (offset + code.len()).next_multiple_of(ALIGNMENT);
+        let first_link = region.links.len();
+        region.links.extend(links);
         let id = CodeId::new(number as u32, region.codes.len() as u32);
         if self.first.len() <= block.index() {
             self.first.resize(block.index() + 1, None);
@@ -161,11 +197,15 @@ impl CodeCache {
             unit,
             block,
             next: self.first[block.index()].replace(id),
-            entry: base,
+            entry: self.memory.base() + offset as u64,
+            bytes: code.len(),
+            relocations,
             links: first_link..region.links.len(),
             incoming: Vec::new(),
+            samples: 0,
+            trace: None,
         }));
-        Some((id, emitted))
+        id
     }
 
     /// Empties the next region, which is to be filled then: how many units were there.
@@ -180,6 +220,10 @@ impl CodeCache {
                 self.unlist(id, &code);
             }
         }
+        self.riders.retain(|_, traces| {
+            traces.retain(|trace| trace.region() != number);
+            !traces.is_empty()
+        });
         let region = &mut self.regions[number];
         region.codes.clear();
         region.links.clear();
@@ -244,7 +288,22 @@ impl CodeCache {
             count += 1;
             at = code.next;
         }
+        for trace in self.riders.remove(&block.index()).unwrap_or_default() {
+            if let Some(code) = self.take(trace, backend) {
+                count += 1;
+                self.unlist(trace, &code);
+            }
+        }
         count
+    }
+
+    /// Forgets the code of a block at one address.
+    pub(crate) fn forget_at(&mut self, block: BlockId, key: u64, backend: &dyn Backend) {
+        if let Some(id) = self.find(block, key)
+            && let Some(code) = self.take(id, backend)
+        {
+            self.unlist(id, &code);
+        }
     }
 
     /// Takes code out, so that nothing leads to it any more.
@@ -285,6 +344,7 @@ impl CodeCache {
             region.next = region.start;
         }
         self.first.clear();
+        self.riders.clear();
         self.jumps.clear();
         self.filling = 0;
     }

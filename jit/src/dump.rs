@@ -198,14 +198,9 @@ const HOST_ADDRESS: u64 = 0x1_0000_0000;
 fn unit(insns: &Arc<[Insn]>, rip: u64, mode: Mode) -> Unit {
     let bytes = insns.last().map_or(0, |last| last.next);
     let last = rip.wrapping_add(u64::from(bytes)).wrapping_sub(1);
-    Unit {
-        insns: Arc::clone(insns),
-        code_base: 0,
-        rip,
-        bytes,
-        crosses_page: last / PAGE_SIZE != rip / PAGE_SIZE,
-        mode,
-    }
+    let mut unit = Unit::of(insns, rip, bytes, mode);
+    unit.crosses_page = last / PAGE_SIZE != rip / PAGE_SIZE;
+    unit
 }
 
 /// The host code for a block, as the engine has it made: of the IR before the passes.

@@ -9,9 +9,10 @@ use rax_cpu::mode::Mode;
 use rax_cpu::{Cpu, Engine, Interpreter, Stop, ir};
 
 use crate::backend::{Backend, EXHAUSTED, FIRST_REASON, INTERPRET, UNKNOWN};
-use crate::block::Unit;
+use crate::block::{LONGEST_UNIT, Unit};
 use crate::code_cache::CodeCache;
 use crate::link::{CodeId, LinkId};
+use crate::trace::{Interval, Path};
 use crate::whereabouts::{Doing, Whereabouts};
 use crate::{Options, Unavailable, trampoline};
 
@@ -24,6 +25,12 @@ pub struct Statistics {
     pub instructions: u64,
     /// Of those, instructions left to the interpreter.
     pub carried_out: u64,
+    /// Blocks whose code was copied from another linear address instead.
+    pub copied: u64,
+    /// Of the blocks, traces: several that ran one after the other.
+    pub traces: u64,
+    /// Instructions of the traces.
+    pub traced_instructions: u64,
     /// Bytes of host code made.
     pub bytes: u64,
     /// Time spent compiling.
@@ -73,6 +80,9 @@ impl AddAssign for Statistics {
             blocks,
             instructions,
             carried_out,
+            copied,
+            traces,
+            traced_instructions,
             bytes,
             time,
             entries,
@@ -88,6 +98,9 @@ impl AddAssign for Statistics {
         self.blocks += blocks;
         self.instructions += instructions;
         self.carried_out += carried_out;
+        self.copied += copied;
+        self.traces += traces;
+        self.traced_instructions += traced_instructions;
         self.bytes += bytes;
         self.time += time;
         self.entries += entries;
@@ -134,14 +147,17 @@ impl Report {
 
 /// The compiling engine.
 pub struct Jit {
-    interpreter: Interpreter,
+    pub(crate) interpreter: Interpreter,
     backend: Box<dyn Backend + Send>,
-    cache: CodeCache,
-    options: Options,
+    pub(crate) cache: CodeCache,
+    pub(crate) options: Options,
     /// The operations of the block compiled last, whose place the next takes.
     ops: Vec<(ir::Op, u32)>,
     /// How often each block ran interpreted, by its number.
     heat: Vec<u16>,
+    /// Compiled code was interrupted at the start of a unit.
+    is_sample: bool,
+    pub(crate) interval: Interval,
     /// Compiled code has asked that the next block be interpreted.
     interpret_once: bool,
     /// The upper half of code epochs.
@@ -175,6 +191,8 @@ impl Jit {
             options,
             ops: Vec::new(),
             heat: Vec::new(),
+            is_sample: false,
+            interval: Interval::new(options.interval),
             interpret_once: false,
             era: 0,
             statistics: Statistics::default(),
@@ -186,6 +204,12 @@ impl Jit {
     /// Has it say in `cell` what it is doing.
     pub fn tell(&mut self, cell: Whereabouts) {
         self.whereabouts = cell;
+    }
+
+    /// Has compiled code count how often it asks the TLB, which makes it a little slower:
+    /// [`rax_cpu::compiled::Cells`] tells. To be called before anything runs.
+    pub fn count_accesses(&mut self) {
+        self.backend.count_accesses();
     }
 
     /// Where to find the statistics later.
@@ -253,26 +277,67 @@ impl Jit {
 
     fn compile_block(&mut self, cpu: &Cpu, id: BlockId) -> Option<CodeId> {
         let start = Instant::now();
-        let block = self.interpreter.block(id);
-        let lifted = ir::lift_into(&block.insns, std::mem::take(&mut self.ops))?;
+        let copy = self.cache.copy(id, cpu, &*self.backend);
+        let code = if copy.is_some() {
+            self.statistics.copied += 1;
+            copy
+        } else if let Some((unit, blocks)) = self.cache.trace_elsewhere(id, cpu) {
+            self.compile_blocks(unit, blocks)
+        } else {
+            self.compile_unit(id, Unit::new(self.interpreter.block(id), cpu))
+        };
+        self.statistics.time += start.elapsed();
+        code
+    }
+
+    /// Compiles a path as one unit, in place of the code of its first block.
+    pub(crate) fn compile_trace(&mut self, path: &Path, mode: Mode) {
+        let start = Instant::now();
+        self.whereabouts.set(Doing::Compiling);
+        let blocks = path
+            .iter()
+            .map(|&(block, rip)| (self.interpreter.block(block), rip));
+        let unit = Unit::trace(blocks, mode);
+        let (head, rip) = path[0];
+        self.cache.forget_at(head, rip, &*self.backend);
+        self.compile_blocks(unit, path.iter().map(|&(block, _)| block).collect());
+        self.whereabouts.set(Doing::Interpreting);
+        self.statistics.time += start.elapsed();
+    }
+
+    /// Compiles a trace of these blocks.
+    fn compile_blocks(&mut self, unit: Unit, blocks: Arc<[BlockId]>) -> Option<CodeId> {
+        let instructions = unit.insns.len() as u64;
+        let code = self.compile_unit(blocks[0], unit)?;
+        self.cache.ride(code, blocks);
+        self.statistics.traces += 1;
+        self.statistics.traced_instructions += instructions;
+        Some(code)
+    }
+
+    fn compile_unit(&mut self, id: BlockId, mut unit: Unit) -> Option<CodeId> {
+        let lifted = ir::lift_into(&unit.insns, std::mem::take(&mut self.ops))?;
         let backend = &mut *self.backend;
         for _ in 0..2 {
-            let unit = Unit::new(self.interpreter.block(id), cpu);
             let compiled = self.cache.insert(id, unit, |unit, base, first_exit| {
                 backend.compile(unit, &lifted, base, first_exit)
             });
-            if let Some((code, emitted)) = compiled {
-                self.statistics.blocks += 1;
-                self.statistics.instructions += lifted.insns.len() as u64;
-                self.statistics.carried_out += u64::from(emitted.carried_out);
-                self.statistics.bytes += emitted.code.len() as u64;
-                self.backend.reclaim(emitted);
-                self.ops = lifted.ops;
-                self.statistics.time += start.elapsed();
-                return Some(code);
-            }
-            self.statistics.evicted += self.cache.evict(backend);
-            self.statistics.evictions += 1;
+            let (code, emitted) = match compiled {
+                Ok(compiled) => compiled,
+                Err(full) => {
+                    unit = *full;
+                    self.statistics.evicted += self.cache.evict(backend);
+                    self.statistics.evictions += 1;
+                    continue;
+                }
+            };
+            self.statistics.blocks += 1;
+            self.statistics.instructions += lifted.insns.len() as u64;
+            self.statistics.carried_out += u64::from(emitted.carried_out);
+            self.statistics.bytes += emitted.code.len() as u64;
+            self.backend.reclaim(emitted);
+            self.ops = lifted.ops;
+            return Some(code);
         }
         None
     }
@@ -283,7 +348,7 @@ impl Jit {
         cpu.cells.jumps = self.cache.jumps.choose(cpu.mode(), cpu.code_epoch());
         cpu.cells.jump_caches = self.cache.jumps.list();
         self.cache.enter_jump(id, &*self.backend);
-        cpu.enter_compiled();
+        cpu.enter_compiled(self.interval.get());
         self.statistics.entries += 1;
         cpu.cells.whereabouts = self.whereabouts.address();
         self.whereabouts.set(Doing::Compiled);
@@ -303,7 +368,14 @@ impl Jit {
                 exits.interpret += 1;
                 self.interpret_once = true;
             }
-            EXHAUSTED => exits.exhausted += 1,
+            EXHAUSTED => {
+                exits.exhausted += 1;
+                if cpu.room() >= LONGEST_UNIT as u64 {
+                    self.is_sample = true;
+                } else {
+                    self.interpret_once = true;
+                }
+            }
             UNKNOWN => exits.unknown += 1,
             _ => exits.events += 1,
         }
@@ -320,6 +392,9 @@ impl Jit {
         // A full cache of blocks, or of code, may have forgotten where we came from.
         let is_whole = !self.interpreter.has_dropped() && !self.follow_epochs(cpu);
         self.forget_dropped();
+        if std::mem::take(&mut self.is_sample) && self.look(cpu, block) {
+            return None;
+        }
         let evictions = self.statistics.evictions;
         let code = if std::mem::take(&mut self.interpret_once) {
             None

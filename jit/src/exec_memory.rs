@@ -48,6 +48,22 @@ impl ExecMemory {
         self.pages.run as u64
     }
 
+    /// Fetches code.
+    pub(crate) fn read(&self, offset: usize, bytes: usize, code: &mut Vec<u8>) {
+        code.clear();
+        let fits = offset
+            .checked_add(bytes)
+            .is_some_and(|end| end <= self.bytes);
+        debug_assert!(fits, "what is read was written");
+        if !fits {
+            return;
+        }
+        let from = self.pages.run.wrapping_add(offset);
+        // SAFETY: the range was checked above; the pages can be read, live as long as
+        // `self`, and nobody writes to them meanwhile.
+        code.extend_from_slice(unsafe { std::slice::from_raw_parts(from, bytes) });
+    }
+
     /// Puts code at an offset. What does not fit is not written.
     pub(crate) fn write(&mut self, offset: usize, code: &[u8]) {
         let fits = offset

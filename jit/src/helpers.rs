@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use rax_cpu::Cpu;
 use rax_cpu::compiled::Next;
+use rax_cpu::x87::X87Function;
 
 use crate::block::Unit;
 use crate::jump_caches::JumpCacheOf;
@@ -30,7 +31,8 @@ extern "sysv64" fn carry_out<const WITH_FLAGS: bool>(
     // may run.
     let unit = unsafe { &*unit };
     say(cpu, Doing::Helping);
-    let next = cpu.carry_out(unit.place(), index as usize);
+    let (place, index) = unit.place(index as usize);
+    let next = cpu.carry_out(place, index);
     say(cpu, Doing::Compiled);
     match next {
         Next::Leave => LEAVE,
@@ -113,6 +115,14 @@ extern "sysv64" fn image_x87(cpu: *mut Cpu) -> u64 {
     u64::from(cpu.image_x87())
 }
 
+/// Computes a function of the x87 unit, by its number; zero if the interpreter must carry it out.
+extern "sysv64" fn x87_function(cpu: *mut Cpu, function: u64) -> u64 {
+    // SAFETY: as in `carry_out`.
+    let cpu = unsafe { &mut *cpu };
+    let function = X87Function::ALL.get(function as usize);
+    u64::from(function.is_some_and(|&function| cpu.host_x87.compute(function)))
+}
+
 /// Set in what [`fill`] is asked if the access is a store.
 pub(crate) const FILL_WRITE: u32 = 1 << 12;
 
@@ -141,6 +151,8 @@ pub(crate) struct Helpers {
     pub(crate) settle: u64,
     /// Makes the image of the x87 unit: processor; zero if that must not be.
     pub(crate) image_x87: u64,
+    /// Computes a function: processor, its number; zero if that cannot be.
+    pub(crate) x87_function: u64,
     /// Fills the TLB: processor, address, limit and kind; zero if that cannot be.
     pub(crate) fill: u64,
 }
@@ -152,6 +164,7 @@ pub(crate) fn addresses() -> Helpers {
         carry_out_with_flags: carry_out::<true> as *const () as u64,
         settle: settle as *const () as u64,
         image_x87: image_x87 as *const () as u64,
+        x87_function: x87_function as *const () as u64,
         fill: fill as *const () as u64,
     }
 }

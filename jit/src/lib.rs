@@ -24,6 +24,8 @@ mod jump_caches;
 mod link;
 pub mod lockstep;
 pub mod passes;
+mod relocation;
+mod trace;
 mod trampoline;
 mod whereabouts;
 
@@ -37,14 +39,26 @@ pub struct Options {
     pub cache_bytes: usize,
     /// How often a block runs interpreted before it is compiled.
     pub threshold: u16,
+    /// How many instructions compiled code runs, at least, from one look at where it is
+    /// to the next; no fewer than 64.
+    pub interval: u64,
+    /// How often a unit must be found running before the path from there is compiled.
+    pub hot: u8,
+}
+
+impl Options {
+    /// What is good for most guests.
+    pub const DEFAULT: Self = Self {
+        cache_bytes: 128 << 20,
+        threshold: 16,
+        interval: 1 << 15,
+        hot: 6,
+    };
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            cache_bytes: 128 << 20,
-            threshold: 16,
-        }
+        Self::DEFAULT
     }
 }
 

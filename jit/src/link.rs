@@ -1,6 +1,7 @@
 //! Exits of compiled code, and how they are joined to the code they lead to.
 
 use crate::backend::ExitSite;
+use crate::relocation::Move;
 
 /// Bits of a number within a region.
 const INDEX_BITS: u32 = 24;
@@ -79,6 +80,18 @@ impl Link {
             stub: offset + site.stub,
             epoch: site.epoch.map(|epoch| offset + epoch),
             target: site.target,
+            to: None,
+        }
+    }
+
+    /// The link of the same exit in a copy of the code.
+    pub(crate) fn moved(&self, by: &Move) -> Self {
+        let moved = |offset: usize| (offset as u64).wrapping_add(by.place) as usize;
+        Self {
+            jump: moved(self.jump),
+            stub: moved(self.stub),
+            epoch: self.epoch.map(moved),
+            target: self.target.wrapping_add(by.guest),
             to: None,
         }
     }

@@ -423,7 +423,15 @@ impl Platform for Pins {
     }
 
     fn spins(&mut self) -> bool {
-        self.processors > 1 && self.bus().spins()
+        self.heeds_pause() && self.bus().spins()
+    }
+
+    fn heeds_pause(&self) -> bool {
+        self.processors > 1
+    }
+
+    fn interrupt_level(&self) -> Option<&AtomicBool> {
+        Some(&self.levels.interrupt)
     }
 
     fn set_smm(&mut self, is_active: bool) {

@@ -32,8 +32,8 @@ use rax_mmu::HostRamError;
 /// The start of virtual time's calendar: 2024-01-01, so that a run repeats on any day.
 const VIRTUAL_START: i64 = 1_704_067_200;
 
-/// What a processor's compiled code may take at least, however many share the cache.
-const LEAST_JIT_CACHE: usize = 8 << 20;
+/// What a processor's compiled code takes at least.
+const LEAST_JIT_CACHE: usize = 256 << 10;
 
 /// Why a run could not start.
 #[derive(Debug, thiserror::Error)]
@@ -194,6 +194,9 @@ fn run(options: &RunOptions) -> Result<u8, Failure> {
         .stats
         .then(|| stats::Sampler::start(machine.whereabouts()))
         .transpose()?;
+    if options.stats {
+        machine.cpu.statistics.carried_out.begin();
+    }
     let start = Instant::now();
     let end = match displays.window.take() {
         None => machine.run(&pace, &mut onlookers),
@@ -316,18 +319,31 @@ fn conclude(
     })
 }
 
+/// How the room for compiled code is shared out: each processor has code of its own. How
+/// much each gets, and how many get any.
+fn jit_shares(bytes: usize, processors: usize) -> (usize, usize) {
+    let compiling = processors.clamp(1, (bytes / LEAST_JIT_CACHE).max(1));
+    // Rounded up, all of them together would take more.
+    let share = bytes / compiling / (64 << 10) * (64 << 10);
+    (share.max(LEAST_JIT_CACHE), compiling)
+}
+
 /// Gives the machine the engine that was asked for. The verdict on two engines side by
 /// side, and what the compiler did, will be found in what is returned.
 fn set_engine(
     options: &RunOptions,
     machine: &mut Machine,
 ) -> Result<(Verdict, Vec<Report>), Failure> {
-    // Each processor has code of its own.
-    let share = options.jit_cache_bytes / usize::from(options.cpus.max(1));
+    let (cache_bytes, mut compiling) = jit_shares(options.jit_cache_bytes, options.cpus.into());
     let compiler = rax_jit::Options {
-        cache_bytes: share.max(LEAST_JIT_CACHE.min(options.jit_cache_bytes)),
+        cache_bytes,
         ..rax_jit::Options::default()
     };
+    if compiling < options.cpus.into() {
+        message(&format!(
+            "--jit-cache has room for the code of {compiling} processors; the others interpret"
+        ));
+    }
     match options.engine {
         Some(Engine::Interp) => {}
         wanted @ (None | Some(Engine::Jit)) => match Jit::new(&machine.cpu, compiler) {
@@ -337,9 +353,13 @@ fn set_engine(
                 let whereabouts = machine.whereabouts();
                 machine.set_engines(|cpu| {
                     let jit = first.take().map_or_else(|| Jit::new(cpu, compiler), Ok);
-                    let Ok(mut jit) = jit else {
+                    let Some(mut jit) = jit.ok().filter(|_| compiling != 0) else {
                         return Box::new(Interpreter::new(cpu));
                     };
+                    compiling -= 1;
+                    if options.stats {
+                        jit.count_accesses();
+                    }
                     jit.tell(whereabouts.clone());
                     reports.push(jit.report());
                     Box::new(jit)
@@ -359,12 +379,18 @@ fn set_engine(
                     "--engine lockstep: {why}; the interpreter is compared with itself"
                 ));
             }
+            let slice = options.lockstep_slice;
+            // A slice ends each run of compiled code, and paths are to get hot all the same.
+            let compiler = rax_jit::Options {
+                interval: slice / 8,
+                hot: 2,
+                ..compiler
+            };
             let reference: MakeEngine = Box::new(|cpu| Box::new(Interpreter::new(cpu)));
             let tested: MakeEngine = Box::new(move |cpu| match Jit::new(cpu, compiler) {
                 Ok(jit) => Box::new(jit),
                 Err(_) => Box::new(Interpreter::new(cpu)),
             });
-            let slice = options.lockstep_slice;
             let lockstep = Lockstep::new(&mut machine.cpu, [reference, tested], slice)
                 .map_err(Failure::Lockstep)?;
             let verdict = lockstep.verdict();
@@ -511,6 +537,23 @@ fn exit_code(end: End, instructions: u64) -> u8 {
         End::Build(error) => {
             message(&chain(&error));
             1
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processors_share_the_room_for_compiled_code() {
+        assert_eq!(jit_shares(64 << 20, 1), (64 << 20, 1));
+        assert_eq!(jit_shares(64 << 20, 4), (16 << 20, 4));
+        assert_eq!(jit_shares(256 << 10, 8), (256 << 10, 1));
+        for (megabytes, processors) in [(1, 3), (1, 64), (16, 64), (64, 63), (7, 5)] {
+            let (share, compiling) = jit_shares(megabytes << 20, processors);
+            assert!(share * compiling <= megabytes << 20);
+            assert!(compiling <= processors && share >= LEAST_JIT_CACHE);
         }
     }
 }

@@ -17,6 +17,9 @@ const NAMES: [&str; 22] = [
     "#PF", "", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
 ];
 
+/// How many instructions are named that compiled code left to the interpreter.
+const MOST_NAMES: usize = 24;
+
 /// The counts of a run that took `elapsed`, a line each.
 #[must_use]
 pub fn text(machine: &Machine, elapsed: Duration) -> String {
@@ -103,10 +106,13 @@ pub fn compiler(machine: &Machine, counts: &Statistics) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "compiled           {} blocks, {} instructions, {:.1}% of them left to the interpreter",
+        "compiled           {} blocks, {} instructions, {:.1}% of them left to the interpreter; {} traces of {} instructions; {} blocks copied",
         counts.blocks,
         counts.instructions,
-        100.0 * counts.carried_out as f64 / compiled as f64
+        100.0 * counts.carried_out as f64 / compiled as f64,
+        counts.traces,
+        counts.traced_instructions,
+        counts.copied,
     );
     let _ = writeln!(
         out,
@@ -125,6 +131,13 @@ pub fn compiler(machine: &Machine, counts: &Statistics) -> String {
         counts.evictions,
         counts.flushes
     );
+    let cells = machine.cpu.cells;
+    let _ = writeln!(
+        out,
+        "first-level TLB    {:.3}% hits of {} accesses of compiled code",
+        100.0 - 100.0 * cells.misses as f64 / cells.accesses.max(1) as f64,
+        cells.accesses
+    );
     let exits = &counts.exits;
     let _ = writeln!(
         out,
@@ -141,5 +154,17 @@ pub fn compiler(machine: &Machine, counts: &Statistics) -> String {
         "interpreted        {} blocks, {interpreted:.2}% of all instructions",
         counts.interpreted
     );
+    carried_out(machine, &mut out);
     out
+}
+
+/// What the first processor's compiled code had the interpreter carry out.
+fn carried_out(machine: &Machine, out: &mut String) {
+    let names = machine.cpu.statistics.carried_out.by_name();
+    let all: u64 = names.iter().map(|&(_, count)| count).sum();
+    let _ = write!(out, "carried out        {all}");
+    for (name, count) in names.iter().take(MOST_NAMES) {
+        let _ = write!(out, ", {name} {count}");
+    }
+    out.push('\n');
 }

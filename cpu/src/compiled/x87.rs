@@ -6,8 +6,9 @@
 //! only while all exceptions are masked.
 
 use crate::Cpu;
-use crate::float::F80;
+use crate::float::{F80, Parts};
 use crate::fpu::{Fpu, StatusWord};
+use crate::x87::X87Function;
 
 /// Where the registers are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,10 @@ const IMAGE: usize = 108;
 /// Bytes of the image before the registers, and of a register.
 const HEAD: usize = 28;
 const REGISTER: usize = 10;
+/// Bytes of the cell of a register.
+const CELL: usize = 16;
+/// How many functions there are.
+pub const FUNCTIONS: usize = X87Function::ALL.len();
 /// Mask bits of the control word.
 const MASKS: u16 = 0x3f;
 
@@ -40,6 +45,12 @@ pub struct HostX87 {
     pub word: u32,
     /// The unit as FSAVE and FRSTOR have it (SDM 1, figure 8-9).
     pub image: [u8; IMAGE],
+    /// Operands of a function as FSTP leaves them.
+    pub operands: [[u8; CELL]; 2],
+    /// Its results in two parts: what is to be loaded, and the doubles that are to be added.
+    pub high: [[u8; CELL]; 2],
+    /// See `high`.
+    pub low: [f64; 2],
 }
 
 impl Default for HostX87 {
@@ -48,6 +59,9 @@ impl Default for HostX87 {
             place: X87Place::State as u32,
             word: 0,
             image: [0; IMAGE],
+            operands: [[0; CELL]; 2],
+            high: [[0; CELL]; 2],
+            low: [0.0; 2],
         }
     }
 }
@@ -87,6 +101,42 @@ impl HostX87 {
             let register = fpu.physical(i);
             fpu.registers[register] = F80::from_le_bytes(bytes);
         }
+    }
+}
+
+impl HostX87 {
+    /// Computes a function of its operands, which are normal numbers; false if it is to be carried out otherwise.
+    /// Its results hold for rounding to nearest.
+    #[must_use]
+    pub fn compute(&mut self, function: X87Function) -> bool {
+        let [first, second] = self.operands.map(|cell| {
+            let [a, b, c, d, e, f, g, h, i, j, ..] = cell;
+            F80::from_le_bytes([a, b, c, d, e, f, g, h, i, j])
+        });
+        let parts = match function {
+            X87Function::Sine => Parts::sin(first),
+            X87Function::Cosine => Parts::cos(first),
+            X87Function::SineAndCosine => Parts::sin_cos(first).map(|(sine, cosine)| {
+                self.put_parts(1, &cosine);
+                sine
+            }),
+            X87Function::Tangent => Parts::tan(first).inspect(|tangent| {
+                self.put_parts(1, &Parts::one_rounded_as(tangent));
+            }),
+            X87Function::Angle => Parts::atan(second, first),
+            X87Function::PowerOfTwoMinusOne => Parts::exp2_minus_1(first),
+            X87Function::Logarithm => Parts::y_log2_x(first, second),
+            X87Function::LogarithmOfOnePlus => Parts::y_log2_x_plus_1(first, second),
+        };
+        if let Some(parts) = &parts {
+            self.put_parts(0, parts);
+        }
+        parts.is_some()
+    }
+
+    fn put_parts(&mut self, n: usize, parts: &Parts) {
+        self.high[n][..REGISTER].copy_from_slice(&parts.high.to_le_bytes());
+        self.low[n] = parts.low;
     }
 }
 

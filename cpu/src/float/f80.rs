@@ -4,12 +4,14 @@ mod arithmetic;
 mod constant;
 mod convert;
 mod logarithm;
+mod parts;
 mod remainder;
 mod scale;
 mod trigonometry;
 mod wide;
 
 pub use constant::Constant;
+pub use parts::Parts;
 pub use remainder::Remainder;
 
 use super::binary::{Format, Layout, overflows_to_infinity, unpack};

@@ -3,10 +3,10 @@
 
 use super::{Insn, Row, helper, row};
 use crate::Cpu;
-use crate::exception::{Exception, Exit};
+use crate::exception::Exit;
 use crate::flags::LazyFlags;
 use crate::state::Gpr;
-use crate::verbs::{Byte, Dword, Qword, ShiftOp, Verbs, Width, Word};
+use crate::verbs::{BinaryOp, Byte, Dword, Flags, Operand, Qword, ShiftOp, Verbs, Width, Word};
 
 pub(super) const ROWS: &[Row] = &[
     row!(Cbw, widen, Byte, Word),
@@ -17,11 +17,11 @@ pub(super) const ROWS: &[Row] = &[
     row!(Cqo, spread, Qword),
     helper!(Aaa, |cpu, _| ascii_adjust(cpu, false)),
     helper!(Aas, |cpu, _| ascii_adjust(cpu, true)),
-    helper!(Aam_imm8, aam),
-    helper!(Aad_imm8, aad),
+    row!(Aam_imm8, aam),
+    row!(Aad_imm8, aad),
     helper!(Daa, |cpu, _| decimal_adjust(cpu, false)),
     helper!(Das, |cpu, _| decimal_adjust(cpu, true)),
-    helper!(Salc, salc),
+    row!(Salc, salc),
 ];
 
 /// The accumulator, sign-extended to twice its width.
@@ -77,29 +77,38 @@ fn decimal_adjust(cpu: &mut Cpu, subtract: bool) -> Result<(), Exit> {
     Ok(())
 }
 
-fn aam(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
-    let base = insn.immediate as u8;
-    let al = cpu.gpr::<Byte>(Gpr::Rax);
-    let Some(high) = al.checked_div(base) else {
-        return Err(cpu.raise(Exception::DivideError));
-    };
-    let low = al % base;
-    cpu.set_gpr::<Word>(Gpr::Rax, u16::from(high) << 8 | u16::from(low));
-    cpu.state.flags = LazyFlags::from_parts(8, u64::from(low), false, false, false);
+/// AAM: a base of zero is a division by zero.
+#[inline(always)]
+fn aam<V: Verbs>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
+    let base = v.constant::<Byte>(insn.immediate);
+    let zero = v.constant::<Byte>(0);
+    let value = v.gpr::<Byte>(Gpr::Rax);
+    let [high, low] = v.divide::<Byte>(false, (value, zero), base)?;
+    v.set_gpr::<Byte>(Gpr::Rax, low);
+    v.write::<Byte>(Operand::Gpr(Gpr::Rax, true), high)?;
+    v.flags::<Byte>(Flags::Logic { result: low });
     Ok(())
 }
 
-fn aad(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
-    let [low, high] = cpu.gpr::<Word>(Gpr::Rax).to_le_bytes();
-    let result = low.wrapping_add(high.wrapping_mul(insn.immediate as u8));
-    cpu.set_gpr::<Word>(Gpr::Rax, u16::from(result));
-    cpu.state.flags = LazyFlags::from_parts(8, u64::from(result), false, false, false);
+#[inline(always)]
+fn aad<V: Verbs>(v: &mut V, insn: &Insn) -> Result<(), V::Fault> {
+    let base = v.constant::<Byte>(insn.immediate);
+    let low = v.gpr::<Byte>(Gpr::Rax);
+    let high = v.read::<Byte>(Operand::Gpr(Gpr::Rax, true))?;
+    let tens = v.binary::<Byte>(BinaryOp::Mul, high, base);
+    let sum = v.add::<Byte>(low, tens);
+    let wide = v.zero_extend::<Byte, Word>(sum);
+    v.set_gpr::<Word>(Gpr::Rax, wide);
+    v.flags::<Byte>(Flags::Logic { result: sum });
     Ok(())
 }
 
 /// Undocumented until the P6: AL becomes 0 or FFh, as CF says.
-fn salc(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
-    let value = if cpu.state.flags.carry() { 0xff } else { 0 };
-    cpu.set_gpr::<Byte>(Gpr::Rax, value);
+#[inline(always)]
+fn salc<V: Verbs>(v: &mut V, _insn: &Insn) -> Result<(), V::Fault> {
+    let carry = v.carry::<Byte>();
+    let zero = v.constant::<Byte>(0);
+    let spread = v.sub::<Byte>(zero, carry);
+    v.set_gpr::<Byte>(Gpr::Rax, spread);
     Ok(())
 }

@@ -4,11 +4,9 @@
 //! may unmask an exception ends its block, so that compiled code need look at the masks
 //! but once in a block.
 
-mod arith;
 mod control;
 mod environment;
 mod meaning;
-mod transcendental;
 mod unit;
 
 use super::{Insn, Mem, Row, Unit, helper, row, row_push};
@@ -16,10 +14,10 @@ use crate::flags::Condition;
 use crate::float::Constant;
 use crate::verbs::{Bound, Parameter};
 use crate::x87::X87Op::{
-    Absolute, Copy, Examine, Exchange, Free, Negate, Nothing, PushConstant, PushRegister, Root,
-    Round, Test, Turn,
+    Absolute, Copy, Examine, Exchange, Extract, Free, Function, Negate, Nothing, PushConstant,
+    PushRegister, Remainder, Root, Round, Scale, Test, Turn,
 };
-use crate::x87::{X87Arithmetic, X87Format, X87Op, X87Take};
+use crate::x87::{X87Arithmetic, X87Format, X87Function, X87Op, X87Take};
 use meaning::{fldcw, fnstcw, fnstsw, fnstsw_ax, move_if, order, put, take, work};
 
 /// A row for an instruction that raises #NM while CR0.EM or CR0.TS is set.
@@ -281,18 +279,18 @@ pub(super) const ROWS: &[Row] = &[
     )),
     work!(Fsqrt, |_| Root),
     work!(Frndint, |_| Round),
-    x87!(Fscale, arith::fscale),
-    x87!(Fprem, arith::remainder::<false>),
-    x87!(Fprem1, arith::remainder::<true>),
-    x87!(Fxtract, arith::fxtract),
-    x87!(Fsin, transcendental::fsin),
-    x87!(Fcos, transcendental::fcos),
-    x87!(Fsincos, transcendental::fsincos),
-    x87!(Fptan, transcendental::fptan),
-    x87!(Fpatan, transcendental::fpatan),
-    x87!(F2xm1, transcendental::f2xm1),
-    x87!(Fyl2x, transcendental::fyl2x),
-    x87!(Fyl2xp1, transcendental::fyl2xp1),
+    work!(Fscale, |_| Scale),
+    work!(Fprem, |_| Remainder { to_nearest: false }),
+    work!(Fprem1, |_| Remainder { to_nearest: true }),
+    work!(Fxtract, |_| Extract),
+    work!(Fsin, |_| Function(X87Function::Sine)),
+    work!(Fcos, |_| Function(X87Function::Cosine)),
+    work!(Fsincos, |_| Function(X87Function::SineAndCosine)),
+    work!(Fptan, |_| Function(X87Function::Tangent)),
+    work!(Fpatan, |_| Function(X87Function::Angle)),
+    work!(F2xm1, |_| Function(X87Function::PowerOfTwoMinusOne)),
+    work!(Fyl2x, |_| Function(X87Function::Logarithm)),
+    work!(Fyl2xp1, |_| Function(X87Function::LogarithmOfOnePlus)),
     // Loads and stores.
     take!(Fld_m32fp, Push(X87Format::Single)),
     take!(Fld_m64fp, Push(X87Format::Double)),

@@ -1,7 +1,7 @@
 //! Arithmetic on the stack (SDM 1, 8.3.5).
 
 use super::X87Arithmetic;
-use crate::float::{Env, F80, Source};
+use crate::float::{F80, Source};
 use crate::fpu::Fpu;
 
 /// A register as a source, unless it is empty.
@@ -35,20 +35,4 @@ pub(super) fn compute(fpu: &mut Fpu, op: X87Arithmetic, to: usize, source: Optio
         fpu.set_st(to, value);
     }
     is_done
-}
-
-/// Puts a value computed from ST(0) in its place.
-#[inline]
-pub(crate) fn unary(fpu: &mut Fpu, compute: impl FnOnce(&mut Env, F80) -> F80) {
-    if fpu.is_empty(0) {
-        if fpu.underflow() {
-            fpu.set_st(0, F80::INDEFINITE);
-        }
-        return;
-    }
-    let mut env = fpu.env();
-    let value = compute(&mut env, fpu.st(0));
-    if fpu.report(&env) {
-        fpu.set_st(0, value);
-    }
 }

@@ -23,6 +23,7 @@ mod plan;
 mod routines;
 mod segments;
 mod shift;
+mod shortcut;
 mod simd;
 mod strings;
 mod turn;
@@ -40,11 +41,13 @@ use smallvec::{SmallVec, smallvec};
 use super::{Backend, EXHAUSTED, Emitted, INTERPRET, NO_EXIT};
 use crate::block::Unit;
 use crate::helpers::{Helpers, addresses};
+use crate::relocation::Follows;
 use abi::{BUDGET, Routines};
 use asm::{Alu, Asm, Fixup, Reg, cc};
-use branch::Ending;
+use branch::{Again, Ending, SideExit};
 use flags::HostFlags;
-use memory::Miss;
+use memory::{Accesses, Miss};
+use operation::Class;
 use pending::{Base, Over, Pending};
 use plan::Plan;
 use segments::Reach;
@@ -57,6 +60,8 @@ pub(crate) struct X64 {
     helpers: Helpers,
     routines: Routines,
     features: Features,
+    /// Each unit adds its accesses to a cell.
+    counts_accesses: bool,
     work: Work,
 }
 
@@ -80,7 +85,18 @@ pub(crate) struct Features {
     pub(crate) lzcnt: bool,
     pub(crate) bmi1: bool,
     pub(crate) crc32: bool,
+    /// Its x87 unit leaves open what the guest's does.
+    pub(crate) reference_x87: bool,
     vectors: simd::Features,
+}
+
+/// Whether the host is one of those after which the guest's processor is modelled.
+fn is_intel() -> bool {
+    let leaf = std::arch::x86_64::__cpuid(0);
+    [leaf.ebx, leaf.edx, leaf.ecx]
+        .map(u32::to_le_bytes)
+        .concat()
+        == b"GenuineIntel"
 }
 
 impl X64 {
@@ -93,9 +109,11 @@ impl X64 {
                 popcnt: std::arch::is_x86_feature_detected!("popcnt"),
                 lzcnt: std::arch::is_x86_feature_detected!("lzcnt"),
                 crc32: std::arch::is_x86_feature_detected!("sse4.2"),
+                reference_x87: is_intel(),
                 bmi1: std::arch::is_x86_feature_detected!("bmi1"),
                 vectors: simd::Features::found(),
             },
+            counts_accesses: false,
             work: Work::default(),
         }
     }
@@ -108,13 +126,18 @@ impl Backend for X64 {
         code
     }
 
+    fn count_accesses(&mut self) {
+        self.counts_accesses = true;
+    }
+
     fn enter(&self) -> u64 {
         self.routines.enter
     }
 
     fn compile(&mut self, unit: &Unit, block: &ir::Block, base: u64, first_exit: u64) -> Emitted {
         let mut work = std::mem::take(&mut self.work);
-        work.plan.begin(block, self.features.vectors.avx2);
+        let again = unit.again.map(usize::from);
+        work.plan.begin(block, again, self.features.vectors.avx2);
         loop {
             work.plan.settle(block);
             let mut emit = Emit::new(self, unit, block, work, base, first_exit);
@@ -197,6 +220,8 @@ enum Detour {
     Settle { routine: u64, back: usize },
     /// Leaves by an exit that may be linked.
     Exit { number: usize },
+    /// The same in the middle of a unit.
+    SideExit(SideExit),
 }
 
 /// One unit under way.
@@ -243,11 +268,13 @@ struct Emit<'a> {
     /// The instruction under way puts an end to the flags before it.
     flags_end: bool,
     ending: Ending,
+    again: Option<Again>,
     /// What is yet to be written of the x87 unit's pointers.
     noted: Noted,
     emitted: Emitted,
     vectors: simd::Vectors,
     reach: Reach,
+    accesses: Accesses,
 }
 
 impl<'a> Emit<'a> {
@@ -294,15 +321,22 @@ impl<'a> Emit<'a> {
             carry_waits: false,
             flags_end: false,
             ending: Ending::FallThrough,
+            again: None,
             noted: Noted::default(),
             emitted: work.emitted,
             vectors: work.vectors,
             reach: Reach::default(),
+            accesses: Accesses::default(),
         }
     }
 
     fn insn(&self) -> &'a Insn {
         &self.unit.insns[self.index as usize]
+    }
+
+    /// RIP at the start of the block that the instruction under way belongs to.
+    fn block_rip(&self) -> u64 {
+        self.unit.block_rip(self.index as usize)
     }
 
     fn stuck<T>(&self) -> Result<T, Stuck> {
@@ -311,6 +345,9 @@ impl<'a> Emit<'a> {
 
     /// Emits everything.
     fn unit(&mut self) -> Result<(), Stuck> {
+        if self.unit.may_be_copied() {
+            self.asm.be_movable();
+        }
         let count = self.unit.insns.len() as i32;
         self.check_code_limit();
         self.enter_x87();
@@ -321,23 +358,32 @@ impl<'a> Emit<'a> {
             from: [Some(exhausted), None],
             what: Detour::Exhausted,
         });
+        self.count_at_start();
         if self.plan.has_vectors() {
             self.load_vectors_at_start();
         }
         for index in 0..self.plan.instructions() {
             self.index = index as u32;
+            if self.unit.again == Some(index as u8) {
+                self.begin_again();
+            }
             if self.plan.is_carried_out(index) {
-                if self.plan.is_refused(index) || !self.short_repeat()? && !self.assisted(index)? {
+                if self.plan.is_refused(index)
+                    || !self.short_repeat()? && !self.assisted(index)? && !self.shortcut()?
+                {
                     self.carry_out();
                 }
             } else {
                 self.instruction(index)?;
             }
         }
-        self.write_noted(self.noted);
-        self.store_flags();
-        self.end()?;
+        if !self.go_back() {
+            self.write_noted(self.noted);
+            self.store_flags();
+            self.end()?;
+        }
         self.note_reach();
+        self.note_accesses();
         self.emitted.cold = self.asm.here();
         self.emit_cold();
         Ok(())
@@ -350,11 +396,12 @@ impl<'a> Emit<'a> {
 
     fn instruction(&mut self, index: usize) -> Result<(), Stuck> {
         let range = self.plan.range(index);
+        let has_vectors = self.plan.has_class(index, Class::VECTOR);
         if self.plan.is_vector(index) {
             self.load_vectors_again();
         }
         let noted = self.noted;
-        self.prepare_flags(range.clone());
+        self.prepare_flags(index);
         self.fetch_carry(index)?;
         let pending = self.pending;
         self.flags_end = self.ends_flags(index);
@@ -365,7 +412,9 @@ impl<'a> Emit<'a> {
                 0 => {
                     self.operation(position)?;
                     self.release(position);
-                    self.release_vectors(position);
+                    if has_vectors {
+                        self.release_vectors(position);
+                    }
                     position += 1;
                 }
                 operations => {
@@ -380,9 +429,10 @@ impl<'a> Emit<'a> {
             "values that outlive their instruction are registers or constants"
         );
         if self.ways_out() != 0 {
-            let saves_carry = self.plan.range(index).any(|at| {
-                matches!(self.block.ops[at].0, Op::Flags(_)) && self.plan.saves_carry(at)
-            });
+            let saves_carry = self.plan.has_class(index, Class::FLAGS)
+                && self.plan.range(index).any(|at| {
+                    matches!(self.block.ops[at].0, Op::Flags(_)) && self.plan.saves_carry(at)
+                });
             if self.plan.writes_flags(index) {
                 // On the slow way they are in the state.
                 self.pending.base = Base::Unknown;
@@ -420,14 +470,7 @@ impl<'a> Emit<'a> {
 
     /// Whether conditions that follow an instruction look at what it did.
     fn updates_flags(&self, index: usize) -> bool {
-        self.block.ops[self.plan.range(index)]
-            .iter()
-            .any(|(op, _)| match op {
-                Op::Flags(_) => true,
-                Op::Vector(step) => step.sets_flags(),
-                Op::X87(step) => step.sets_flags(),
-                _ => false,
-            })
+        self.plan.has_class(index, Class::FLAGS | Class::ORDER)
     }
 
     /// Leaves an instruction to the interpreter.
@@ -452,10 +495,8 @@ impl<'a> Emit<'a> {
         if self.touches_x87(index) {
             self.asm.call(self.backend.routines.save_x87);
         }
-        self.asm.constant(
-            abi::T0,
-            std::ptr::from_ref(self.unit).expose_provenance() as u64,
-        );
+        let unit = std::ptr::from_ref(self.unit).expose_provenance() as u64;
+        self.asm.address(abi::T0, unit, Follows::Unit);
         self.asm.constant(abi::T1, u64::from(index));
         self.asm.call(if with_flags {
             self.backend.routines.carry_out_with_flags
@@ -516,12 +557,12 @@ impl<'a> Emit<'a> {
             Op::Select(condition, yes, no) => self.select(condition, yes, no, bits),
             Op::Flags(flags) => self.flags(flags, bits),
             Op::NextIp => {
-                let rip = self.unit.rip.wrapping_add(u64::from(self.insn().next));
-                self.set(Loc::Constant(self.unit.mode.truncate_ip(rip)))
+                let next = self.unit.rip_after(self.index as usize);
+                self.set_rip(next)
             }
             Op::DirectTarget => {
                 let target = self.direct_target(bits);
-                self.set(Loc::Constant(target))
+                self.set_rip(target)
             }
             Op::CheckTarget(target) => self.check_target(target),
             Op::Jump(target) => self.jump(target),
@@ -603,7 +644,7 @@ impl<'a> Emit<'a> {
             Detour::Computed => self.asm.jump(self.backend.routines.leave_for),
             Detour::DropFrames { back } => {
                 let back = self.asm.base + back as u64;
-                self.asm.constant(abi::T1, back);
+                self.asm.address(abi::T1, back, Follows::OwnAddress);
                 self.asm.jump(self.backend.routines.drop_frames);
             }
             Detour::EnterX87 { back } => {
@@ -616,29 +657,40 @@ impl<'a> Emit<'a> {
                 let jump = self.asm.jump_ahead();
                 self.asm.bind_to(jump, back);
             }
+            Detour::SideExit(exit) => self.leave_aside(exit),
             Detour::Exit { number } => {
                 self.emitted.exits[number].stub = self.asm.here();
-                self.leave(self.first_exit + number as u64);
+                self.leave_by(number);
             }
         }
     }
 
     /// Makes RIP that of the unit's start.
     fn be_at_start(&mut self) {
-        self.asm.constant(abi::T0, self.unit.rip);
+        let start = self.unit.rip;
+        self.asm.address(abi::T0, start, Follows::GuestAddress);
         self.asm.store(64, abi::RIP, abi::T0);
     }
 
-    fn leave(&mut self, exit: u64) {
-        self.asm.constant(abi::T0, exit);
+    /// Leaves by an exit of the unit's.
+    fn leave_by(&mut self, number: usize) {
+        self.asm.constant(abi::T0, self.first_exit + number as u64);
+        self.asm.note(4, Follows::Exit);
         self.asm.jump(self.backend.routines.exit);
     }
 
-    fn finish(self) -> Work {
+    /// Leaves for a reason of all units.
+    fn leave(&mut self, reason: u64) {
+        self.asm.constant(abi::T0, reason);
+        self.asm.jump(self.backend.routines.exit);
+    }
+
+    fn finish(mut self) -> Work {
         Work {
             plan: self.plan,
             emitted: Emitted {
-                code: self.asm.code,
+                relocations: self.asm.take_relocations(),
+                code: self.asm.finish(),
                 ..self.emitted
             },
             locs: self.locs,

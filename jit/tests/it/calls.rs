@@ -22,6 +22,7 @@ fn ends(bits: Bits, code: &[u8], compiled: bool) -> Vec<(Stop, CpuState, u64)> {
         let options = Options {
             threshold: 0,
             cache_bytes: 1 << 20,
+            ..Options::default()
         };
         Box::new(Jit::new(&cpu, options).unwrap())
     } else {

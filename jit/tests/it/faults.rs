@@ -162,6 +162,7 @@ fn run(
         let options = Options {
             threshold: 0,
             cache_bytes: 1 << 20,
+            ..Options::default()
         };
         jit.insert(Jit::new(&cpu, options).unwrap())
     } else {

@@ -5,8 +5,11 @@ mod calls;
 mod faults;
 #[cfg(target_arch = "x86_64")]
 mod golden;
+mod pair;
 mod programs;
 mod segmented;
+mod shortcuts;
 mod strings;
+mod traces;
 mod vectors;
 mod x87;

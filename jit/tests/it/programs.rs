@@ -3,9 +3,8 @@
 use rax_cpu::rflags::Rflags;
 use rax_cpu::state::Gpr;
 use rax_cpu::testing::{Bits, bare};
-use rax_cpu::{Cpu, Engine, Interpreter};
-use rax_jit::{Jit, Options};
-use rax_mmu::PhysicalAddress;
+
+use crate::pair::{Pair, seeds};
 
 const RAM: usize = 0x1_0000;
 const CODE: u64 = 0x1000;
@@ -225,132 +224,43 @@ fn pick(random: &mut Random, from: &[u8]) -> u8 {
     from[random.below(from.len() as u64) as usize]
 }
 
-/// Two processors: one interprets, the other compiles.
-struct Pair {
-    bits: Bits,
-    cpus: [Box<Cpu>; 2],
-    interpreter: Interpreter,
-    jit: Jit,
-    ram: [Vec<u8>; 2],
-}
-
-impl Pair {
-    fn new(bits: Bits) -> Self {
-        let cpus = [(); 2].map(|()| bare(bits, RAM as u64).unwrap());
-        Self {
-            bits,
-            interpreter: Interpreter::new(&cpus[0]),
-            jit: Jit::new(
-                &cpus[1],
-                Options {
-                    threshold: 0,
-                    cache_bytes: 1 << 18,
-                },
-            )
-            .unwrap(),
-            cpus,
-            ram: [vec![0; RAM], vec![0; RAM]],
+/// Runs the program of a seed on both; how many instructions it took.
+fn check(pair: &mut Pair, bits: Bits, seed: u64) -> u64 {
+    let mut random = Random(seed);
+    let code = program(&mut random, bits);
+    let fill = random.next();
+    let mut state = bare(bits, 0x1000).unwrap().state.clone();
+    for register in Gpr::ALL {
+        state.set_gpr(register, random.value());
+    }
+    for (register, place) in [(Gpr::Rbx, 0), (Gpr::Rsi, 0x80), (Gpr::Rdi, 0x800)] {
+        if !random.one_in(8) {
+            state.set_gpr(register, DATA + place + random.below(8));
         }
     }
-
-    fn check(&mut self, seed: u64) -> u64 {
-        let mut random = Random(seed);
-        let code = program(&mut random, self.bits);
-        let fill = random.next();
-        let mut state = bare(self.bits, 0x1000).unwrap().state.clone();
-        for register in Gpr::ALL {
-            state.set_gpr(register, random.value());
-        }
-        for (register, place) in [(Gpr::Rbx, 0), (Gpr::Rsi, 0x80), (Gpr::Rdi, 0x800)] {
-            if !random.one_in(8) {
-                state.set_gpr(register, DATA + place + random.below(8));
-            }
-        }
-        state.set_gpr(Gpr::Rsp, STACK);
-        state.set_gpr(Gpr::Rbp, 1 + random.below(20));
-        state.set_rflags(Rflags::from_bits_truncate(random.next()) & Rflags::STATUS);
-        state.rip = CODE;
-        let steps = 1 + random.below(300);
-        let mut ends = Vec::new();
-        for (n, cpu) in self.cpus.iter_mut().enumerate() {
-            let mut bytes: Vec<u8> = (0..RAM as u64).map(|at| (at ^ fill) as u8).collect();
-            bytes[DATA as usize + 0x1800] = 9;
-            bytes[DATA as usize + 0x1801..][..3].fill(0);
-            // Vectors lead nowhere: the first fault ends in a shutdown.
-            bytes[..0x1000].fill(0);
-            bytes[CODE as usize..][..code.len()].copy_from_slice(&code);
-            cpu.mmu
-                .memory()
-                .ram_write(PhysicalAddress(0), &bytes)
-                .unwrap();
-            let before = cpu.state.instructions;
-            cpu.state = state.clone();
-            cpu.state.instructions = before;
-            cpu.update_mode();
-            cpu.mmu.flush_all();
-            let engine: &mut dyn Engine = if n == 0 {
-                &mut self.interpreter
-            } else {
-                &mut self.jit
-            };
-            let mut stops = Vec::new();
-            let mut until = before;
-            for part in [steps / 3, steps / 2, steps] {
-                until = until.max(before + part);
-                stops.push(engine.run(cpu, until));
-            }
-            cpu.mmu
-                .memory()
-                .ram_read(PhysicalAddress(0), &mut self.ram[n])
-                .unwrap();
-            ends.push((stops, cpu.state.clone(), cpu.state.instructions - before));
-        }
-        let shown = || {
-            let registers = Gpr::ALL.map(|gpr| [0, 1].map(|n| ends[n].1.gpr(gpr)));
-            let differ: Vec<_> = (0..16)
-                .filter(|&n| registers[n][0] != registers[n][1])
-                .map(|n| format!("{:?} {:x?}", Gpr::ALL[n], registers[n]))
-                .collect();
-            let flags = [0, 1].map(|n| ends[n].1.flags.status());
-            let rip = [0, 1].map(|n| ends[n].1.rip);
-            let registers = state.gpr;
-            format!(
-                "seed {seed}, {steps} steps\ncode {code:02x?}\nregisters {registers:x?}\n\
-                differ: {differ:x?} flags {flags:?} rip {rip:x?}"
-            )
-        };
-        assert_eq!(ends[0].0, ends[1].0, "{}", shown());
-        assert_eq!(ends[0].2, ends[1].2, "{}", shown());
-        let [mut a, mut b] = [ends[0].1.clone(), ends[1].1.clone()];
-        // Of no account between instructions, and how flags are kept.
-        for state in [&mut a, &mut b] {
-            state.set_gpr(Gpr::BlockRip, 0);
-            state.flags = rax_cpu::flags::LazyFlags::from_status(state.flags.status());
-            state.instructions = 0;
-        }
-        assert!(a == b, "{}", shown());
-        let differs = self.ram[0]
-            .iter()
-            .zip(&self.ram[1])
-            .position(|(a, b)| a != b);
-        assert_eq!(differs, None, "memory: {}", shown());
-        ends[0].2
-    }
+    state.set_gpr(Gpr::Rsp, STACK);
+    state.set_gpr(Gpr::Rbp, 1 + random.below(20));
+    state.set_rflags(Rflags::from_bits_truncate(random.next()) & Rflags::STATUS);
+    state.rip = CODE;
+    let steps = 1 + random.below(300);
+    let mut bytes: Vec<u8> = (0..RAM as u64).map(|at| (at ^ fill) as u8).collect();
+    bytes[DATA as usize + 0x1800] = 9;
+    bytes[DATA as usize + 0x1801..][..3].fill(0);
+    // Vectors lead nowhere: the first fault ends in a shutdown.
+    bytes[..0x1000].fill(0);
+    bytes[CODE as usize..][..code.len()].copy_from_slice(&code);
+    pair.check(&state, &bytes, steps, || {
+        let registers = state.gpr;
+        format!("seed {seed}, {steps} steps\ncode {code:02x?}\nregisters {registers:x?}")
+    })
 }
 
-fn run(bits: Bits, seeds: u64) {
-    let factor = std::env::var("RAX_CASES").ok();
-    let factor: u64 = factor.and_then(|text| text.parse().ok()).unwrap_or(1);
-    let mut pair = Pair::new(bits);
-    let first = std::env::var("RAX_SEED").ok();
-    let first: u64 = first.and_then(|text| text.parse().ok()).unwrap_or(0);
-    let retired: u64 = (first..first + seeds * factor)
-        .map(|seed| pair.check(seed))
-        .sum();
-    assert!(
-        retired > 10 * seeds * factor,
-        "programs get somewhere: {retired}"
-    );
+fn run(bits: Bits, count: u64) {
+    let seeds = seeds(count);
+    let least = 10 * (seeds.end - seeds.start);
+    let mut pair = Pair::new(bits, RAM as u64, 1 << 18);
+    let retired: u64 = seeds.map(|seed| check(&mut pair, bits, seed)).sum();
+    assert!(retired > least, "programs get somewhere: {retired}");
 }
 
 #[test]
@@ -370,14 +280,14 @@ fn random_real_mode_programs_end_alike() {
 
 #[test]
 fn a_cache_that_is_full_all_the_time_changes_nothing() {
-    let mut pair = Pair::new(Bits::Long64);
+    let mut pair = Pair::new(Bits::Long64, RAM as u64, 1 << 18);
     let mut seed = 100_000;
-    while pair.jit.statistics().bytes < 8 << 18 {
-        pair.check(seed);
+    while pair.statistics().bytes < 8 << 18 {
+        check(&mut pair, Bits::Long64, seed);
         seed += 1;
-        assert!(seed < 200_000, "{:?}", pair.jit.statistics());
+        assert!(seed < 200_000, "{:?}", pair.statistics());
     }
     // Regions of an eighth, and two of them are never full at once.
-    let statistics = pair.jit.statistics();
+    let statistics = pair.statistics();
     assert!(statistics.evictions >= 7 * 8 - 2, "{statistics:?}");
 }

@@ -5,10 +5,8 @@ use rax_cpu::rflags::Rflags;
 use rax_cpu::segment::{Attributes, Segment, SegmentRegister};
 use rax_cpu::state::{CpuState, Gpr};
 use rax_cpu::testing::{Bits, bare};
-use rax_cpu::{Cpu, Engine, Interpreter};
-use rax_jit::{Jit, Options};
-use rax_mmu::PhysicalAddress;
 
+use crate::pair::{Pair, seeds};
 use crate::programs::Random;
 
 const RAM: usize = 0x2_0000;
@@ -359,116 +357,33 @@ fn state(random: &mut Random, style: Style) -> CpuState {
     state
 }
 
-/// Two processors: one interprets, the other compiles.
-struct Pair {
-    cpus: [Box<Cpu>; 2],
-    interpreter: Interpreter,
-    jit: Jit,
-    ram: [Vec<u8>; 2],
+/// Runs the program of a seed on both; how many instructions it took.
+fn check(pair: &mut Pair, style: Style, seed: u64) -> u64 {
+    let mut random = Random(seed);
+    let code = Program::new(&mut random, style).code;
+    let state = state(&mut random, style);
+    let fill = random.next();
+    let steps = 1 + random.below(300);
+    let mut bytes: Vec<u8> = (0..RAM as u64).map(|at| (at ^ fill) as u8).collect();
+    for vector in 0..256 {
+        bytes[vector * 4..][..4].copy_from_slice(&(HANDLER as u32).to_le_bytes());
+    }
+    bytes[HANDLER] = 0xcf;
+    let base = state.segments[SegmentRegister::Cs as usize].base;
+    bytes[(base + CODE) as usize..][..code.len()].copy_from_slice(&code);
+    pair.check(&state, &bytes, steps, || {
+        let segments = &state.segments;
+        format!("{style:?}, seed {seed}, {steps} steps\ncode {code:02x?}\nsegments {segments:x?}")
+    })
 }
 
-impl Pair {
-    fn new() -> Self {
-        let cpus = [(); 2].map(|()| bare(Bits::Real, RAM as u64).unwrap());
-        let options = Options {
-            threshold: 0,
-            cache_bytes: 1 << 20,
-        };
-        Self {
-            interpreter: Interpreter::new(&cpus[0]),
-            jit: Jit::new(&cpus[1], options).unwrap(),
-            cpus,
-            ram: [vec![0; RAM], vec![0; RAM]],
-        }
-    }
-
-    fn check(&mut self, style: Style, seed: u64) -> u64 {
-        let mut random = Random(seed);
-        let code = Program::new(&mut random, style).code;
-        let state = state(&mut random, style);
-        let fill = random.next();
-        let steps = 1 + random.below(300);
-        let mut ends = Vec::new();
-        for (n, cpu) in self.cpus.iter_mut().enumerate() {
-            let mut bytes: Vec<u8> = (0..RAM as u64).map(|at| (at ^ fill) as u8).collect();
-            for vector in 0..256 {
-                bytes[vector * 4..][..4].copy_from_slice(&(HANDLER as u32).to_le_bytes());
-            }
-            bytes[HANDLER] = 0xcf;
-            let base = state.segments[SegmentRegister::Cs as usize].base;
-            bytes[(base + CODE) as usize..][..code.len()].copy_from_slice(&code);
-            cpu.mmu
-                .memory()
-                .ram_write(PhysicalAddress(0), &bytes)
-                .unwrap();
-            let before = cpu.state.instructions;
-            cpu.state = state.clone();
-            cpu.state.instructions = before;
-            cpu.update_mode();
-            cpu.mmu.flush_all();
-            let engine: &mut dyn Engine = if n == 0 {
-                &mut self.interpreter
-            } else {
-                &mut self.jit
-            };
-            let mut until = before;
-            let mut stops = Vec::new();
-            for part in [steps / 3, steps / 2, steps] {
-                until = until.max(before + part);
-                stops.push(engine.run(cpu, until));
-            }
-            cpu.mmu
-                .memory()
-                .ram_read(PhysicalAddress(0), &mut self.ram[n])
-                .unwrap();
-            let retired = cpu.state.instructions - before;
-            let mut end = cpu.state.clone();
-            // Of no account between instructions, and how flags are kept.
-            end.set_gpr(Gpr::BlockRip, 0);
-            end.flags = rax_cpu::flags::LazyFlags::from_status(end.flags.status());
-            end.instructions = 0;
-            ends.push((stops, retired, end));
-        }
-        let shown = || {
-            let [a, b] = [&ends[0].2, &ends[1].2];
-            let differ: Vec<_> = Gpr::ALL
-                .into_iter()
-                .filter(|&gpr| a.gpr(gpr) != b.gpr(gpr))
-                .map(|gpr| format!("{gpr:?} {:x} {:x}", a.gpr(gpr), b.gpr(gpr)))
-                .collect();
-            format!(
-                "{style:?}, seed {seed}, {steps} steps\ncode {code:02x?}\ndiffer: {differ:?}\n\
-                flags {:?} {:?} rip {:x} {:x}\nsegments {:x?}\n{:x?}\n{:x?}",
-                a.flags.status(),
-                b.flags.status(),
-                a.rip,
-                b.rip,
-                state.segments,
-                a.segments,
-                b.segments
-            )
-        };
-        assert_eq!(ends[0].0, ends[1].0, "{}", shown());
-        assert_eq!(ends[0].1, ends[1].1, "{}", shown());
-        assert!(ends[0].2 == ends[1].2, "{}", shown());
-        let mut pairs = self.ram[0].iter().zip(&self.ram[1]);
-        assert_eq!(pairs.position(|(a, b)| a != b), None, "{}", shown());
-        ends[0].1
-    }
-}
-
-fn run(style: Style, seeds: u64) {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let factor: u64 = number("RAX_CASES").unwrap_or(1);
-    let first: u64 = number("RAX_SEED").unwrap_or(0);
-    let mut pair = Pair::new();
-    let cases = first..first + seeds * factor;
-    let retired: u64 = cases.map(|seed| pair.check(style, seed)).sum();
-    assert!(
-        retired > 5 * seeds * factor,
-        "programs get somewhere: {retired}"
-    );
-    let compiled = pair.jit.statistics();
+fn run(style: Style, count: u64) {
+    let seeds = seeds(count);
+    let least = 5 * (seeds.end - seeds.start);
+    let mut pair = Pair::new(Bits::Real, RAM as u64, 1 << 20);
+    let retired: u64 = seeds.map(|seed| check(&mut pair, style, seed)).sum();
+    assert!(retired > least, "programs get somewhere: {retired}");
+    let compiled = pair.statistics();
     assert!(
         compiled.interpreted < compiled.entries,
         "most of it is compiled: {compiled:?}"

@@ -230,6 +230,7 @@ impl Pair {
         let options = Options {
             threshold: 0,
             cache_bytes: 1 << 18,
+            ..Options::default()
         };
         Self {
             all: encodings(),

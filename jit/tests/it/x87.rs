@@ -1,13 +1,13 @@
 //! x87 code on the host's unit against the interpreter: random sequences, all control words, all
 //! classes of operands, stacks that overflow and underflow. Not a bit may differ.
 
+use rax_cpu::CpuState;
 use rax_cpu::float::F80;
 use rax_cpu::rflags::Rflags;
 use rax_cpu::state::Gpr;
 use rax_cpu::testing::{Bits, bare};
-use rax_cpu::{Cpu, CpuState, Engine, Interpreter};
-use rax_jit::{Jit, Options};
-use rax_mmu::PhysicalAddress;
+
+use crate::pair::{Pair, seeds};
 
 const RAM: usize = 0x1_0000;
 const CODE: u64 = 0x1000;
@@ -166,6 +166,13 @@ fn instruction(random: &mut Random, code: &mut Vec<u8>) {
             2 => code.extend([0x0f, 0x77]),
             _ => code.push(0x9b),
         },
+        // FSIN and its kin, FXTRACT, FPREM1, FPREM, FSCALE.
+        10..=12 => code.extend([
+            0xd9,
+            random.pick(&[
+                0xf0, 0xf1, 0xf2, 0xf3, 0xf9, 0xfb, 0xfe, 0xff, 0xf4, 0xf5, 0xf8, 0xfd,
+            ]),
+        ]),
         // Anything.
         _ => {
             let (opcode, modrm) = loop {
@@ -232,103 +239,39 @@ fn scene(random: &mut Random, bits: Bits) -> CpuState {
     state
 }
 
-/// Two processors: one interprets, the other compiles.
-struct Pair {
-    bits: Bits,
-    cpus: [Box<Cpu>; 2],
-    interpreter: Interpreter,
-    jit: Jit,
-    ram: [Vec<u8>; 2],
-}
-
-impl Pair {
-    fn new(bits: Bits) -> Self {
-        let cpus = [(); 2].map(|()| bare(bits, RAM as u64).unwrap());
-        let options = Options {
-            threshold: 0,
-            cache_bytes: 1 << 18,
-        };
-        Self {
-            bits,
-            interpreter: Interpreter::new(&cpus[0]),
-            jit: Jit::new(&cpus[1], options).unwrap(),
-            cpus,
-            ram: [vec![0; RAM], vec![0; RAM]],
+/// Runs the program of a seed on both; how many instructions it took.
+fn check(pair: &mut Pair, bits: Bits, seed: u64) -> u64 {
+    let mut random = Random(seed);
+    let code = program(&mut random);
+    let state = scene(&mut random, bits);
+    // Whatever runs astray halts.
+    let mut bytes = vec![0xf4; RAM];
+    // Vectors lead nowhere: the first fault ends in a shutdown.
+    bytes[..0x1000].fill(0);
+    for at in (DATA as usize..RAM).step_by(16) {
+        bytes[at..at + 16].copy_from_slice(&random.bytes());
+    }
+    for at in (0..8).map(|i| DATA as usize + 16 * i) {
+        if random.one_in(8) {
+            bytes[at..at + 2].copy_from_slice(&random.control().to_le_bytes());
         }
     }
-
-    /// Runs a program on both; how many instructions it took.
-    fn check(&mut self, seed: u64) -> u64 {
-        let mut random = Random(seed);
-        let code = program(&mut random);
-        let state = scene(&mut random, self.bits);
-        // Whatever runs astray halts.
-        let mut bytes = vec![0xf4; RAM];
-        // Vectors lead nowhere: the first fault ends in a shutdown.
-        bytes[..0x1000].fill(0);
-        for at in (DATA as usize..RAM).step_by(16) {
-            bytes[at..at + 16].copy_from_slice(&random.bytes());
-        }
-        for at in (0..8).map(|i| DATA as usize + 16 * i) {
-            if random.one_in(8) {
-                bytes[at..at + 2].copy_from_slice(&random.control().to_le_bytes());
-            }
-        }
-        bytes[COUNTER as usize..][..4].copy_from_slice(&9u32.to_le_bytes());
-        bytes[CODE as usize..][..code.len()].copy_from_slice(&code);
-        let steps = 1 + random.below(300);
-        let mut ends = Vec::new();
-        for (n, cpu) in self.cpus.iter_mut().enumerate() {
-            let memory = cpu.mmu.memory();
-            memory.ram_write(PhysicalAddress(0), &bytes).unwrap();
-            let before = cpu.state.instructions;
-            cpu.state = state.clone();
-            cpu.state.instructions = before;
-            cpu.update_mode();
-            cpu.mmu.flush_all();
-            let engine: &mut dyn Engine = if n == 0 {
-                &mut self.interpreter
-            } else {
-                &mut self.jit
-            };
-            let mut stops = Vec::new();
-            for part in [steps / 3, steps / 2, steps] {
-                let until = cpu.state.instructions.max(before + part);
-                stops.push(engine.run(cpu, until));
-            }
-            let memory = cpu.mmu.memory();
-            memory
-                .ram_read(PhysicalAddress(0), &mut self.ram[n])
-                .unwrap();
-            let retired = cpu.state.instructions - before;
-            let mut end = cpu.state.clone();
-            // Of no account between instructions, and how flags are kept.
-            end.set_gpr(Gpr::BlockRip, 0);
-            end.flags = rax_cpu::flags::LazyFlags::from_status(end.flags.status());
-            end.instructions = 0;
-            ends.push((stops, retired, end));
-        }
-        let what = format!(
-            "seed {seed}, {steps} steps, code {code:02x?}\n{:x?}",
-            state.fpu
-        );
-        let [a, b] = [&ends[0], &ends[1]];
-        assert_eq!((&a.0, a.1), (&b.0, b.1), "{what}");
-        assert_eq!(a.2.fpu, b.2.fpu, "{what}");
-        assert!(a.2 == b.2, "{what}");
-        assert!(self.ram[0] == self.ram[1], "memory: {what}");
-        a.1
-    }
+    bytes[COUNTER as usize..][..4].copy_from_slice(&9u32.to_le_bytes());
+    bytes[CODE as usize..][..code.len()].copy_from_slice(&code);
+    let steps = 1 + random.below(300);
+    pair.check(&state, &bytes, steps, || {
+        let fpu = &state.fpu;
+        format!("seed {seed}, {steps} steps, code {code:02x?}\n{fpu:x?}")
+    })
 }
 
-fn run(bits: Bits, seeds: u64) {
-    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-    let seeds = seeds * number("RAX_CASES").unwrap_or(1);
-    let first = number("RAX_SEED").unwrap_or(0);
-    let mut pair = Pair::new(bits);
-    let retired: u64 = (first..first + seeds).map(|seed| pair.check(seed)).sum();
-    assert!(retired > 20 * seeds, "programs get somewhere: {retired}");
-    let statistics = pair.jit.statistics();
+fn run(bits: Bits, count: u64) {
+    let seeds = seeds(count);
+    let least = 20 * (seeds.end - seeds.start);
+    let mut pair = Pair::new(bits, RAM as u64, 1 << 18);
+    let retired: u64 = seeds.map(|seed| check(&mut pair, bits, seed)).sum();
+    assert!(retired > least, "programs get somewhere: {retired}");
+    let statistics = pair.statistics();
     assert!(
         statistics.carried_out * 3 < statistics.instructions,
         "most instructions are compiled: {statistics:?}"

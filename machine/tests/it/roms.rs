@@ -16,10 +16,13 @@ const ENGINES: [Option<Options>; 3] = [
     Some(Options {
         cache_bytes: 64 << 20,
         threshold: 16,
+        ..Options::DEFAULT
     }),
     Some(Options {
         cache_bytes: 1 << 18,
         threshold: 0,
+        interval: 64,
+        hot: 1,
     }),
 ];
 

@@ -2,8 +2,8 @@
 
 use super::super::env::{Env, Exceptions};
 use super::super::number::{Exact, Kind, Number, Operand, TOP};
-use super::F80;
 use super::wide::{LN_2, LOG2_E, ONE, Wide};
+use super::{F80, Parts};
 
 impl Env {
     /// F2XM1: `2^a - 1`. Outside -1 to 1, where the manual leaves the result open, it is `a`.
@@ -17,7 +17,7 @@ impl Env {
             return F80::INDEFINITE;
         }
         let exact = match x.kind {
-            Kind::Finite(n) if n.exponent < 0 => Wide::of(&n).times(LN_2).exp_minus_1().inexact(),
+            Kind::Finite(n) if n.exponent < 0 => exp2_minus_1(&n),
             Kind::Finite(n) if n.exponent == 0 && n.significand == TOP => {
                 Exact::Finite(if n.sign {
                     Number { exponent: -1, ..n }
@@ -83,6 +83,38 @@ impl Env {
         }
         self.f80_pack_inexact(exact)
     }
+}
+
+impl Parts {
+    /// F2XM1 of a normal number less than one.
+    #[must_use]
+    pub fn exp2_minus_1(a: F80) -> Option<Self> {
+        let number = a.normal().filter(|number| number.exponent < 0)?;
+        Self::of(exp2_minus_1(&number))
+    }
+
+    /// FYL2X of normal numbers.
+    #[must_use]
+    pub fn y_log2_x(x: F80, y: F80) -> Option<Self> {
+        y.normal()?;
+        let number = x.normal().filter(|number| !number.sign)?;
+        Self::of(times(&y.unpack(), &log2(&number)))
+    }
+
+    /// FYL2XP1 of normal numbers.
+    #[must_use]
+    pub fn y_log2_x_plus_1(x: F80, y: F80) -> Option<Self> {
+        y.normal()?;
+        let number = x
+            .normal()
+            .filter(|number| !number.sign || number.exponent < 0)?;
+        Self::of(times(&y.unpack(), &log2_plus_1(&number)))
+    }
+}
+
+/// `2^x - 1` of a magnitude less than one.
+fn exp2_minus_1(x: &Number) -> Exact {
+    Wide::of(x).times(LN_2).exp_minus_1().inexact()
 }
 
 /// `y * log`.

@@ -2,8 +2,8 @@
 
 use super::super::env::{Env, Exceptions, Precision};
 use super::super::number::{Exact, Kind, Number, Operand};
-use super::F80;
 use super::wide::{PI, Wide};
+use super::{F80, Parts};
 
 /// Half of the 66-bit pi with which the processor reduces arguments, in units of 2^-65.
 const HALF_PI_66: u128 = 0x3_243f_6a88_85a3_08d3;
@@ -116,13 +116,58 @@ impl Env {
         if !self.accept(&[a, b]) {
             return F80::INDEFINITE;
         }
-        let exact = match angle(&b, &a) {
-            Some(wide) if b.sign => wide.negated().exact(),
-            Some(wide) => wide.exact(),
-            None => Exact::Zero(b.sign),
-        };
-        self.f80_pack_inexact(exact)
+        self.f80_pack_inexact(signed_angle(&b, &a))
     }
+}
+
+impl Parts {
+    /// FSIN of a normal number that is neither too large nor too small.
+    #[must_use]
+    pub fn sin(x: F80) -> Option<Self> {
+        Self::circular(x, Function::Sine)
+    }
+
+    /// FCOS likewise.
+    #[must_use]
+    pub fn cos(x: F80) -> Option<Self> {
+        Self::circular(x, Function::Cosine)
+    }
+
+    /// FPTAN likewise, without the one that it pushes.
+    #[must_use]
+    pub fn tan(x: F80) -> Option<Self> {
+        Self::circular(x, Function::Tangent)
+    }
+
+    /// FSINCOS likewise.
+    #[must_use]
+    pub fn sin_cos(x: F80) -> Option<(Self, Self)> {
+        let Reduced { angle, quadrant } = reduce(&circular_operand(x)?);
+        let of_angle = angle.sin_cos();
+        Some((
+            Self::of(turned(of_angle, quadrant).inexact())?,
+            Self::of(turned(of_angle, quadrant + 1).inexact())?,
+        ))
+    }
+
+    fn circular(x: F80, function: Function) -> Option<Self> {
+        Self::of(function.of(&reduce(&circular_operand(x)?)).inexact())
+    }
+
+    /// FPATAN of normal numbers.
+    #[must_use]
+    pub fn atan(y: F80, x: F80) -> Option<Self> {
+        let (b, a) = (y.unpack(), x.unpack());
+        (y.normal().is_some() && x.normal().is_some())
+            .then(|| signed_angle(&b, &a))
+            .and_then(Self::of)
+    }
+}
+
+/// A normal number of which sine, cosine and tangent take some computing.
+fn circular_operand(x: F80) -> Option<Number> {
+    x.normal()
+        .filter(|number| (LEAST_EXPONENT..63).contains(&number.exponent))
 }
 
 impl Function {
@@ -188,6 +233,15 @@ fn reduce(x: &Number) -> Reduced {
     Reduced {
         angle: Wide::scaled(x.sign != goes_up, rest, UNIT),
         quadrant,
+    }
+}
+
+/// The angle of a point.
+fn signed_angle(y: &Operand, x: &Operand) -> Exact {
+    match angle(y, x) {
+        Some(wide) if y.sign => wide.negated().exact(),
+        Some(wide) => wide.exact(),
+        None => Exact::Zero(y.sign),
     }
 }
 

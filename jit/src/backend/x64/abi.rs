@@ -13,11 +13,11 @@ use std::mem::offset_of;
 
 use rax_cpu::Cpu;
 use rax_cpu::CpuState;
-use rax_cpu::compiled::{Cells, HostX87};
+use rax_cpu::compiled::{Cells, HostX87, Offsets};
 use rax_cpu::flags::LazyFlags;
 use rax_cpu::fpu::Fpu;
 use rax_cpu::segment::{Segment, SegmentRegister};
-use rax_cpu::state::{Gpr, VectorRegister};
+use rax_cpu::state::{Gpr, Msrs, VectorRegister};
 use rax_mmu::{StackCell, Tlb, View};
 
 use super::asm::{
@@ -123,6 +123,36 @@ pub(super) const fn segment_end(segment: SegmentRegister, write: bool) -> Mem {
 /// Where the state keeps the flags that no arithmetic sets.
 pub(super) const SYSTEM_FLAGS: Mem = at(RBP, STATE + offset_of!(CpuState, system_flags) as i32);
 
+pub(super) const CPL: Mem = at(RBP, STATE + offset_of!(CpuState, cpl) as i32);
+pub(super) const CR4: Mem = at(RBP, STATE + offset_of!(CpuState, cr4) as i32);
+pub(super) const INTERRUPT_SHADOW: Mem =
+    at(RBP, STATE + offset_of!(CpuState, interrupt_shadow) as i32);
+/// What SWAPGS swaps the base of GS with.
+pub(super) const KERNEL_GS_BASE: Mem = at(
+    RBP,
+    STATE + (offset_of!(CpuState, msrs) + offset_of!(Msrs, kernel_gs_base)) as i32,
+);
+
+const fn own(offset: usize) -> Mem {
+    at(RBP, offset as i32 - BIAS)
+}
+
+/// What the processor keeps for itself: see [`Offsets`].
+pub(super) const LIMIT: Mem = own(Offsets::LIMIT);
+pub(super) const SHADOW_AT: Mem = own(Offsets::SHADOW_AT);
+pub(super) const NMI_PENDING: Mem = own(Offsets::NMI_PENDING);
+pub(super) const MODE: Mem = own(Offsets::MODE);
+pub(super) const VIEW: Mem = own(Offsets::VIEW);
+
+/// Where the level of the INTR pin is, and whether PAUSE may do anything.
+pub(super) const INTERRUPT_LEVEL: Mem = cell(offset_of!(Cells, interrupt_level));
+pub(super) const HEEDS_PAUSE: Mem = cell(offset_of!(Cells, heeds_pause));
+/// How many accesses there were by the TLB, and how many it did not know.
+pub(super) const ACCESSES: Mem = cell(offset_of!(Cells, accesses));
+pub(super) const MISSES: Mem = cell(offset_of!(Cells, misses));
+/// Where the list of jump caches begins.
+pub(super) const JUMP_CACHES: Mem = cell(offset_of!(Cells, jump_caches));
+
 /// Where the state keeps a segment's limit.
 pub(super) const fn segment_limit(segment: SegmentRegister) -> Mem {
     let segment = segment as usize * size_of::<Segment>() + offset_of!(Segment, limit);
@@ -184,6 +214,19 @@ pub(super) const X87_PLACE: Mem = host_x87(offset_of!(HostX87, place));
 pub(super) const X87_WORD: Mem = host_x87(offset_of!(HostX87, word));
 pub(super) const X87_IMAGE: Mem = host_x87(offset_of!(HostX87, image));
 
+/// An operand of a function, and the two parts of a result.
+pub(super) const fn x87_operand(n: usize) -> Mem {
+    host_x87(offset_of!(HostX87, operands) + 16 * n)
+}
+
+pub(super) const fn x87_high(n: usize) -> Mem {
+    host_x87(offset_of!(HostX87, high) + 16 * n)
+}
+
+pub(super) const fn x87_low(n: usize) -> Mem {
+    host_x87(offset_of!(HostX87, low) + 8 * n)
+}
+
 const fn fpu(offset: usize) -> Mem {
     at(RBP, STATE + (offset_of!(CpuState, fpu) + offset) as i32)
 }
@@ -240,6 +283,8 @@ pub(super) struct Routines {
     /// Called; gets the x87 registers into the host's unit, or leaves to have the unit at
     /// RIP interpreted. Disturbs T0 and T1.
     pub(super) enter_x87: u64,
+    /// FSIN and its kin.
+    pub(super) x87_functions: super::x87::Routines,
     /// Called; makes the flags in the state valid, and the host's flags the guest's.
     /// Disturbs no register but T0 and T1.
     pub(super) settle: u64,
@@ -260,6 +305,7 @@ pub(super) struct Routines {
     pub(super) fill_stack: [[u64; 2]; 4],
     /// Short repeated string instructions.
     pub(super) repeat: super::strings::Routines,
+    pub(super) search: super::shortcut::SearchRoutines,
     /// Called; loads the guest's vectors and MXCSR. ZF is set if they must stay where
     /// they are. Disturbs T1.
     pub(super) load_vectors: u64,

@@ -4,6 +4,16 @@
 //! r/m. Displacements and immediates take the shortest form. The tests have
 //! iced-x86 read back every form.
 
+mod bytes;
+mod head;
+mod relocations;
+
+use bytes::Bytes;
+use head::{Head, low};
+pub(super) use relocations::has_short_form;
+
+use crate::relocation::{Follows, Relocation};
+
 /// A host register by its number; [`high`] ones are AH, CH, DH, BH.
 pub(super) type Reg = u8;
 
@@ -32,6 +42,7 @@ pub(super) const fn high(register: Reg) -> Reg {
     register | HIGH
 }
 
+#[inline(always)]
 pub(super) const fn is_high(register: Reg) -> bool {
     register & HIGH != 0
 }
@@ -45,6 +56,7 @@ pub(super) struct Mem {
 }
 
 /// Memory at a displacement from a register.
+#[inline]
 pub(super) const fn at(base: Reg, disp: i32) -> Mem {
     Mem {
         base,
@@ -54,6 +66,7 @@ pub(super) const fn at(base: Reg, disp: i32) -> Mem {
 }
 
 /// Memory at the sum of two registers and a displacement.
+#[inline]
 pub(super) const fn sum(base: Reg, index: Reg, disp: i32) -> Mem {
     Mem {
         base,
@@ -119,6 +132,7 @@ pub(super) mod cc {
     pub(in super::super) const A: u8 = 7;
     pub(in super::super) const NP: u8 = 11;
     pub(in super::super) const L: u8 = 12;
+    pub(in super::super) const GE: u8 = 13;
 }
 
 /// A displacement of four bytes that is yet to be filled in: where it stands.
@@ -126,90 +140,56 @@ pub(super) mod cc {
 #[must_use]
 pub(super) struct Fixup(usize);
 
-/// A few bytes on their way: the longest part of an instruction has twelve.
-#[derive(Clone, Copy, Debug, Default)]
-struct Piece {
-    bytes: u128,
-    length: u32,
-}
-
-impl Piece {
-    #[inline(always)]
-    fn byte(&mut self, byte: u8) {
-        self.bytes |= u128::from(byte) << (8 * self.length);
-        self.length += 1;
-    }
-
-    fn dword(&mut self, value: i32) {
-        self.bytes |= u128::from(value as u32) << (8 * self.length);
-        self.length += 4;
-    }
-
-    fn memory(&mut self, reg: u8, mem: Mem) {
-        let base = mem.base & 7;
-        let short = i8::try_from(mem.disp);
-        let form = match (mem.disp, short) {
-            (0, _) if base != 5 => 0x00,
-            (_, Ok(_)) => 0x40,
-            _ => 0x80,
-        };
-        match mem.index {
-            Some((index, scale)) => {
-                debug_assert!(index != RSP, "RSP is no index");
-                self.byte(form | reg | 4);
-                self.byte(scale << 6 | (index & 7) << 3 | base);
-            }
-            None if base == 4 => {
-                self.byte(form | reg | 4);
-                self.byte(0x24);
-            }
-            None => self.byte(form | reg | base),
-        }
-        match form {
-            0x40 => self.byte(mem.disp as u8),
-            0x80 => self.dword(mem.disp),
-            _ => {}
-        }
-    }
-}
-
 /// Bytes that are to run at an address.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Asm {
-    pub(super) code: Vec<u8>,
+    bytes: Bytes,
     /// Where the first byte will be.
     pub(super) base: u64,
+    /// What changes if it is copied to elsewhere; None if it is not to be copied.
+    relocations: Option<Vec<Relocation>>,
 }
 
 impl Asm {
-    /// To be laid down in `code`, which is empty.
-    pub(super) const fn new(base: u64, code: Vec<u8>) -> Self {
-        Self { code, base }
+    /// To be laid down in `room`, whose contents are of no account.
+    pub(super) fn new(base: u64, room: Vec<u8>) -> Self {
+        let bytes = Bytes::new(room);
+        Self {
+            bytes,
+            base,
+            relocations: None,
+        }
+    }
+
+    /// The bytes.
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.bytes.into_vec()
     }
 
     /// Offset of the next byte.
-    pub(super) fn here(&self) -> usize {
-        self.code.len()
-    }
-
-    pub(super) fn byte(&mut self, byte: u8) {
-        self.code.push(byte);
-    }
-
-    fn dword(&mut self, value: i32) {
-        self.code.extend_from_slice(&value.to_le_bytes());
-    }
-
-    /// Appends what was collected, all of it at once.
     #[inline]
-    fn append(&mut self, piece: Piece) {
-        let end = self.code.len() + piece.length as usize;
-        self.code.extend_from_slice(&piece.bytes.to_le_bytes());
-        self.code.truncate(end);
+    pub(super) const fn here(&self) -> usize {
+        self.bytes.len()
+    }
+
+    #[inline]
+    pub(super) fn byte(&mut self, byte: u8) {
+        self.bytes.put(u64::from(byte), 1);
+    }
+
+    #[inline]
+    fn dword(&mut self, value: i32) {
+        self.bytes.put(u64::from(value as u32), 4);
+    }
+
+    /// Writes over four bytes at an offset.
+    pub(super) fn patch(&mut self, offset: usize, value: i32) {
+        self.bytes.patch(offset, value);
     }
 
     /// Prefixes, opcode, ModRM, SIB and displacement. `prefix` of zero is none; byte
     /// registers want REX for SPL and up.
+    #[inline(always)]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are the fields of one instruction"
@@ -223,54 +203,74 @@ impl Asm {
         rm: Rm,
         is_byte: [bool; 2],
     ) {
-        let mut piece = Piece::default();
+        self.encode_with(prefix, bits, Head::of(opcode), reg, rm, is_byte);
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the fields of one instruction"
+    )]
+    fn encode_with(
+        &mut self,
+        prefix: u8,
+        bits: u32,
+        opcode: Head,
+        reg: Reg,
+        rm: Rm,
+        is_byte: [bool; 2],
+    ) {
+        let mut head = Head::default();
         if bits == 16 {
-            piece.byte(0x66);
+            head.byte(0x66);
         }
         if prefix != 0 {
-            piece.byte(prefix);
+            head.byte(prefix);
         }
-        let (x, b) = match rm {
-            Rm::Reg(rm) => (0, rm),
-            Rm::Mem(mem) => (mem.index.map_or(0, |(index, _)| index), mem.base),
-        };
-        let mut rex =
-            u8::from(bits == 64) << 3 | (reg >> 3 & 1) << 2 | (x >> 3 & 1) << 1 | (b >> 3 & 1);
-        let wants = |register: Reg| (4..8).contains(&register);
-        let is_bare =
-            (is_byte[0] && wants(reg)) || matches!(rm, Rm::Reg(rm) if is_byte[1] && wants(rm));
-        if is_bare {
-            rex |= 0x40;
-        }
-        let any_high = is_high(reg) || matches!(rm, Rm::Reg(rm) if is_high(rm));
-        if rex != 0 {
-            debug_assert!(!any_high, "AH and its like cannot stand beside REX");
-            piece.byte(0x40 | rex);
-        }
-        for &byte in opcode {
-            piece.byte(byte);
-        }
-        let low = |register: Reg| {
-            if is_high(register) {
-                4 | register & 3
-            } else {
-                register & 7
-            }
-        };
-        let reg = low(reg) << 3;
+        // SPL to DIL are AH to BH without REX.
+        let is_bare = |register: Reg| register & !3 == 4;
+        let mut rex = u8::from(bits == 64) << 3 | (reg & 8) >> 1;
+        rex |= u8::from(is_byte[0] && is_bare(reg)) << 6;
         match rm {
-            Rm::Reg(rm) => piece.byte(0xc0 | reg | low(rm)),
-            Rm::Mem(mem) => piece.memory(reg, mem),
+            Rm::Reg(rm) => {
+                rex |= (rm & 8) >> 3 | u8::from(is_byte[1] && is_bare(rm)) << 6;
+                if rex != 0 {
+                    debug_assert!(
+                        !is_high(reg) && !is_high(rm),
+                        "AH and its like cannot stand beside REX"
+                    );
+                    head.byte(0x40 | rex);
+                }
+                head.append(opcode);
+                head.byte(0xc0 | low(reg) << 3 | low(rm));
+                self.bytes.put(head.bytes, head.length as usize);
+            }
+            Rm::Mem(mem) => {
+                let index = mem.index.map_or(0, |(index, _)| index);
+                rex |= (index & 8) >> 2 | (mem.base & 8) >> 3;
+                if rex != 0 {
+                    debug_assert!(!is_high(reg), "AH cannot stand beside REX");
+                    head.byte(0x40 | rex);
+                }
+                head.append(opcode);
+                self.put_memory(head, low(reg) << 3, mem);
+            }
         }
-        self.append(piece);
+    }
+
+    #[inline(always)]
+    fn put_memory(&mut self, mut head: Head, reg: u8, mem: Mem) {
+        let displacement = head.memory(reg, mem);
+        self.bytes.put(head.bytes, head.length as usize);
+        if displacement != 0 {
+            self.bytes.put(u64::from(mem.disp as u32), displacement);
+        }
     }
 
     /// ModRM, SIB and displacement.
     pub(super) fn memory(&mut self, reg: u8, mem: Mem) {
-        let mut piece = Piece::default();
-        piece.memory(reg, mem);
-        self.append(piece);
+        self.put_memory(Head::default(), reg, mem);
     }
+
     /// An instruction of the one-byte map whose low bit says byte or not.
     fn sized(&mut self, bits: u32, opcode: u8, reg: Reg, rm: Rm) {
         let is_byte = bits == 8;
@@ -329,7 +329,7 @@ impl Asm {
     fn immediate(&mut self, bits: u32, value: i32) {
         match bits {
             8 => self.byte(value as u8),
-            16 => self.code.extend_from_slice(&(value as u16).to_le_bytes()),
+            16 => self.bytes.put(u64::from(value as u16), 2),
             _ => self.dword(value),
         }
     }
@@ -367,14 +367,13 @@ impl Asm {
             if reg >= 8 {
                 self.byte(0x41);
             }
-            self.byte(0xb8 | reg & 7);
-            self.dword(short as i32);
+            self.opcode_and(0xb8 | reg & 7, short as i32);
         } else if let Ok(short) = i32::try_from(value as i64) {
             self.store_imm(64, Rm::Reg(reg), short);
         } else {
             self.byte(0x48 | reg >> 3);
             self.byte(0xb8 | reg & 7);
-            self.code.extend_from_slice(&value.to_le_bytes());
+            self.bytes.put(value, 8);
         }
     }
 
@@ -397,8 +396,11 @@ impl Asm {
         }
     }
 
-    /// `lea reg, mem`.
+    /// `lea reg, mem`; nothing if it is there already.
     pub(super) fn lea(&mut self, bits: u32, reg: Reg, mem: Mem) {
+        if bits == 64 && mem == at(reg, 0) {
+            return;
+        }
         self.encode(0, bits, &[0x8d], reg, Rm::Mem(mem), [false; 2]);
     }
 
@@ -590,6 +592,22 @@ impl Asm {
         self.byte(opcode | u8::from(shift != 0));
     }
 
+    /// `repe` or `repne`, with `cmpsb` or `scasb`.
+    pub(super) fn repeat_search(&mut self, compares: bool, while_equal: bool) {
+        self.byte(if while_equal { 0xf3 } else { 0xf2 });
+        self.byte(if compares { 0xa6 } else { 0xae });
+    }
+
+    /// `lahf`.
+    pub(super) fn load_ah_flags(&mut self) {
+        self.byte(0x9f);
+    }
+
+    /// `sahf`.
+    pub(super) fn store_ah_flags(&mut self) {
+        self.byte(0x9e);
+    }
+
     /// `xchg a, b`, all 64 bits.
     pub(super) fn exchange(&mut self, a: Reg, b: Reg) {
         self.sized(64, 0x86, a, Rm::Reg(b));
@@ -614,53 +632,66 @@ impl Asm {
         self.encode(0, 32, &[0xff], 2, rm.into(), [false; 2]);
     }
 
-    fn relative(&mut self, target: u64) {
-        let next = self.base + self.here() as u64 + 4;
-        self.dword(target.wrapping_sub(next) as i32);
+    /// An opcode and the four bytes behind it.
+    #[inline]
+    fn opcode_and(&mut self, opcode: u8, value: i32) {
+        let bytes = u64::from(opcode) | u64::from(value as u32) << 8;
+        self.bytes.put(bytes, 5);
+    }
+
+    /// The displacement of a jump to an address that ends so many bytes from here.
+    fn relative(&self, target: u64, length: u64) -> i32 {
+        let next = self.base + self.here() as u64 + length;
+        target.wrapping_sub(next) as i32
+    }
+
+    /// The bytes of Jcc.
+    #[inline]
+    fn put_branch(&mut self, condition: u8, displacement: i32) {
+        let opcode = 0x800f | u64::from(condition) << 8;
+        let displacement = u64::from(displacement as u32) << 16;
+        self.bytes.put(opcode | displacement, 6);
     }
 
     /// `jmp` to an address.
     pub(super) fn jump(&mut self, target: u64) {
-        self.byte(0xe9);
-        self.relative(target);
+        self.opcode_and(0xe9, self.relative(target, 5));
+        self.note(4, Follows::Place);
     }
 
     /// `call` to an address.
     pub(super) fn call(&mut self, target: u64) {
-        self.byte(0xe8);
-        self.relative(target);
+        self.opcode_and(0xe8, self.relative(target, 5));
+        self.note(4, Follows::Place);
     }
 
     /// `jmp` to somewhere yet unknown.
     pub(super) fn jump_ahead(&mut self) -> Fixup {
-        self.byte(0xe9);
-        self.ahead()
+        self.opcode_and(0xe9, 0);
+        self.just_put()
     }
 
     /// `jcc` to an address.
     pub(super) fn branch(&mut self, condition: u8, target: u64) {
-        self.byte(0x0f);
-        self.byte(0x80 | condition);
-        self.relative(target);
+        self.put_branch(condition, self.relative(target, 6));
+        self.note(4, Follows::Place);
     }
 
     /// `call` to somewhere yet unknown.
     pub(super) fn call_ahead(&mut self) -> Fixup {
-        self.byte(0xe8);
-        self.ahead()
+        self.opcode_and(0xe8, 0);
+        self.just_put()
     }
 
     /// `jcc` to somewhere yet unknown.
     pub(super) fn branch_ahead(&mut self, condition: u8) -> Fixup {
-        self.byte(0x0f);
-        self.byte(0x80 | condition);
-        self.ahead()
+        self.put_branch(condition, 0);
+        self.just_put()
     }
 
-    fn ahead(&mut self) -> Fixup {
-        let fixup = Fixup(self.here());
-        self.dword(0);
-        fixup
+    /// The displacement that was put last.
+    const fn just_put(&self) -> Fixup {
+        Fixup(self.here() - 4)
     }
 
     /// Makes a jump lead to the next byte.
@@ -671,7 +702,7 @@ impl Asm {
     /// Makes a jump lead to an offset.
     pub(super) fn bind_to(&mut self, fixup: Fixup, offset: usize) {
         let distance = offset as i64 - (fixup.0 as i64 + 4);
-        self.code[fixup.0..fixup.0 + 4].copy_from_slice(&(distance as i32).to_le_bytes());
+        self.patch(fixup.0, distance as i32);
     }
 
     /// Where a jump's displacement stands.

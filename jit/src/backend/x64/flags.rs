@@ -1,8 +1,6 @@
 //! The guest's arithmetic flags: in the host's own where a condition follows at once,
 //! else in the cells, as operands ([`rax_cpu::compiled::FlagKind`]), or in the state.
 
-use std::ops::Range;
-
 use rax_cpu::compiled::{FlagKind, SimpleKind};
 use rax_cpu::flags::Condition;
 use rax_cpu::ir::{Bit, Name, Op, VectorStep};
@@ -10,6 +8,7 @@ use rax_cpu::verbs::{BinaryOp, DoubleShiftOp, Flags, ShiftOp};
 
 use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, flag_value};
 use super::asm::{Alu, Mem, Rm, cc, is_high};
+use super::operation::Class;
 use super::pending::{Base, Over, Pending};
 use super::plan::{FlagsOp, Recipe, constant_count, is_plain, over_result, result};
 use super::turn::is_turn;
@@ -49,8 +48,11 @@ impl HostFlags {
 impl Emit<'_> {
     /// Before an instruction whose flags depend on those before: puts them into the state,
     /// unless its update may stand over them.
-    pub(super) fn prepare_flags(&mut self, range: Range<usize>) {
-        for position in range {
+    pub(super) fn prepare_flags(&mut self, index: usize) {
+        if !self.plan.has_class(index, Class::FLAGS | Class::VECTOR) {
+            return;
+        }
+        for position in self.plan.range(index) {
             let (op, bits) = self.block.ops[position];
             if matches!(op, Op::Vector(VectorStep::SetMxcsr(_))) {
                 self.settle_order();
@@ -330,7 +332,7 @@ impl Emit<'_> {
     }
 
     /// Makes the host's flags those that the cells tell of.
-    fn fetch_flags(&mut self) {
+    pub(super) fn fetch_flags(&mut self) {
         let is_alone = self.pending.overs == [Over::Absent; 2];
         self.store_flags();
         match self.pending.base {

@@ -9,6 +9,7 @@ use rax_cpu::verbs::BinaryOp;
 use super::abi::CARRY;
 use super::asm::{Alu, Rm, cc};
 use super::flags::HostFlags;
+use super::operation::Class;
 use super::turn::turn_at;
 use super::values::{Loc, Source};
 use super::{Emit, Stuck};
@@ -92,6 +93,7 @@ impl Emit<'_> {
                 },
             },
             Op::Binary(BinaryOp::Mul, a, b) => self.both_halves(position, a, b),
+            Op::Load(_) => self.load_extended(position),
             _ => Ok(0),
         }
     }
@@ -100,6 +102,11 @@ impl Emit<'_> {
     /// room to fetch it.
     pub(super) fn fetch_carry(&mut self, index: usize) -> Result<(), Stuck> {
         self.carry_waits = false;
+        if !self.plan.has_class(index, Class::LOCATES)
+            || !self.plan.has_class(index, Class::CONDITION)
+        {
+            return Ok(());
+        }
         let range = self.plan.range(index);
         let mut ops = self.block.ops[range.clone()].iter();
         let Some(located) = ops.position(|(op, _)| matches!(op, Op::Locate(_))) else {

@@ -14,10 +14,11 @@ use rax_mmu::{Tlb, View};
 use smallvec::{SmallVec, smallvec};
 
 use super::abi::{self, FILL_LIMIT, T0, T1, home, pinned, segment_base};
-use super::asm::{Alu, Fixup, Mem, RBP, Reg, Rm, Turn, at, cc, is_high, sum};
+use super::asm::{Alu, Asm, Fixup, Mem, RBP, Reg, Rm, Turn, at, cc, is_high, sum};
 use super::flags::HostFlags;
 use super::values::{Loc, Source};
 use super::{Emit, Stuck};
+use crate::relocation::Follows;
 
 /// A probe that missed: T0 holds the address xor the tag.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +35,31 @@ pub(super) struct Miss {
     write: bool,
 }
 
+/// How often a unit asks the TLB, if that is counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Accesses {
+    count: u32,
+    /// Offset in the code of what is added for it.
+    place: Option<usize>,
+}
+
 impl Emit<'_> {
+    /// At the unit's start: adds what is not known yet to the count of accesses.
+    pub(super) fn count_at_start(&mut self) {
+        if self.backend.counts_accesses {
+            self.asm.alu_imm(Alu::Add, 64, abi::ACCESSES, i32::MAX);
+            self.accesses.place = Some(self.asm.here() - 4);
+        }
+    }
+
+    /// At its end: what that is.
+    pub(super) fn note_accesses(&mut self) {
+        let Accesses { count, place } = self.accesses;
+        if let Some(place) = place {
+            self.asm.patch(place, count as i32);
+        }
+    }
+
     /// Emits the cold code of probes that missed: has their entries filled, and goes back.
     /// What could not be filled falls out of its end.
     pub(super) fn fill_again(&mut self, misses: Range<usize>) {
@@ -80,13 +105,15 @@ impl Emit<'_> {
             return self.effective_16(to, extra);
         }
         let insn = self.insn();
-        let mut displacement = (insn.displacement as u64).wrapping_add(extra);
+        let displacement = (insn.displacement as u64).wrapping_add(extra);
         let mut base = insn.base;
         let mut index = insn.index;
         let mut scale = insn.scale;
         if base == Gpr::BlockRip {
-            displacement = displacement.wrapping_add(self.unit.rip);
-            base = Gpr::Zero;
+            let address = displacement.wrapping_add(self.block_rip());
+            let address = address & rax_cpu::flags::mask(bits);
+            self.asm.address(to, address, Follows::GuestAddress);
+            return Ok(());
         }
         if base == Gpr::Zero && scale == 0 {
             (base, index) = (index, Gpr::Zero);
@@ -125,6 +152,16 @@ impl Emit<'_> {
             return Ok(());
         }
         let Some(base_register) = base_register else {
+            if let Some(index) = pinned(index) {
+                self.load_gpr(to, base);
+                let mem = Mem {
+                    base: to,
+                    index: Some((index, scale)),
+                    disp: short,
+                };
+                self.asm.lea(bits, to, mem);
+                return Ok(());
+            }
             self.load_gpr(to, index);
             if scale != 0 {
                 self.asm.shift_imm(Turn::Shl, 64, to, scale);
@@ -177,6 +214,17 @@ impl Emit<'_> {
             Loc::Displaced(by) => return self.displaced(by, bytes, write),
             _ => return self.stuck(),
         };
+        self.operand_address(extra, bytes, write)
+    }
+
+    /// The linear address of so many bytes, `extra` bytes into the memory operand, in T0.
+    /// Disturbs T1.
+    pub(super) fn operand_address(
+        &mut self,
+        extra: u64,
+        bytes: u32,
+        write: bool,
+    ) -> Result<(), Stuck> {
         let insn = self.insn();
         match insn.address {
             AddressKind::Flat64 => self.effective(T0, extra, 64)?,
@@ -229,6 +277,7 @@ impl Emit<'_> {
         if self.is_on_stack(bytes) {
             return self.probe_stack(bytes, write);
         }
+        self.accesses.count += 1;
         let again = self.asm.here();
         if self.backend.features.bmi2 {
             self.asm.rorx(T1, T0, Tlb::INDEX_SHIFT as u8);
@@ -285,14 +334,26 @@ impl Emit<'_> {
             }
             _ => false,
         };
-        is_stack
-            && matches!(bytes, 4 | 8)
-            && self.vectors.has_temps()
-            && self.view() != View::Careful
+        is_stack && self.has_stack_cell(bytes)
+    }
+
+    /// Whether the cell of the stack has limits for so many bytes, and may be filled.
+    fn has_stack_cell(&self, bytes: u32) -> bool {
+        matches!(bytes, 4 | 8) && self.vectors.has_temps() && self.view() != View::Careful
+    }
+
+    /// A probe for an access to the stack.
+    pub(super) fn probe_by_cell(&mut self, bytes: u32, write: bool) -> Mem {
+        if self.has_stack_cell(bytes) {
+            self.probe_stack(bytes, write)
+        } else {
+            self.probe(bytes, write)
+        }
     }
 
     /// A probe by the cell of the stack.
     fn probe_stack(&mut self, bytes: u32, write: bool) -> Mem {
+        self.accesses.count += 1;
         let [tag, host_page, limit] = abi::stack_parts(self.view(), bytes, write);
         let again = self.asm.here();
         self.asm.alu_from(Alu::Xor, 64, T0, tag);
@@ -366,6 +427,49 @@ impl Emit<'_> {
         self.linear(address, bits / 8, false)?;
         let from = self.probe(bits / 8, false);
         self.take(from, bits)
+    }
+
+    /// A load, and the extension that follows it and is all that asks for its value, by
+    /// one instruction: how many operations that were.
+    pub(super) fn load_extended(&mut self, position: usize) -> Result<usize, Stuck> {
+        let (Op::Load(address), bits) = self.block.ops[position] else {
+            return Ok(0);
+        };
+        let (value, next) = (Name(position as u32), position + 1);
+        let is_signed = match self.block.ops.get(next) {
+            Some(&(Op::ZeroExtend(of), _)) if of == value => false,
+            Some(&(Op::SignExtend(from, of), _)) if of == value && from == bits => true,
+            _ => return Ok(0),
+        };
+        if self.plan.last_use(value) != next || self.feeds_vector(position) {
+            return Ok(0);
+        }
+        self.position = position;
+        self.clear_temps()?;
+        self.linear(address, bits / 8, false)?;
+        let from = self.probe(bits / 8, false);
+        self.position = next;
+        if self.is_unused() {
+            return Ok(2);
+        }
+        let wide = self.bits(Name(next as u32)).max(32);
+        let extend = |asm: &mut Asm, to| {
+            if is_signed {
+                asm.sign_extend(bits, wide, to, from);
+            } else {
+                asm.zero_extend(bits, to, from);
+            }
+        };
+        if let Some((register, host)) = self.target() {
+            self.clobber_with(register, &[T0, T1])?;
+            extend(&mut self.asm, host);
+            self.made_in(register)?;
+        } else {
+            extend(&mut self.asm, T0);
+            self.free.retain(|register| *register != T0);
+            self.set(Loc::Temp(T0))?;
+        }
+        Ok(2)
     }
 
     pub(super) fn store(&mut self, address: Name, value: Name, bits: u32) -> Result<(), Stuck> {

@@ -8,6 +8,7 @@ use rax_cpu::state::Gpr;
 
 use super::abi::{FLAG_KIND, flag_over, flag_over_kind, flag_value, pinned};
 use super::asm::{Asm, Mem};
+use super::operation::Class;
 use super::plan::constant_count;
 use super::values::Loc;
 use super::{Emit, Stuck};
@@ -189,6 +190,9 @@ impl Emit<'_> {
     /// need not outlast its operands.
     pub(super) fn ends_flags(&self, index: usize) -> bool {
         let mut ends = false;
+        if !self.plan.has_class(index, Class::FLAGS) {
+            return ends;
+        }
         for position in self.plan.range(index) {
             match self.block.ops[position].0 {
                 Op::Condition(_) => return false,

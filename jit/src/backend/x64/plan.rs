@@ -12,7 +12,7 @@ use rax_cpu::rflags::Rflags;
 use rax_cpu::verbs::{BinaryOp, Flags, ShiftOp};
 
 use super::idiom::{WithCarry, are_halves};
-use super::operation::{can_leave, displacement, disturbs_flags, each_operand, has_effect};
+use super::operation::{Class, displacement, each_operand};
 use super::simd::is_mmx;
 use super::turn::{is_turn, turn_at};
 
@@ -41,6 +41,7 @@ bitflags! {
 /// What is known of an operation.
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
+    class: Class,
     fate: Fate,
     /// How many operations have its value for an operand, up to 255.
     uses: u8,
@@ -55,7 +56,11 @@ struct Entry {
 pub(super) struct Plan {
     /// The operations of each instruction, without the [`Op::Begin`].
     ranges: Vec<Range<usize>>,
-    /// Instructions left to the interpreter, a bit each: a block has at most 32.
+    /// The instruction at which control comes from elsewhere too.
+    again: Option<usize>,
+    /// All that they are, by instruction.
+    classes: Vec<Class>,
+    /// Instructions left to the interpreter, a bit each.
     carried_out: u64,
     /// Instructions with operations on vectors, a bit each.
     vectors: u64,
@@ -68,54 +73,75 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Begins anew. With `has_vectors`, the host can carry out operations on vectors.
-    pub(super) fn begin(&mut self, block: &Block, has_vectors: bool) {
+    /// Begins anew. At the instruction `again` control comes from elsewhere too. With
+    /// `has_vectors`, the host can carry out operations on vectors.
+    pub(super) fn begin(&mut self, block: &Block, again: Option<usize>, has_vectors: bool) {
+        self.again = again;
         self.carried_out = 0;
         self.vectors = 0;
         self.refused = 0;
         self.assisted = 0;
         self.ranges.clear();
+        self.classes.clear();
         self.entries.clear();
         self.entries.resize(block.ops.len(), Entry::default());
-        for (position, &(op, _)) in block.ops.iter().enumerate() {
-            if matches!(op, Op::Begin(_)) {
-                self.ranges.push(position + 1..position + 1);
+        let mut start = 0;
+        while start < block.ops.len() {
+            // What stands here begins an instruction.
+            let rest = &block.ops[start + 1..];
+            let is_begin = |(op, _): &(Op, u32)| matches!(op, Op::Begin(_));
+            let length = rest.iter().position(is_begin).unwrap_or(rest.len());
+            let range = start + 1..start + 1 + length;
+            start = range.end;
+            self.begin_instruction(block, range, has_vectors);
+        }
+        for index in 0..self.ranges.len() {
+            if !self.classes[index].contains(Class::FLAGS) {
                 continue;
             }
-            let bit = 1 << (self.ranges.len() - 1);
+            for position in self.range(index) {
+                if let (Op::Flags(flags), _) = &block.ops[position]
+                    && self.compares_only(block, flags)
+                {
+                    self.entries[position].fate.insert(Fate::COMPARES);
+                }
+            }
+        }
+    }
+
+    /// Notes the operations of the next instruction.
+    fn begin_instruction(&mut self, block: &Block, range: Range<usize>, has_vectors: bool) {
+        let bit = 1 << self.ranges.len();
+        let mut all = Class::empty();
+        for position in range.clone() {
+            let (op, bits) = &block.ops[position];
+            let class = Class::of(op);
+            self.entries[position].class = class;
+            all |= class;
             match op {
                 Op::Vector(step) => {
-                    let bits = block.ops[position].1;
                     if !has_vectors {
                         self.carried_out |= bit;
-                    } else if !is_mmx(step, bits) {
+                    } else if !is_mmx(*step, *bits) {
                         self.vectors |= bit;
                     }
-                    for (name, _) in step.operands(bits) {
+                    for (name, _) in step.operands(*bits) {
                         self.use_once(name);
                     }
                 }
                 Op::Call(_) => {
                     self.carried_out |= bit;
-                    let insn = &block.insns[self.ranges.len() - 1];
+                    let insn = &block.insns[self.ranges.len()];
                     if has_vectors && is_for_vectors(insn) {
                         self.assisted |= bit;
                     }
                 }
                 Op::Flags(_) => {}
-                op => each_operand(op, &mut |name| self.use_once(name)),
-            }
-            if let Some(range) = self.ranges.last_mut() {
-                range.end = position + 1;
+                op => each_operand(op, |name| self.use_once(name)),
             }
         }
-        for position in 0..block.ops.len() {
-            if let (Op::Flags(flags), _) = block.ops[position]
-                && self.compares_only(block, &flags)
-            {
-                self.entries[position].fate.insert(Fate::COMPARES);
-            }
-        }
+        self.ranges.push(range);
+        self.classes.push(all);
     }
 
     fn use_once(&mut self, name: Name) {
@@ -154,8 +180,15 @@ impl Plan {
         self.ranges.len()
     }
 
+    #[inline]
     pub(super) fn range(&self, index: usize) -> Range<usize> {
         self.ranges[index].clone()
+    }
+
+    /// Whether an instruction has an operation of one of these classes.
+    #[inline]
+    pub(super) fn has_class(&self, index: usize, classes: Class) -> bool {
+        self.classes[index].intersects(classes)
     }
 
     pub(super) const fn is_carried_out(&self, index: usize) -> bool {
@@ -195,10 +228,12 @@ impl Plan {
         self.mark(position, Fate::KEPT);
     }
 
+    #[inline]
     pub(super) fn needs(&self, position: usize) -> bool {
         self.has(position, Fate::NEEDED)
     }
 
+    #[inline]
     pub(super) fn keeps_old(&self, position: usize) -> bool {
         self.has(position, Fate::KEEPS_OLD)
     }
@@ -242,26 +277,31 @@ impl Plan {
         }
     }
 
+    #[inline]
     pub(super) fn wants(&self, position: usize) -> bool {
         self.has(position, Fate::WANTED)
     }
 
+    #[inline]
     pub(super) fn saves_carry(&self, position: usize) -> bool {
         self.has(position, Fate::SAVES_CARRY)
     }
 
+    #[inline]
     pub(super) fn source(&self, position: usize) -> Option<usize> {
         let source = self.entries[position].source;
         source.checked_sub(1).map(|update| update as usize)
     }
 
+    #[inline]
     pub(super) fn last_use(&self, name: Name) -> usize {
         self.entries[name.0 as usize].last_use as usize
     }
 
     /// Whether an instruction updates flags that somebody may look at in the cells.
     pub(super) fn writes_flags(&self, index: usize) -> bool {
-        self.range(index).any(|position| self.needs(position))
+        self.has_class(index, Class::FLAGS.union(Class::ORDER))
+            && self.range(index).any(|position| self.needs(position))
     }
 
     /// Follows what was decided: liveness of flags, then of values.
@@ -283,12 +323,22 @@ impl Plan {
         let mut order = None;
         let mut lasts = false;
         for index in 0..self.ranges.len() {
-            if self.is_carried_out(index) {
+            if self.is_carried_out(index) || self.again == Some(index) {
                 last = None;
                 order = None;
+            }
+            if self.is_carried_out(index) {
+                continue;
+            }
+            let watched = Class::FLAGS | Class::ORDER | Class::CONDITION | Class::DISTURBS;
+            if !self.has_class(index, watched) {
                 continue;
             }
             for position in self.range(index) {
+                let class = self.entries[position].class;
+                if !class.intersects(watched) {
+                    continue;
+                }
                 let (op, bits) = block.ops[position];
                 match op {
                     Op::X87(step) if step.sets_flags() => {
@@ -335,8 +385,7 @@ impl Plan {
                             self.mark(position, fate);
                         }
                     }
-                    _ if disturbs_flags(op) => lasts = false,
-                    _ => {}
+                    _ => lasts &= !class.contains(Class::DISTURBS),
                 }
             }
         }
@@ -351,7 +400,15 @@ impl Plan {
                 live = Rflags::STATUS;
                 continue;
             }
+            let watched = Class::FLAGS | Class::ORDER | Class::CONDITION | Class::LEAVES;
+            if !self.has_class(index, watched) {
+                continue;
+            }
             for position in self.range(index).rev() {
+                let class = self.entries[position].class;
+                if !class.intersects(watched) {
+                    continue;
+                }
                 let is_kept = self.has(position, Fate::KEPT);
                 match block.ops[position].0 {
                     Op::X87(step) if step.sets_flags() => {
@@ -388,7 +445,7 @@ impl Plan {
                     {
                         live = Rflags::STATUS;
                     }
-                    op if can_leave(op) => live = Rflags::STATUS,
+                    _ if class.contains(Class::LEAVES) => live = Rflags::STATUS,
                     _ => {}
                 }
             }
@@ -401,10 +458,10 @@ impl Plan {
                 continue;
             }
             for position in self.range(index).rev() {
-                let (op, bits) = block.ops[position];
+                let (op, bits) = &block.ops[position];
                 if let Op::Flags(flags) = op {
                     if self.needs(position) {
-                        let names = self.kept_names(block, position, &flags, bits);
+                        let names = self.kept_names(block, position, flags, *bits);
                         for name in names.into_iter().flatten() {
                             self.use_at(name, position);
                         }
@@ -412,21 +469,25 @@ impl Plan {
                     continue;
                 }
                 if let Op::Vector(step) = op {
-                    for (name, _) in step.operands(bits) {
+                    for (name, _) in step.operands(*bits) {
                         self.use_at(name, position);
                     }
                     continue;
                 }
-                let is_used = has_effect(op)
-                    || self.entries[position].last_use != 0
-                    || self.has(position, Fate::WANTED);
+                let entry = &self.entries[position];
+                let is_used = entry.class.contains(Class::ACTS)
+                    || entry.last_use != 0
+                    || entry.fate.contains(Fate::WANTED);
                 if is_used {
-                    each_operand(op, &mut |name| self.use_at(name, position));
+                    each_operand(op, |name| self.use_at(name, position));
                     if let Some(displacement) = displacement(block, op) {
                         self.use_at(displacement, position);
                     }
                     // It is made where its last operation stands.
-                    if let Some(sum) = WithCarry::made(block, Name(position as u32)) {
+                    if matches!(op, Op::Binary(..))
+                        && self.has_class(index, Class::CONDITION)
+                        && let Some(sum) = WithCarry::made(block, Name(position as u32))
+                    {
                         for name in sum.operands() {
                             self.use_at(name, position);
                         }

@@ -9,7 +9,7 @@ use rax_mmu::{StackCell, Tlb, TlbEntry, View};
 
 use super::abi::{
     AWAY, BIAS, BUDGET, BUDGET_CELL, CODE_BASE, EXIT, FILL_LIMIT, FLAG_KIND, FOUND, FRAMES,
-    HOST_MXCSR, HOST_STACK, MXCSR, MXCSR_MASKS, PINNED, RIP, Routines, STACK_LIMIT, T0, T1,
+    HOST_MXCSR, HOST_STACK, MISSES, MXCSR, MXCSR_MASKS, PINNED, RIP, Routines, STACK_LIMIT, T0, T1,
     VECTORS, X87_IMAGE, X87_PLACE, find_jump, flag_value, home, stack_parts, tlb, upper_home,
     vector_home,
 };
@@ -78,16 +78,23 @@ fn simple_flags(asm: &mut Asm, settle: u64) {
         asm.ret();
         asm.bind(other);
     }
+    asm.alu_imm(Alu::Cmp, 32, FLAG_KIND, FlagKind::PUSHED.0 as i32);
+    let other = asm.branch_ahead(cc::NE);
+    asm.load(64, T0, flag_value(0));
+    asm.push(T0);
+    asm.pop_flags();
+    asm.ret();
+    asm.bind(other);
     asm.jump(settle);
 }
 
-fn spill(asm: &mut Asm) {
+pub(super) fn spill(asm: &mut Asm) {
     for (guest, host) in PINNED {
         asm.store(64, home(guest), host);
     }
 }
 
-fn reload(asm: &mut Asm) {
+pub(super) fn reload(asm: &mut Asm) {
     for (guest, host) in PINNED {
         asm.load(64, host, home(guest));
     }
@@ -97,7 +104,7 @@ fn reload(asm: &mut Asm) {
 const SAVED: [Reg; 6] = [RBX, RBP, R12, R13, R14, R15];
 
 /// Calls a helper on an aligned stack; all of the guest's registers are in the state.
-fn call(asm: &mut Asm, helper: u64) {
+pub(super) fn call(asm: &mut Asm, helper: u64) {
     asm.lea(64, RDI, at(RBP, -BIAS));
     asm.load(64, R12, RSP);
     asm.alu_imm(Alu::And, 64, RSP, -16);
@@ -243,6 +250,7 @@ fn store_beside_code(asm: &mut Asm, view: View) {
 fn fill_from_victim(asm: &mut Asm, view: View, is_store: bool, by_helper: u64) {
     let table = tlb(view);
     let victims = (offset_of!(Cpu, mmu) + Tlb::victims_offset(view)) as i32 - BIAS;
+    asm.alu_imm(Alu::Add, 64, MISSES, 1);
     asm.push(RAX);
     asm.push(RCX);
     asm.load(32, RCX, T1);
@@ -391,7 +399,7 @@ fn dispatch(asm: &mut Asm, routines: &Routines) {
 
 /// Makes the host's stack that of compiled code without any calls: one frame, to which
 /// returns without a call come.
-fn forget_frames(asm: &mut Asm) {
+pub(super) fn forget_frames(asm: &mut Asm) {
     asm.load(64, RSP, HOST_STACK);
     asm.lea(64, RSP, at(RSP, -8));
 }
@@ -503,6 +511,9 @@ pub(super) fn routines(base: u64, helpers: &Helpers, has_bmi2: bool) -> (Vec<u8>
     routines.enter_x87 = base + asm.here() as u64;
     enter_x87(&mut asm, helpers, store_vectors, leave);
 
+    let vectors = [load_vectors, store_vectors];
+    routines.x87_functions = super::x87::routines(&mut asm, helpers, vectors);
+
     routines.fill = fill(&mut asm, helpers, [load_vectors, store_vectors]);
     routines.fill_stack = routines.fill;
     for view in View::ALL {
@@ -520,5 +531,6 @@ pub(super) fn routines(base: u64, helpers: &Helpers, has_bmi2: bool) -> (Vec<u8>
         &mut routines,
     );
     routines.repeat = super::strings::routines(&mut asm, has_bmi2);
-    (asm.code, routines)
+    routines.search = super::shortcut::search_routines(&mut asm, has_bmi2);
+    (asm.finish(), routines)
 }

@@ -40,15 +40,15 @@ impl Emit<'_> {
             from: [Some(beyond), None],
             what: Detour::Interpret,
         });
-        let last = self.unit.rip + u64::from(self.unit.bytes) - 1;
-        self.reach.highest = last;
+        let bytes = self.unit.insns.last().map_or(1, |last| last.next);
+        self.reach.highest = self.unit.rip + u64::from(bytes) - 1;
     }
 
     /// At the unit's end: the limit that the start compares with.
     pub(super) fn note_reach(&mut self) {
         if let Some(place) = self.reach.place {
             let highest = self.reach.highest as u32;
-            self.asm.code[place..place + 4].copy_from_slice(&highest.to_le_bytes());
+            self.asm.patch(place, highest as i32);
         }
     }
 

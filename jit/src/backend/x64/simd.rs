@@ -31,6 +31,7 @@ use super::abi::{self, T0, T1, VECTORS, vector_home};
 use super::asm::{Alu, Reg, Rm, cc};
 use super::flags::HostFlags;
 use super::{Cold, Detour, Emit, Stuck};
+use crate::relocation::Follows;
 use code::Code;
 pub(super) use mmx::is_mmx;
 
@@ -428,14 +429,10 @@ impl Emit<'_> {
     pub(super) fn leave_before(&mut self, index: u32) {
         let index = index as usize;
         let count = self.unit.insns.len();
-        let before = match index {
-            0 => 0,
-            _ => self.unit.insns[index - 1].next,
-        };
-        let rip = self.unit.rip.wrapping_add(u64::from(before));
         self.asm
             .alu_imm(Alu::Add, 64, abi::BUDGET, (count - index) as i32);
-        self.asm.constant(T0, self.unit.mode.truncate_ip(rip));
+        let rip = self.unit.rip_of(index);
+        self.asm.address(T0, rip, Follows::GuestAddress);
         self.asm.store(64, abi::RIP, T0);
     }
 }

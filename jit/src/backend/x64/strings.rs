@@ -108,7 +108,7 @@ fn carry_out(asm: &mut Asm, view: View, repeat: Repeat, has_bmi2: bool) {
 
 /// Makes a linear address in T0 the host's, if its page is in the TLB and its offset is at
 /// most RAX. Disturbs T1.
-fn find(asm: &mut Asm, view: View, is_store: bool, has_bmi2: bool) -> Fixup {
+pub(super) fn find(asm: &mut Asm, view: View, is_store: bool, has_bmi2: bool) -> Fixup {
     if has_bmi2 {
         asm.rorx(T1, T0, Tlb::INDEX_SHIFT as u8);
     } else {
@@ -135,27 +135,33 @@ fn into_host(asm: &mut Asm, index: Reg, host: Reg) {
     asm.exchange(index, host);
 }
 
+/// Width of the addresses of a string instruction, if they are linear.
+pub(super) fn address_bits(mode: Mode, insn: &Insn) -> Option<u32> {
+    let is_plain = matches!(
+        insn.segment,
+        SegmentRegister::Ds | SegmentRegister::Es | SegmentRegister::Ss
+    );
+    // With 32-bit addresses in 64-bit code, what is cleared depends on what happens.
+    let is_flat = match insn.address_bits {
+        64 => mode.contains(Mode::CODE64),
+        32 => mode.contains(Mode::FLAT) && !mode.contains(Mode::CODE64),
+        _ => false,
+    };
+    let is_quiet = mode.view() != View::Careful;
+    (is_plain && is_flat && is_quiet).then_some(u32::from(insn.address_bits))
+}
+
 impl Emit<'_> {
     /// What the host may carry out of an instruction that is planned to be left to the
     /// interpreter.
     fn repeat(&self, insn: &Insn) -> Option<Repeat> {
         let BulkString { copies, shift } = BulkString::of(insn)?;
         let is_repeated = insn.flags.intersects(InsnFlags::REP | InsnFlags::REPNE);
-        let is_plain = matches!(
-            insn.segment,
-            SegmentRegister::Ds | SegmentRegister::Es | SegmentRegister::Ss
-        );
-        // With 32-bit addresses in 64-bit code, what is cleared depends on what happens.
-        let is_flat = match insn.address_bits {
-            64 => self.unit.mode.contains(Mode::CODE64),
-            32 => self.unit.mode.contains(Mode::FLAT) && !self.unit.mode.contains(Mode::CODE64),
-            _ => false,
-        };
-        let is_quiet = self.unit.mode.view() != View::Careful;
-        (is_repeated && is_plain && is_flat && is_quiet).then_some(Repeat {
+        let address_bits = address_bits(self.unit.mode, insn).filter(|_| is_repeated)?;
+        Some(Repeat {
             copies,
             shift,
-            address_bits: u32::from(insn.address_bits),
+            address_bits,
         })
     }
 

@@ -7,9 +7,10 @@ use rax_cpu::ir::{Name, Op};
 use rax_cpu::state::Gpr;
 
 use super::abi::{self, home, pinned, scratch};
-use super::asm::{Mem, Reg, Rm, at, high, is_high};
+use super::asm::{Mem, Reg, Rm, at, has_short_form, high, is_high};
 use super::flags::HostFlags;
 use super::{Emit, Stuck};
+use crate::relocation::Follows;
 
 /// The guest registers that may be borrowed, the least used first.
 const LENDERS: [Gpr; 5] = [Gpr::R14, Gpr::R13, Gpr::R12, Gpr::Rbx, Gpr::Rdi];
@@ -21,6 +22,8 @@ pub(super) enum Loc {
     Nowhere,
     /// It is known.
     Constant(u64),
+    /// It is an address that moves with the code.
+    Rip(u64),
     /// What the guest's register holds now; `true` for its bits 8 to 15.
     Gpr(Gpr, bool),
     /// In a temporary.
@@ -46,9 +49,23 @@ pub(super) enum Source {
 
 impl Emit<'_> {
     /// Notes where the value of the operation under way is.
+    #[inline]
     pub(super) fn set(&mut self, loc: Loc) -> Result<(), Stuck> {
         self.locs[self.position] = loc;
         Ok(())
+    }
+
+    #[inline]
+    /// Notes that the value of the operation under way is an address in the guest's code.
+    pub(super) fn set_rip(&mut self, rip: u64) -> Result<(), Stuck> {
+        if has_short_form(rip) {
+            self.asm.be_fixed();
+        }
+        self.set(if self.asm.is_movable() {
+            Loc::Rip(rip)
+        } else {
+            Loc::Constant(rip)
+        })
     }
 
     pub(super) fn loc(&self, name: Name) -> Loc {
@@ -56,6 +73,7 @@ impl Emit<'_> {
     }
 
     /// Width of a value.
+    #[inline]
     pub(super) fn bits(&self, name: Name) -> u32 {
         self.block.ops[name.0 as usize].1
     }
@@ -126,8 +144,16 @@ impl Emit<'_> {
         });
     }
 
+    /// Whether no temporary holds anything.
+    fn all_free(&self) -> bool {
+        self.free.len() == 2 + self.borrowed.len()
+    }
+
     /// After an operation: temporaries of values that nobody asks for again are free.
     pub(super) fn release(&mut self, position: usize) {
+        if self.all_free() && self.scratches == 0 {
+            return;
+        }
         let start = self.plan.range(self.index as usize).start;
         for at in start..=position {
             if self.plan.last_use(Name(at as u32)) <= position {
@@ -148,6 +174,9 @@ impl Emit<'_> {
 
     /// Makes both temporaries free, for an access to memory.
     pub(super) fn clear_temps(&mut self) -> Result<(), Stuck> {
+        if self.all_free() {
+            return Ok(());
+        }
         for at in self.plan.range(self.index as usize) {
             if at > self.position {
                 break;
@@ -194,6 +223,7 @@ impl Emit<'_> {
                     Err(_) => Source::Rm(Rm::Reg(self.register(name)?)),
                 }
             }
+            Loc::Rip(_) => Source::Rm(Rm::Reg(self.register(name)?)),
             Loc::Gpr(register, is_high) => Source::Rm(self.gpr_rm(register, is_high)),
             Loc::Temp(register) => Source::Rm(Rm::Reg(register)),
             Loc::Scratch(n) => Source::Rm(Rm::Mem(scratch(n))),
@@ -238,6 +268,7 @@ impl Emit<'_> {
         let bits = self.bits(name);
         match self.loc(name) {
             Loc::Constant(value) => self.asm.constant(to, value),
+            Loc::Rip(value) => self.asm.address(to, value, Follows::GuestAddress),
             Loc::Gpr(register, is_high) => {
                 let from = self.gpr_rm(register, is_high);
                 self.move_rm(bits, to, from);
@@ -283,7 +314,8 @@ impl Emit<'_> {
             return self.set(Loc::Constant(0));
         }
         if register == Gpr::BlockRip {
-            return self.set(Loc::Constant(self.unit.rip));
+            let rip = self.block_rip();
+            return self.set_rip(rip);
         }
         self.set(Loc::Gpr(register, is_high))
     }

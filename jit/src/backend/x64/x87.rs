@@ -14,16 +14,23 @@
 //! pointers to the last instruction and its operand are always in the state. Those to the
 //! instruction are written at the unit's end, and wherever it can be left before.
 
+mod functions;
+
 use rax_cpu::insn::{Insn, MaskedBytes};
 use rax_cpu::ir::{Bit, Name, Op, VectorStep, X87Step};
 use rax_cpu::segment::SegmentRegister;
 use rax_cpu::state::Gpr;
+use rax_cpu::x87::X87Op;
+
+use crate::relocation::Follows;
 
 use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, T0, T1};
 use super::asm::{Alu, Asm, Mem, Reg, Rm, at, cc};
 use super::flags::HostFlags;
 use super::pending::Pending;
 use super::values::Loc;
+use crate::block::Unit;
+
 use super::{Cold, Detour, Emit, Stuck};
 
 /// Opcodes of eleven bits, as the unit keeps them: the low three bits of the first byte,
@@ -36,6 +43,7 @@ mod opcode {
     pub(in super::super) const FRSTOR: u16 = 0x520;
 }
 
+pub(super) use functions::{Routines, routines};
 pub(super) use opcode::{FNSAVE, FRSTOR};
 
 /// The mask bits of the control word.
@@ -53,6 +61,17 @@ pub(super) struct Noted {
     segment: Option<SegmentRegister>,
 }
 
+impl Noted {
+    /// Whether the same is to be written, perhaps of another round of a loop.
+    pub(super) fn is_same(self, other: Self, unit: &Unit) -> bool {
+        let pointer = |noted: Self| {
+            let index = noted.insn? as usize;
+            Some((unit.rip_of(index), opcode_of(&unit.insns[index])))
+        };
+        self.segment == other.segment && pointer(self) == pointer(other)
+    }
+}
+
 const fn opcode_of(insn: &Insn) -> u16 {
     insn.immediate as u16 & 0x7ff
 }
@@ -60,7 +79,8 @@ const fn opcode_of(insn: &Insn) -> u16 {
 impl Asm {
     /// An x87 instruction on registers.
     fn x87(&mut self, opcode: u16) {
-        self.code.extend([0xd8 | (opcode >> 8) as u8, opcode as u8]);
+        self.byte(0xd8 | (opcode >> 8) as u8);
+        self.byte(opcode as u8);
     }
 
     /// An x87 instruction with an operand in memory.
@@ -135,6 +155,11 @@ impl Emit<'_> {
             // All exceptions are masked.
             X87Step::Wait => Ok(()),
             X87Step::Note => self.note(),
+            X87Step::Work(X87Op::Function(function)) => self.x87_function(function),
+            // How far a partial remainder goes is the processor's own affair.
+            X87Step::Work(X87Op::Remainder { .. }) if !self.backend.features.reference_x87 => {
+                self.stuck()
+            }
             X87Step::Work(_) => {
                 self.asm.x87(opcode);
                 Ok(())
@@ -185,8 +210,8 @@ impl Emit<'_> {
     pub(super) fn write_noted(&mut self, noted: Noted) {
         if let Some(index) = noted.insn {
             let insn = &self.unit.insns[index as usize];
-            let ip = self.unit.rip.wrapping_add(u64::from(insn.start()));
-            self.asm.constant(T1, self.unit.mode.truncate_ip(ip));
+            let ip = self.unit.rip_of(index as usize);
+            self.asm.address(T1, ip, Follows::GuestAddress);
             self.asm.store(64, abi::X87_LAST_IP, T1);
             self.asm
                 .zero_extend(16, T1, abi::selector(SegmentRegister::Cs));

@@ -33,9 +33,10 @@ fn register(bits: u32, reg: Reg) -> Register {
 fn decoded(emit: impl FnOnce(&mut Asm)) -> Instruction {
     let mut asm = Asm::new(BASE, Vec::new());
     emit(&mut asm);
-    let mut decoder = Decoder::with_ip(64, &asm.code, BASE, DecoderOptions::NONE);
+    let code = asm.finish();
+    let mut decoder = Decoder::with_ip(64, &code, BASE, DecoderOptions::NONE);
     let found = decoder.decode();
-    assert_eq!(found.len(), asm.code.len(), "{found} {:02x?}", asm.code);
+    assert_eq!(found.len(), code.len(), "{found} {code:02x?}");
     found
 }
 
@@ -265,10 +266,12 @@ proptest! {
         let ahead = |emit: &dyn Fn(&mut Asm) -> Fixup| {
             let mut asm = Asm::new(BASE, Vec::new());
             let fixup = emit(&mut asm);
-            asm.code.extend(vec![0x90; gap]);
+            for _ in 0..gap {
+                asm.byte(0x90);
+            }
             asm.bind(fixup);
             let end = BASE + asm.here() as u64;
-            (Decoder::with_ip(64, &asm.code, BASE, DecoderOptions::NONE).decode(), end)
+            (Decoder::with_ip(64, &asm.finish(), BASE, DecoderOptions::NONE).decode(), end)
         };
         let (jump, end) = ahead(&Asm::jump_ahead);
         prop_assert_eq!((jump.mnemonic(), jump.near_branch_target()), (Mnemonic::Jmp, end));

@@ -1,12 +1,12 @@
 //! Instructions without IR of their own that the host's vectors can do: they are planned to be
 //! carried out by the interpreter, and emission takes what it can of them.
 
-use rax_cpu::insn::{AddressKind, Gather, MaskedBytes, StringComparison};
+use rax_cpu::insn::{Gather, MaskedBytes, StringComparison};
 
 use super::FIRST_TEMP;
 use super::code::{np, p66, p66_3a, pf3};
-use crate::backend::x64::abi::{T0, scratch, segment_base, vector_home};
-use crate::backend::x64::asm::{Alu, Mem, Reg, Rm};
+use crate::backend::x64::abi::{scratch, vector_home};
+use crate::backend::x64::asm::{Mem, Reg, Rm};
 use crate::backend::x64::flags::HostFlags;
 use crate::backend::x64::{Emit, Stuck};
 
@@ -34,17 +34,7 @@ impl Emit<'_> {
 
     /// The memory operand, if it has no index beyond the general registers.
     pub(super) fn assisted_operand(&mut self, bytes: u32, write: bool) -> Result<Mem, Stuck> {
-        let insn = self.insn();
-        let bits = match insn.address {
-            AddressKind::Flat64 | AddressKind::Based64 => 64,
-            AddressKind::Flat32 => 32,
-            AddressKind::Segmented => return self.stuck(),
-        };
-        self.effective(T0, 0, bits)?;
-        if insn.address == AddressKind::Based64 {
-            self.asm
-                .alu_from(Alu::Add, 64, T0, segment_base(insn.segment));
-        }
+        self.operand_address(0, bytes, write)?;
         Ok(self.probe(bytes, write))
     }
 

@@ -1,13 +1,12 @@
 //! String comparisons by the host's own, which leave the index in the host's RCX or the mask in
 //! its XMM0, and take the lengths from its RAX and RDX: these are the guest's.
 
-use rax_cpu::compiled::FlagKind;
 use rax_cpu::insn::StringComparison;
 use rax_cpu::state::Gpr;
 
 use super::FIRST_TEMP;
 use super::code::p66_3a;
-use crate::backend::x64::abi::{FLAG_KIND, T0, flag_value, vector_home};
+use crate::backend::x64::abi::vector_home;
 use crate::backend::x64::asm::{Reg, Rm};
 use crate::backend::x64::flags::{ENTRY, HostFlags};
 use crate::backend::x64::pending::Pending;
@@ -30,10 +29,7 @@ impl Emit<'_> {
         if !strings.makes_mask {
             self.forget(Gpr::Rcx);
         }
-        self.asm.push_flags();
-        self.asm.pop(T0);
-        self.asm.store(64, flag_value(0), T0);
-        self.asm.store_imm(32, FLAG_KIND, FlagKind::PUSHED.0 as i32);
+        self.keep_host_flags();
         self.flags_end = false;
         self.updated_from = usize::MAX;
         self.host_flags = HostFlags::Update {

@@ -1,0 +1,119 @@
+//! What is compiled once and used again: traces, and code copied for another linear
+//! address.
+
+use std::sync::Arc;
+
+use rax_cpu::Cpu;
+use rax_cpu::interp::BlockId;
+
+use super::CodeCache;
+use crate::backend::Backend;
+use crate::block::Unit;
+use crate::link::{CodeId, LinkId};
+use crate::relocation::Move;
+
+/// How many addresses of a block are looked at for a trace.
+const MOST_MODELS: usize = 4;
+
+impl CodeCache {
+    /// Notes which blocks a trace goes through: it is forgotten with each of them.
+    pub(crate) fn ride(&mut self, trace: CodeId, blocks: Arc<[BlockId]>) {
+        for (n, block) in blocks.iter().enumerate().skip(1) {
+            if !blocks[..n].contains(block) {
+                self.riders.entry(block.index()).or_default().push(trace);
+            }
+        }
+        if let Some(code) = self.code_mut(trace) {
+            code.trace = Some(blocks);
+        }
+    }
+
+    /// Notes that the code of a block was found running: how often it was, unless it is a
+    /// trace.
+    pub(crate) fn sample(&mut self, block: BlockId, key: u64) -> Option<u8> {
+        let id = self.find(block, key)?;
+        let code = self.code_mut(id)?;
+        code.samples = code.samples.saturating_add(1);
+        (!code.unit.is_trace()).then_some(code.samples)
+    }
+
+    /// Code of a block at another address: a trace, if there is one.
+    fn model(&self, block: BlockId) -> Option<CodeId> {
+        let first = *self.first.get(block.index())?;
+        let mut at = first;
+        for _ in 0..MOST_MODELS {
+            let Some(code) = at.and_then(|id| self.code(id)) else {
+                break;
+            };
+            if code.trace.is_some() {
+                return at;
+            }
+            at = code.next;
+        }
+        first
+    }
+
+    /// A trace from a block, as it was made elsewhere in the address space, for CS:RIP.
+    pub(crate) fn trace_elsewhere(
+        &self,
+        block: BlockId,
+        cpu: &Cpu,
+    ) -> Option<(Unit, Arc<[BlockId]>)> {
+        let code = self.code(self.model(block)?)?;
+        let blocks = Arc::clone(code.trace.as_ref()?);
+        Some((code.unit.moved(cpu.state.rip), blocks))
+    }
+
+    /// Copies code of a block to run at CS:RIP. None if there is none that can be copied,
+    /// or no room for it.
+    pub(crate) fn copy(
+        &mut self,
+        block: BlockId,
+        cpu: &Cpu,
+        backend: &dyn Backend,
+    ) -> Option<CodeId> {
+        let model = self.model(block)?;
+        let base = self.memory.base();
+        let (number, region) = (self.filling, &self.regions[self.filling]);
+        let (to, end, first_link) = (region.next, region.end, region.links.len());
+        let from = self.code(model)?;
+        let relocations = from.relocations.clone()?;
+        let unit = Box::new(from.unit.moved(cpu.state.rip));
+        let count = from.links.len();
+        let is_same_half = (unit.rip ^ from.unit.rip) >> 63 == 0;
+        if to + from.bytes > end || !LinkId::can_name(first_link + count) || !is_same_half {
+            return None;
+        }
+        let (trace, bytes, samples) = (from.trace.clone(), from.bytes, from.samples);
+        let start = (from.entry - base) as usize;
+        let number_of = |region, index: usize| LinkId::new(region, index as u32).number() as u32;
+        let old_first = number_of(model.region() as u32, from.links.start);
+        let by = Move {
+            place: (to as u64).wrapping_sub(start as u64),
+            guest: unit.rip.wrapping_sub(from.unit.rip),
+            unit: std::ptr::from_ref(&*unit).expose_provenance() as u64,
+            exits: number_of(number as u32, first_link).wrapping_sub(old_first),
+        };
+        let old = &self.regions[model.region()].links[from.links.clone()];
+        let links: Vec<_> = old.iter().map(|link| link.moved(&by)).collect();
+        let mut code = std::mem::take(&mut self.copied);
+        self.memory.read(start, bytes, &mut code);
+        let is_moved = by.apply(&mut code, &relocations).is_some();
+        debug_assert!(is_moved, "relocations lie within the code");
+        for link in &links {
+            // It is not joined here.
+            let site = base + link.jump as u64;
+            let jump = backend.jump(site, base + link.stub as u64);
+            code[link.jump - to..][..jump.len()].copy_from_slice(&jump);
+        }
+        let id = self.keep(block, unit, &code, links.into_iter(), Some(relocations));
+        self.copied = code;
+        if let Some(code) = self.code_mut(id) {
+            code.samples = samples;
+        }
+        if let Some(blocks) = trace {
+            self.ride(id, blocks);
+        }
+        Some(id)
+    }
+}
