@@ -16,16 +16,16 @@ const RAM: usize = 0x2_0000;
 const CODE: u64 = 0x1000;
 const HANDLER: u64 = 0x2000;
 const STACK: u64 = 0x8000;
-const DATA: u64 = 0xa000;
+pub(super) const DATA: u64 = 0xa000;
 /// Not there, and the page before it is.
-const ABSENT: u64 = 0xc000;
+pub(super) const ABSENT: u64 = 0xc000;
 /// May be read only.
-const FIXED: u64 = 0xd000;
+pub(super) const FIXED: u64 = 0xd000;
 const TABLES: u64 = 0x1_0000;
 const IDT: u64 = 0x1_4000;
 const GDT: u64 = 0x1_5000;
 
-type Code = &'static [u8];
+pub(super) type Code = &'static [u8];
 
 /// Pins that lead nowhere but for an interrupt, vector 40h, while it is wanted.
 #[derive(Default)]
@@ -139,7 +139,7 @@ const fn table(base: u64) -> DescriptorTable {
 
 /// What is left when the handler, or the program, has halted.
 #[derive(PartialEq)]
-struct End {
+pub(super) struct End {
     stop: Stop,
     state: CpuState,
     memory: Vec<u8>,
@@ -191,7 +191,12 @@ fn run(
     }
 }
 
-fn check(bits: Bits, code: Code, set_up: fn(&mut CpuState), interrupt: Option<u64>) -> End {
+pub(super) fn check(
+    bits: Bits,
+    code: Code,
+    set_up: fn(&mut CpuState),
+    interrupt: Option<u64>,
+) -> End {
     let [interpreted, compiled] =
         [false, true].map(|is_compiled| run(bits, code, set_up, interrupt, is_compiled));
     assert_eq!(interpreted.stop, Stop::Halted);

@@ -5,6 +5,7 @@ mod calls;
 mod faults;
 #[cfg(target_arch = "x86_64")]
 mod golden;
+mod masked;
 mod pair;
 mod programs;
 mod segmented;

@@ -132,6 +132,18 @@ fn vary(encoding: &Encoding, random: &mut Random) -> Vec<u8> {
     encoding.bytes.clone()
 }
 
+/// FLD1, FADDP, FNSTSW AX, FXCH, FCOMI, FLD and FSTP in memory, FSQRT.
+const X87: &[&[u8]] = &[
+    &[0xd9, 0xe8],
+    &[0xde, 0xc1],
+    &[0xdf, 0xe0],
+    &[0xd9, 0xc9],
+    &[0xdb, 0xf1],
+    &[0xd9, 0x03],
+    &[0xdd, 0x5b, 0x10],
+    &[0xd9, 0xfa],
+];
+
 fn program(all: &[Encoding], number: usize, random: &mut Random) -> Vec<u8> {
     let mut code = Vec::new();
     let count = 1 + random.below(5);
@@ -143,7 +155,8 @@ fn program(all: &[Encoding], number: usize, random: &mut Random) -> Vec<u8> {
             random.below(all.len() as u64) as usize
         };
         code.extend(vary(&all[chosen], random));
-        match random.below(8) {
+        match random.below(9) {
+            8 => code.extend(X87[random.below(X87.len() as u64) as usize]),
             // SETcc of CL; Jcc over an INC of RCX; ADC; CMP and a CMOVcc.
             0 => code.extend([0x0f, 0x90 | random.below(16) as u8, 0xc1]),
             1 => code.extend([0x70 | random.below(16) as u8, 3, 0x48, 0xff, 0xc1]),

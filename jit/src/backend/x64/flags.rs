@@ -341,7 +341,7 @@ impl Emit<'_> {
                     super::routines::flags_of(&mut self.asm, kind, bits);
                 }
             }
-            Base::Unknown => {
+            Base::Unknown | Base::Stored(FlagKind::PUSHED) => {
                 // The routine leaves the cells as they are, or settled.
                 self.asm.call(self.backend.routines.flags);
             }

@@ -140,7 +140,13 @@ impl Emit<'_> {
     /// After an instruction was carried out that may have had the registers saved: gets
     /// them back if they are worked on later in the unit. True if it emitted something.
     pub(super) fn enter_x87_again(&mut self, index: u32) -> bool {
-        let is_needed = self.uses_x87(index as usize + 1) && self.touches_x87(index);
+        // A loop comes to those before it, too.
+        let next = if self.unit.again.is_some() {
+            0
+        } else {
+            index as usize + 1
+        };
+        let is_needed = self.touches_x87(index) && self.uses_x87(next);
         if is_needed {
             self.asm.call(self.backend.routines.enter_x87);
         }
@@ -230,9 +236,8 @@ impl Emit<'_> {
         }
     }
 
-    /// The flags after FCOMI and its kin, and after PTEST, are the host's; keeps them if
-    /// somebody may look.
-    pub(super) fn order(&mut self) {
+    /// The flags after FCOMI and its kin are the host's; keeps them if somebody may look.
+    fn order(&mut self) {
         let position = self.position;
         if self.plan.needs(position) {
             // What stands for these flags in the state: a zero or not, with the parity

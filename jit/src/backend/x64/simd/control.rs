@@ -8,7 +8,7 @@ use super::code::p66_38;
 use crate::backend::x64::abi::{FLAG_KIND, MXCSR, MXCSR_MASKS};
 use crate::backend::x64::asm::{Alu, cc};
 use crate::backend::x64::flags::HostFlags;
-use crate::backend::x64::pending::Base;
+use crate::backend::x64::pending::{Base, Pending};
 use crate::backend::x64::{Cold, Detour, Emit, Stuck};
 
 /// Bits of MXCSR that do not exist.
@@ -69,7 +69,14 @@ impl Emit<'_> {
         let second = self.vector_operand(b, bits / 8, false)?;
         let first = self.vector_register(a)?;
         self.asm.vex(code, bits, [first, 0], second, None);
-        self.order();
+        if self.plan.needs(self.position) {
+            self.keep_host_flags();
+            self.pending = Pending::of(Base::Stored(FlagKind::PUSHED));
+        }
+        self.host_flags = HostFlags::Update {
+            position: self.position,
+            is_exact: true,
+        };
         Ok(())
     }
 }
