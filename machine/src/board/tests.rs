@@ -292,6 +292,7 @@ fn the_vga_answers_at_its_legacy_places_and_its_bars() {
 #[test]
 fn a_frame_comes_back_through_a_loopback_plug() {
     let adapter = |model| NetworkAdapter {
+        rom: None,
         model,
         address: [2, 0, 0, 0, 0, 1],
         network: Box::new(Loopback::default()),

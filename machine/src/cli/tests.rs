@@ -72,11 +72,13 @@ fn every_option_is_understood() {
         parallel: ParallelOption::File("lpt".into()),
         network: vec![
             NetworkOption {
+                rom: None,
                 model: NetworkModel::Ne2000,
                 address: [0x52, 0x54, 0, 0x12, 0x34, 0x56],
                 cable: Cable::Unplugged,
             },
             NetworkOption {
+                rom: None,
                 model: NetworkModel::Rtl8139,
                 address: [0x52, 0x54, 0, 0x12, 0x34, 0x57],
                 cable: Cable::Loopback,
