@@ -432,7 +432,8 @@ fn boot(options: &RunOptions, model: &Model) -> Result<Boot, Failure> {
 
 /// The firmware that was named; else one that boots media, or the demonstration.
 fn firmware(options: &RunOptions) -> Result<Vec<u8>, LoadError> {
-    let media = !options.media.is_empty();
+    let boots_from_network = options.network.iter().any(|option| option.rom.is_some());
+    let media = !options.media.is_empty() || boots_from_network;
     match &options.bios {
         Some(BiosOption::File(path)) => load::read_firmware(path),
         Some(BiosOption::SeaBios) => load::read_firmware(&load::find_seabios()?),

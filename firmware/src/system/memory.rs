@@ -193,8 +193,9 @@ fn enter_protected_mode(f: &mut Body<'_>, r: Registers) {
         f.out8(mask, 0x01);
         f.out8(mask, 0xFF);
     }
+    let segment = f.var(r.es());
     let tables = [
-        (Register::Es, r.es().into()),
+        (Register::Es, segment.into()),
         (Register::Esi, r.si().into()),
     ];
     // The stub's way back loads the segments from here, then in protected mode.

@@ -167,7 +167,7 @@ fn note_boot_entry(segment: impl Into<Value>) -> Value {
         f.when(header.is(0), Body::leave);
         let connection = f.var(far16(segment, header + CONNECTION_VECTOR));
         f.when(connection.is_not(0), |f| {
-            f.run(call(segment, connection, 0))
+            f.run(call(segment, connection, 0));
         });
         let count = f.var(boot_roms());
         let boots = far16(segment, header + ENTRY_VECTOR).is_not(0);
@@ -192,7 +192,7 @@ fn boot_rom(n: impl Into<Value>) -> Place {
 pub(super) fn print_name(n: impl Into<Value>) -> Value {
     routine("print_rom_name", [n.into()], |f, [n]| {
         let segment = f.var(boot_rom(n));
-        let name = f.var(far16(segment, Value::from(pnp_header(segment)) + PRODUCT));
+        let name = f.var(far16(segment, pnp_header(segment) + PRODUCT));
         f.when(name.is(0), Body::leave);
         f.each(0, 60, |f, at| {
             let letter = f.var(far8(segment, name + at));

@@ -127,7 +127,7 @@ pub fn handle_signals(inbox: &Inbox) -> Result<(), HostError> {
         inbox.request_quit(Quit::Signal);
     };
     #[cfg(unix)]
-    handle_sigquit(end.clone())?;
+    handle_more_signals(end.clone())?;
     ctrlc::set_handler(end).map_err(|reason| HostError::Signals { reason })
 }
 
@@ -148,20 +148,52 @@ pub fn outlive_file_limits() -> Result<(), HostError> {
     Ok(())
 }
 
-/// The one signal that people send and ctrlc does not take.
+/// The signals that people send and ctrlc does not take: the end, and a pause.
 #[cfg(unix)]
-fn handle_sigquit(end: impl Fn() + Send + 'static) -> Result<(), HostError> {
-    use signal_hook::{consts::SIGQUIT, iterator::Signals};
+fn handle_more_signals(end: impl Fn() + Send + 'static) -> Result<(), HostError> {
+    use signal_hook::consts::{SIGQUIT, SIGTSTP};
+    use signal_hook::iterator::Signals;
 
-    let mut signals = Signals::new([SIGQUIT]).map_err(|source| HostError::Signals {
+    let mut signals = Signals::new([SIGQUIT, SIGTSTP]).map_err(|source| HostError::Signals {
         reason: ctrlc::Error::System(source),
     })?;
     let thread = thread::Builder::new()
         .name("signals".into())
-        .spawn(move || signals.forever().for_each(|_| end()));
+        .spawn(move || {
+            for signal in signals.forever() {
+                if signal == SIGTSTP {
+                    pause_process();
+                } else {
+                    end();
+                }
+            }
+        });
     thread
         .map(drop)
         .map_err(|source| HostError::Thread { source })
+}
+
+/// Stops the process, with the terminal as it was before us; goes on when the process does.
+#[cfg(unix)]
+fn pause_process() {
+    let (was_raw, was_full_screen) = (
+        IS_RAW.load(Ordering::SeqCst),
+        IS_FULL_SCREEN.load(Ordering::SeqCst),
+    );
+    restore_terminal();
+    // What it returns says only whether there is such a signal.
+    let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP);
+    if was_raw {
+        IS_RAW.store(true, Ordering::SeqCst);
+        // A terminal that is gone by now ends the run in other ways.
+        let _ = crossterm::terminal::enable_raw_mode();
+    }
+    if was_full_screen {
+        IS_FULL_SCREEN.store(true, Ordering::SeqCst);
+        let _ = execute!(io::stdout(), EnterAlternateScreen);
+        // Whoever draws there draws all of it again when the size may have changed.
+        let _ = signal_hook::low_level::raise(signal_hook::consts::SIGWINCH);
+    }
 }
 
 /// Starts a thread that passes standard input to the inbox. At a terminal, Ctrl-A begins a command to rax; from a

@@ -3,7 +3,7 @@
 //!
 //! `guests/fetch-systems` brings them; without them these tests say so and pass.
 
-use rax_devices::{Frame, FwCfg, IdeDrive, MemoryConsole};
+use rax_devices::{Flash, Frame, FwCfg, IdeDrive, MemoryConsole, MemoryDisk};
 use rax_machine::host::{Access, ImageOptions, Medium, MouseMove, open_image};
 use rax_machine::load::{self, BootRequest, InputFile, Module, Role};
 use rax_machine::{Boot, End, Fittings, memory_map};
@@ -437,4 +437,41 @@ fn ovmf_comes_to_its_shell() {
 #[ignore = "takes minutes"]
 fn the_large_ovmf_comes_to_its_shell_on_four_processors() {
     ovmf(&["OVMF_VARS_4M.fd", "OVMF_CODE_4M.fd"], 4);
+}
+
+/// OVMF finds its flash memory, and a variable outlives the run.
+#[test]
+#[ignore = "takes a minute"]
+fn ovmf_keeps_its_variables() {
+    let (Some(code), Some(variables)) = (kit("OVMF_CODE.fd"), kit("OVMF_VARS.fd")) else {
+        return;
+    };
+    let (code, variables) = (
+        std::fs::read(code).unwrap(),
+        std::fs::read(variables).unwrap(),
+    );
+    let disk = MemoryDisk::new(variables.clone());
+    let run = |line: &str| {
+        let fittings = Fittings {
+            flash: Some(Flash::new(disk.contents(), Some(Box::new(disk.clone())))),
+            ..Fittings::default()
+        };
+        let bench = &mut System::with_firmware(code.clone(), fittings).bench;
+        let read = bench.run_until("Press", 0, INSTRUCTIONS);
+        bench.machine.press("esc").unwrap();
+        let read = bench.run_until("Shell> ", read, INSTRUCTIONS);
+        bench.machine.type_text(line).unwrap();
+        let end = bench.run_until("Shell> ", read, ANSWER);
+        bench.machine.type_text("reset -s\n").unwrap();
+        assert!(matches!(bench.run(ANSWER), End::PowerOff));
+        bench.serial()[read..end].to_owned()
+    };
+    const NAME: &str = "Kept -guid 5f9b2d1c-1111-4222-8333-445566778899";
+    run(&format!("setvar {NAME} -bs -nv =0x4711\n"));
+    assert_ne!(disk.contents(), variables);
+    let answer = run(&format!("dmpstore {NAME}\n"));
+    assert!(
+        answer.contains("NV+BS") && answer.contains("47 11"),
+        "{answer}"
+    );
 }

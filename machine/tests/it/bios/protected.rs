@@ -205,3 +205,71 @@ fn power_management_is_connected_for_protected_mode() {
     let gone = pc.call(0x15, ax(0x5304));
     assert_eq!((gone.ah(), gone.carry), (3, true), "not connected");
 }
+
+/// Where INT 15h 89h finds its descriptor table, and what the program saw behind it.
+const OWN_TABLE: u32 = 0x5A00;
+const SEEN: u32 = 0x5B00;
+
+/// To protected mode by INT 15h 89h, a look at where it is, and back.
+fn goes_to_protected_mode(a: &mut CodeAssembler) -> Result<(), IcedError> {
+    use iced_x86::code_asm::{al, ax, bx, cr0, cs, ds, eax, es, si, sp, ss, word_ptr};
+    let seen = |n: u32| word_ptr(u64::from(SEEN + 2 * n));
+    a.mov(word_ptr(u64::from(STACK)), sp)?;
+    a.xor(ax, ax)?;
+    a.mov(es, ax)?;
+    a.mov(si, OWN_TABLE)?;
+    a.mov(ax, 0x8900u32)?;
+    a.mov(bx, 0x5058u32)?;
+    a.int(0x15)?;
+    // Here protected mode begins, in the segments of the table.
+    a.mov(seen(0), cs)?;
+    a.mov(seen(1), ds)?;
+    a.mov(seen(2), es)?;
+    a.mov(seen(3), ss)?;
+    a.mov(eax, cr0)?;
+    a.mov(seen(4), ax)?;
+    a.mov(seen(5), sp)?;
+    a.and(al, 0xFE)?;
+    a.mov(cr0, eax)?;
+    jump(a, Code::Jmp_ptr1616, 0, BACK)
+}
+
+#[test]
+fn int_15h_89h_enters_protected_mode() {
+    use iced_x86::code_asm::{ax, ds, es, ptr, sp, ss, word_ptr};
+    let mut pc = with_floppy();
+    pc.write(ENTER, &piece(16, ENTER, goes_to_protected_mode));
+    // Back in real mode: its segments, its stack, its vectors.
+    let back = piece(16, BACK, |a| {
+        a.xor(ax, ax)?;
+        a.mov(ds, ax)?;
+        a.mov(es, ax)?;
+        a.mov(ss, ax)?;
+        a.mov(sp, word_ptr(u64::from(STACK)))?;
+        a.lidt(ptr(u64::from(TABLE_POINTER)))?;
+        a.iret()
+    });
+    pc.write(BACK, &back);
+    pc.write(TABLE_POINTER, &[0xFF, 0x03, 0, 0, 0, 0]);
+    // What the caller fills in: itself, interrupts, DS, ES, SS, CS; the last is the BIOS's.
+    let data = 0x0000_9300_0000_FFFFu64;
+    let table = [
+        0,
+        0x0000_9300_5A00_003F,
+        0x0000_9300_0000_03FF,
+        data,
+        data,
+        data,
+        0x0000_9B00_0000_FFFF,
+        0,
+    ];
+    let bytes: Vec<u8> = table.iter().flat_map(|d| d.to_le_bytes()).collect();
+    pc.write(OWN_TABLE, &bytes);
+    pc.write(VECTOR * 4, &ENTER.to_le_bytes());
+    let answer = pc.call(VECTOR, Registers::default());
+    assert_eq!(answer.ah(), 0, "{answer:x?}");
+    let seen = |n: u32| pc.word(SEEN + 2 * n);
+    assert_eq!([0, 1, 2, 3].map(seen), [0x30, 0x18, 0x20, 0x28]);
+    assert_eq!(seen(4) & 1, 1, "protected");
+    assert_eq!(seen(5), pc.word(STACK), "the stack is as it was");
+}

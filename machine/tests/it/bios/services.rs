@@ -1,6 +1,6 @@
 //! What programs of the DOS years ask a BIOS for, call by call (IBM PC/AT BIOS interface; Ralf Brown's list; EDD 3.0).
 
-use rax_devices::{Floppy, IdeDrive, MemoryDisk};
+use rax_devices::{Floppy, IdeDrive, MemoryConsole, MemoryDisk};
 use rax_machine::Fittings;
 
 use super::caller::{Caller, Registers, boot_sector};
@@ -331,4 +331,60 @@ fn a_wait_sets_its_byte() {
     assert_eq!(pc.read(0x700, 1), [0]);
     pc.bench.run(12_000_000);
     assert_eq!(pc.read(0x700, 1), [0x80]);
+}
+
+#[test]
+fn characters_and_the_screen_are_printed() {
+    let paper = MemoryConsole::new();
+    let floppy = Floppy::new(memory_disk(2880)).unwrap();
+    let mut pc = Caller::boot(Fittings {
+        floppies: vec![Some(floppy)],
+        printer: Some(Box::new(paper.clone())),
+        ..Fittings::default()
+    });
+    assert_eq!(pc.word(0x408), 0x378);
+    let mut print = |eax, edx| {
+        let before = Registers {
+            eax,
+            edx,
+            ..Registers::default()
+        };
+        pc.call(0x17, before).ah()
+    };
+    // Not busy, selected; no paper missing, no error, no time-out.
+    assert_eq!(print(0x0100, 0) & 0xB9, 0x90, "initialized");
+    assert_eq!(
+        print(u32::from(b'x'), 0) & 0x39,
+        0x10,
+        "it may be busy with it"
+    );
+    assert_eq!(print(0x0200, 0) & 0xB9, 0x90);
+    assert_eq!(paper.output(), b"x");
+    assert_eq!(print(u32::from(b'y'), 1), 0, "there is no second printer");
+    pc.call(0x05, Registers::default());
+    assert_eq!(pc.read(0x500, 1), [0], "done");
+    let printed = String::from_utf8_lossy(&paper.output()).into_owned();
+    let lines: Vec<&str> = printed.split("\r\n").map(str::trim_end).collect();
+    let screen = pc.bench.screen();
+    for line in screen.lines().map(str::trim_end) {
+        assert!(lines.contains(&line), "{line:?} is not in {lines:?}");
+    }
+    // While it is printing, or said to be, it does not begin again.
+    pc.write(0x500, &[1]);
+    pc.call(0x05, Registers::default());
+    assert_eq!(paper.output().len(), printed.len());
+}
+
+#[test]
+fn roms_find_that_they_can_be_booted_from() {
+    let pc = with_floppy();
+    let rom = pc.read(0xF_0000, 0x1_0000);
+    // As ROMs look for it: at each paragraph.
+    let mut places = (0..rom.len()).step_by(16);
+    let at = places.find(|&at| rom[at..].starts_with(b"$PnP")).unwrap();
+    let structure = &rom[at..at + 0x21];
+    let sum = structure
+        .iter()
+        .fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+    assert_eq!((structure[5], sum), (0x21, 0));
 }
