@@ -112,9 +112,30 @@ pub const ALL: &[TestRom] = &[
     },
     TestRom {
         name: "self-modifying",
-        proves: "stores to code: next instruction, same block, hot code, other pages, aliases, page-crossing instructions, a device's writes",
+        proves: "stores to code: next instruction, same block, hot code, other pages",
         build: || built(self_modifying::build()),
         expected_serial: fixture_end(&["self-modifying: ", " passed, 0 failed"]),
+        exit_status: Some(33),
+    },
+    TestRom {
+        name: "code-alias",
+        proves: "stores to code by another mapping, of hot code and of the running block; pages mapped elsewhere and taken away",
+        build: || built(self_modifying::build_alias()),
+        expected_serial: fixture_end(&["code-alias: ", " passed, 0 failed"]),
+        exit_status: Some(33),
+    },
+    TestRom {
+        name: "code-crossing",
+        proves: "stores to instructions that lie on two pages",
+        build: || built(self_modifying::build_crossing()),
+        expected_serial: fixture_end(&["code-crossing: ", " passed, 0 failed"]),
+        exit_status: Some(33),
+    },
+    TestRom {
+        name: "code-device",
+        proves: "a disk's writes to hot code",
+        build: || built(self_modifying::build_device()),
+        expected_serial: fixture_end(&["code-device: ", " passed, 0 failed"]),
         exit_status: Some(33),
     },
 ];
