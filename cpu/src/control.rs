@@ -102,7 +102,7 @@ impl Cpu {
             };
             self.reload_pdptes(&controls)?;
         }
-        self.state.cr0 = new.bits();
+        self.with_ferr(|cpu| cpu.state.cr0 = new.bits());
         self.state.msrs.efer = efer.bits();
         if changed.contains(Cr0::PG) {
             self.mmu.flush_all();

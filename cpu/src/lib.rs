@@ -12,6 +12,7 @@ mod debug;
 pub mod decode;
 mod delivery;
 pub mod exception;
+mod ferr;
 pub mod flags;
 pub mod float;
 pub mod fpu;

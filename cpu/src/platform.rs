@@ -60,6 +60,12 @@ pub trait Platform: MmioSpace + Send {
     fn interrupt_level(&self) -> Option<&AtomicBool> {
         None
     }
+    /// The level of FERR#, where CR0.NE leaves x87 errors to the board (SDM 1,
+    /// D.2.1): noted when an instruction waits, and when nothing is wrong any
+    /// more. The level of IGNNE#: whether the instruction is to go on.
+    fn numeric_error(&mut self, _is_signalled: bool) -> bool {
+        true
+    }
     /// The processor goes to system-management mode, or comes back from it.
     fn set_smm(&mut self, _is_active: bool) {}
 

@@ -38,6 +38,7 @@
 //! | [`i8237`] | the two 8237A DMA controllers and their page registers |
 //! | [`ide`] | one ATA channel on the ISA bus, PIO; disks and CD-ROM drives |
 //! | [`piix_ide`] | the PIIX3 IDE controller: two ATA channels with bus masters |
+//! | [`numeric_error`] | what FERR# leads to: IRQ 13 and IGNNE# |
 //! | [`port92`] | system control port A: fast A20 and fast reset |
 //! | [`reset_control`] | the reset control register (CF9h) |
 //! | [`power_off`] | the register by which a guest without ACPI switches the machine off |
@@ -57,6 +58,7 @@ pub mod dma;
 pub mod host_end;
 pub mod irq_line;
 pub mod network;
+pub mod numeric_error;
 pub mod pci;
 pub mod snapshot;
 pub mod time;
@@ -110,6 +112,7 @@ pub use isa_bridge::IsaBridge;
 pub use local_apic::{LocalApic, LocalApicModel};
 pub use ne2000::Ne2000;
 pub use network::{Loopback, MemoryNetwork, Network, Unplugged};
+pub use numeric_error::NumericError;
 pub use parallel::Parallel;
 pub use pic::PicPair;
 pub use piix_ide::PiixIde;

@@ -10,9 +10,9 @@ use rax_devices::vga::FRAME_BUFFER_BYTES;
 use rax_devices::{
     ApicQueue, BusError, ByteSink, Console, Context, Cutoff, DebugConsole, DebugExit, Device, Dma,
     ExitRequest, Flash, Floppy, FwCfg, HostBridge, Hpet, I8042, IdeDrive, IoApic, IrqInputs,
-    IrqLine, IrqLines, IsaBridge, LocalApic, LocalApicModel, MemoryLines, PciVga, PicPair, Pit,
-    PlainVideoMemory, Port92, PowerManagement, PowerManagementWires, PowerOff, PowerOffRequest,
-    ResetControl, Rtc, Serial, SystemLines, Time, Timed, VideoMemory,
+    IrqLine, IrqLines, IsaBridge, LocalApic, LocalApicModel, MemoryLines, NumericError, PciVga,
+    PicPair, Pit, PlainVideoMemory, Port92, PowerManagement, PowerManagementWires, PowerOff,
+    PowerOffRequest, ResetControl, Rtc, Serial, SystemLines, Time, Timed, VideoMemory,
 };
 
 use crate::handover::smbios::SmbiosString;
@@ -240,6 +240,9 @@ impl Board {
         board.map(0x64..=0x64, KEYBOARD, 1)?;
         let port92 = board.add(Port92::new(board.system.clone()));
         board.map(0x92..=0x92, port92, 0)?;
+        // FERR# comes from the processor, by `set_ferr`.
+        let numeric_error = board.add(NumericError::new(board.irq(13)));
+        board.map(0xf0..=0xf0, numeric_error, 0)?;
         let reset = board.add(ResetControl::new(board.system.clone()));
         board.map(0xcf9..=0xcf9, reset, 0)?;
 

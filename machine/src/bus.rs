@@ -495,6 +495,14 @@ impl Platform for Pins {
         Some(&self.levels.interrupt)
     }
 
+    fn numeric_error(&mut self, is_signalled: bool) -> bool {
+        let mut access = self.access();
+        let bus = &mut *access.bus;
+        let is_ignored = bus.board.set_ferr(is_signalled);
+        bus.after_access();
+        is_ignored
+    }
+
     fn set_smm(&mut self, is_active: bool) {
         self.bus().set_smm(is_active);
     }

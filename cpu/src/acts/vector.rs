@@ -49,11 +49,13 @@ impl Cpu {
     /// #MF.
     #[inline(always)]
     pub(crate) fn check_pending_x87(&mut self) -> Result<(), Exit> {
-        // With CR0.NE clear the board is told instead: see `Cpu::ferr`.
-        if self.state.fpu.is_pending() && self.state.cr0 & Cr0::NE.bits() != 0 {
+        if !self.state.fpu.is_pending() {
+            return Ok(());
+        }
+        if self.state.cr0 & Cr0::NE.bits() != 0 {
             return Err(self.raise(Exception::X87FloatingPoint));
         }
-        Ok(())
+        self.wait_for_board()
     }
 
     /// Marks all x87 registers in use, with the stack's top at zero (SDM 1, 9.5.1).

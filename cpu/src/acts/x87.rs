@@ -185,6 +185,6 @@ impl X87Verbs for Cpu {
 
     #[inline(always)]
     fn set_x87_control(&mut self, value: u16) {
-        self.state.fpu.set_control(value);
+        self.with_ferr(|cpu| cpu.state.fpu.set_control(value));
     }
 }

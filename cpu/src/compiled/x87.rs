@@ -109,10 +109,7 @@ impl HostX87 {
     /// Its results hold for rounding to nearest.
     #[must_use]
     pub fn compute(&mut self, function: X87Function) -> bool {
-        let [first, second] = self.operands.map(|cell| {
-            let [a, b, c, d, e, f, g, h, i, j, ..] = cell;
-            F80::from_le_bytes([a, b, c, d, e, f, g, h, i, j])
-        });
+        let [first, second] = [self.operand(0), self.operand(1)];
         let parts = match function {
             X87Function::Sine => Parts::sin(first),
             X87Function::Cosine => Parts::cos(first),
@@ -134,6 +131,13 @@ impl HostX87 {
         parts.is_some()
     }
 
+    #[inline]
+    fn operand(&self, n: usize) -> F80 {
+        let [a, b, c, d, e, f, g, h, i, j, ..] = self.operands[n];
+        F80::from_le_bytes([a, b, c, d, e, f, g, h, i, j])
+    }
+
+    #[inline]
     fn put_parts(&mut self, n: usize, parts: &Parts) {
         self.high[n][..REGISTER].copy_from_slice(&parts.high.to_le_bytes());
         self.low[n] = parts.low;

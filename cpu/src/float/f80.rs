@@ -5,6 +5,7 @@ mod constant;
 mod convert;
 mod logarithm;
 mod parts;
+mod quick;
 mod remainder;
 mod scale;
 mod trigonometry;
@@ -141,6 +142,7 @@ impl F80 {
 
     /// From the ten bytes in memory, lowest first.
     #[must_use]
+    #[inline]
     pub const fn from_le_bytes(bytes: [u8; 10]) -> Self {
         let [a, b, c, d, e, f, g, h, low, high] = bytes;
         Self {
@@ -151,6 +153,7 @@ impl F80 {
 
     /// To the ten bytes in memory, lowest first.
     #[must_use]
+    #[inline]
     pub const fn to_le_bytes(self) -> [u8; 10] {
         let [a, b, c, d, e, f, g, h] = self.significand.to_le_bytes();
         let [low, high] = self.sign_exponent.to_le_bytes();
@@ -203,6 +206,7 @@ impl F80 {
     }
 
     /// Takes an encoding apart.
+    #[inline]
     pub(super) const fn unpack(self) -> Operand {
         let sign = self.sign();
         let field = self.sign_exponent & MAX_FIELD;

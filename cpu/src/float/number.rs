@@ -114,6 +114,7 @@ pub(super) const fn round_significand(
 
 impl Number {
     /// Normalises; the significand must not be zero.
+    #[inline]
     pub(super) const fn normalised(sign: bool, exponent: i32, significand: u128) -> Self {
         let shift = significand.leading_zeros();
         Self {
@@ -129,6 +130,7 @@ impl Number {
     }
 
     /// The top 64 bits of the significand.
+    #[inline]
     pub(super) const fn top(&self) -> u64 {
         (self.significand >> 64) as u64
     }

@@ -13,9 +13,9 @@ use crate::system_control::SystemLines;
 use crate::{
     ApicQueue, DebugConsole, DebugExit, Disc, ExitRequest, Flash, FwCfg, HostBridge, Hpet, I8042,
     IdeDrive, IoApic, IsaBridge, LocalApic, LocalApicModel, MemoryConsole, MemoryDisk, MemoryLines,
-    MemoryNetwork, Ne2000, Parallel, PciVga, PicPair, PiixIde, Pit, PlainVideoMemory, Port92,
-    PowerManagement, PowerManagementWires, PowerOffRequest, ResetControl, Rtc, Rtl8139, Serial,
-    Unplugged, Vga,
+    MemoryNetwork, Ne2000, NumericError, Parallel, PciVga, PicPair, PiixIde, Pit, PlainVideoMemory,
+    Port92, PowerManagement, PowerManagementWires, PowerOffRequest, ResetControl, Rtc, Rtl8139,
+    Serial, Unplugged, Vga,
 };
 
 fn access() -> impl Strategy<Value = Access> {
@@ -172,6 +172,7 @@ fn chips() -> Vec<(Box<dyn Device>, bool)> {
             Box::new(Parallel::new(wire.clone(), Box::new(typed()))),
             true,
         ),
+        (Box::new(NumericError::new(wire.clone())), true),
         (Box::new(Port92::new(system.clone())), true),
         (Box::new(ResetControl::new(system)), true),
         (Box::new(DebugExit::new(ExitRequest::new())), true),

@@ -44,9 +44,9 @@ pub(super) fn set_up_interrupt_controllers(f: &mut Body<'_>) {
         f.out8(mask, cascade);
         f.out8(mask, 0x01);
     }
-    // Timer, keyboard, the slave, floppy; clock, mouse, both IDE channels.
+    // Timer, keyboard, the slave, floppy; clock, mouse, coprocessor, both IDE channels.
     f.out8(MASTER_MASK, 0xB8);
-    f.out8(SLAVE_MASK, 0x2E);
+    f.out8(SLAVE_MASK, 0x0E);
 }
 
 /// POST: 18.2 ticks a second, memory refresh for those who look at it, a silent speaker.

@@ -43,6 +43,8 @@ enum Access {
     ApicMsrWrite(u32, u64, bool),
     TaskPriority(Option<u8>),
     SetTaskPriority(u8),
+    /// The level of FERR#, and that of IGNNE#.
+    NumericError(bool, bool),
     SetSmm(bool),
 }
 
@@ -232,6 +234,12 @@ impl Platform for Recorder {
     fn set_task_priority(&mut self, priority: u8) {
         self.pins.set_task_priority(priority);
         self.note(Access::SetTaskPriority(priority));
+    }
+
+    fn numeric_error(&mut self, is_signalled: bool) -> bool {
+        let is_ignored = self.pins.numeric_error(is_signalled);
+        self.note(Access::NumericError(is_signalled, is_ignored));
+        is_ignored
     }
 
     fn set_smm(&mut self, is_active: bool) {
@@ -435,6 +443,18 @@ impl Platform for Player {
 
     fn set_task_priority(&mut self, priority: u8) {
         self.next(Access::SetTaskPriority(priority), |_, _| ());
+    }
+
+    fn numeric_error(&mut self, is_signalled: bool) -> bool {
+        let access = Access::NumericError(is_signalled, false);
+        let answered = self.next(access, |access, recorded| {
+            if let (Access::NumericError(_, is_ignored), Access::NumericError(_, answer)) =
+                (access, recorded)
+            {
+                *is_ignored = *answer;
+            }
+        });
+        matches!(answered, Access::NumericError(_, true))
     }
 
     fn set_smm(&mut self, is_active: bool) {

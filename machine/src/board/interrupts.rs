@@ -8,7 +8,7 @@
 
 use rax_devices::apic::{ApicCycle, deliver};
 use rax_devices::local_apic::{Acknowledged, Lint, Signals};
-use rax_devices::{ApicQueue, Context, Device, Dma, LocalApic, Time};
+use rax_devices::{ApicQueue, Context, Device, Dma, LocalApic, NumericError, Time};
 
 use super::{Board, IO_APIC_ID, SMI};
 
@@ -96,6 +96,12 @@ impl Board {
             Some(Acknowledged::Vector(vector)) => vector,
             Some(Acknowledged::External) | None => self.pic.acknowledge(),
         }
+    }
+
+    /// A processor drives FERR#, which all of them pull together. The level of IGNNE#.
+    pub(crate) fn set_ferr(&mut self, is_asserted: bool) -> bool {
+        let logic = self.find::<NumericError>();
+        logic.is_none_or(|logic| logic.set_ferr(is_asserted))
     }
 
     /// The bus that the APICs are on, for messages from elsewhere.

@@ -68,6 +68,23 @@ impl Board {
 }
 
 #[test]
+fn an_x87_error_comes_as_irq_13_until_port_f0_is_written() {
+    let mut board = board();
+    board.initialize_pics();
+    assert!(!board.set_ferr(true));
+    assert!(board.interrupt_pending());
+    assert_eq!(board.acknowledge_interrupt(), 0x75);
+    board.out(0xf0, &[0]);
+    board.out(0xa0, &[0x20]);
+    board.out(0x20, &[0x20]);
+    assert!(board.set_ferr(true), "the handler is at it");
+    assert!(!board.interrupt_pending());
+    board.set_ferr(false);
+    assert!(!board.set_ferr(true));
+    assert!(board.interrupt_pending(), "another error");
+}
+
+#[test]
 fn an_isa_interrupt_comes_through_the_8259s_and_lint0() {
     let mut board = board();
     board.initialize_pics();

@@ -3,7 +3,7 @@
 use super::super::env::{Env, Exceptions};
 use super::super::number::{Exact, Kind, Number, Operand, TOP};
 use super::wide::{LN_2, LOG2_E, ONE, Wide};
-use super::{F80, Parts};
+use super::{F80, Parts, quick};
 
 impl Env {
     /// F2XM1: `2^a - 1`. Outside -1 to 1, where the manual leaves the result open, it is `a`.
@@ -49,7 +49,7 @@ impl Env {
                 _ => Exact::DivideByZero(!b.sign),
             },
             _ if a.sign => Exact::Invalid,
-            Kind::Finite(n) => times(&b, &log2(&n)),
+            Kind::Finite(n) => y_log2(&b, &n),
             _ if b.kind == Kind::Zero => Exact::Invalid,
             _ => Exact::Infinity(b.sign),
         };
@@ -67,7 +67,7 @@ impl Env {
         let (a, b) = (x.unpack(), y.unpack());
         let exact = match a.kind {
             Kind::Finite(n) if n.sign && n.exponent >= 0 => Exact::Invalid,
-            Kind::Finite(n) => times(&b, &log2_plus_1(&n)),
+            Kind::Finite(n) => y_log2_plus_1(&b, &n),
             Kind::Zero if b.kind == Kind::Infinity => Exact::Invalid,
             Kind::Zero => Exact::Zero(a.sign != b.sign),
             _ if a.sign || b.kind == Kind::Zero => Exact::Invalid,
@@ -98,7 +98,7 @@ impl Parts {
     pub fn y_log2_x(x: F80, y: F80) -> Option<Self> {
         y.normal()?;
         let number = x.normal().filter(|number| !number.sign)?;
-        Self::of(times(&y.unpack(), &log2(&number)))
+        Self::of(y_log2(&y.unpack(), &number))
     }
 
     /// FYL2XP1 of normal numbers.
@@ -108,13 +108,38 @@ impl Parts {
         let number = x
             .normal()
             .filter(|number| !number.sign || number.exponent < 0)?;
-        Self::of(times(&y.unpack(), &log2_plus_1(&number)))
+        Self::of(y_log2_plus_1(&y.unpack(), &number))
     }
 }
 
 /// `2^x - 1` of a magnitude less than one.
 fn exp2_minus_1(x: &Number) -> Exact {
-    Wide::of(x).times(LN_2).exp_minus_1().inexact()
+    let quick = quick::exp2_minus_1(x);
+    if quick.is_settled() {
+        quick.inexact()
+    } else {
+        Wide::of(x).times(LN_2).exp_minus_1().inexact()
+    }
+}
+
+/// `y * log2(x)`.
+fn y_log2(y: &Operand, x: &Number) -> Exact {
+    let quick = (x.significand != TOP).then(|| quick::log2(x));
+    settled_product(y, quick).unwrap_or_else(|| times(y, &log2(x)))
+}
+
+/// `y * log2(x + 1)`.
+fn y_log2_plus_1(y: &Operand, x: &Number) -> Exact {
+    settled_product(y, quick::log2_plus_1(x)).unwrap_or_else(|| times(y, &log2_plus_1(x)))
+}
+
+/// The product with a logarithm that is no integer and known to some eighty bits, if they suffice.
+fn settled_product(y: &Operand, log: Option<Wide>) -> Option<Exact> {
+    let (Kind::Finite(y), Some(log)) = (y.kind, log) else {
+        return None;
+    };
+    let product = Wide::of(&y).times(log);
+    product.is_settled().then(|| product.inexact())
 }
 
 /// `y * log`.
@@ -136,14 +161,14 @@ fn times(y: &Operand, log: &Logarithm) -> Exact {
 }
 
 /// A logarithm.
-struct Logarithm {
-    value: Wide,
+pub(super) struct Logarithm {
+    pub(super) value: Wide,
     /// It is an integer, of which 128 bits hold all.
     is_integer: bool,
 }
 
 /// The binary logarithm of a positive number.
-fn log2(x: &Number) -> Logarithm {
+pub(super) fn log2(x: &Number) -> Logarithm {
     // The significand, from √½ to √2, so that nothing cancels against the exponent.
     const SQRT_2: u128 = 0xb504_f333_f9de_6484_597d_89b3_754a_be9f;
     let down = i32::from(x.significand > SQRT_2);
@@ -166,7 +191,7 @@ fn log2(x: &Number) -> Logarithm {
 }
 
 /// The binary logarithm of one plus a number greater than -1.
-fn log2_plus_1(x: &Number) -> Logarithm {
+pub(super) fn log2_plus_1(x: &Number) -> Logarithm {
     let wide = Wide::of(x);
     if x.exponent < -1 {
         let ratio = wide.over(wide.plus(Wide::integer(2)));

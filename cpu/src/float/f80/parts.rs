@@ -21,6 +21,7 @@ const EXPONENTS: std::ops::RangeInclusive<i32> = -900..=900;
 
 impl Parts {
     /// Of a number, if its exponent is not too extreme.
+    #[inline]
     pub(super) fn of(exact: Exact) -> Option<Self> {
         match exact {
             Exact::Finite(number) if EXPONENTS.contains(&number.exponent) => {
@@ -34,6 +35,7 @@ impl Parts {
         }
     }
 
+    #[inline]
     fn of_number(number: &Number) -> Self {
         /// What does not fit into the 53 bits of the lower part.
         const DROPPED: u32 = 11;
@@ -79,6 +81,7 @@ impl Parts {
 
 impl F80 {
     /// The number, if it is a normal one.
+    #[inline]
     pub(super) const fn normal(self) -> Option<Number> {
         let operand = self.unpack();
         match operand.kind {

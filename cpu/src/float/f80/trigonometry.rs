@@ -3,7 +3,7 @@
 use super::super::env::{Env, Exceptions, Precision};
 use super::super::number::{Exact, Kind, Number, Operand};
 use super::wide::{PI, Wide};
-use super::{F80, Parts};
+use super::{F80, Parts, quick};
 
 /// Half of the 66-bit pi with which the processor reduces arguments, in units of 2^-65.
 const HALF_PI_66: u128 = 0x3_243f_6a88_85a3_08d3;
@@ -51,7 +51,7 @@ impl Env {
         {
             // Both of one reduction.
             let Reduced { angle, quadrant } = reduce(&number);
-            let of_angle = angle.sin_cos();
+            let of_angle = sin_cos(&angle);
             return Some((
                 self.pack_circular(turned(of_angle, quadrant)),
                 self.pack_circular(turned(of_angle, quadrant + 1)),
@@ -141,9 +141,10 @@ impl Parts {
 
     /// FSINCOS likewise.
     #[must_use]
+    #[inline]
     pub fn sin_cos(x: F80) -> Option<(Self, Self)> {
         let Reduced { angle, quadrant } = reduce(&circular_operand(x)?);
-        let of_angle = angle.sin_cos();
+        let of_angle = sin_cos(&angle);
         Some((
             Self::of(turned(of_angle, quadrant).inexact())?,
             Self::of(turned(of_angle, quadrant + 1).inexact())?,
@@ -165,6 +166,7 @@ impl Parts {
 }
 
 /// A normal number of which sine, cosine and tangent take some computing.
+#[inline]
 fn circular_operand(x: F80) -> Option<Number> {
     x.normal()
         .filter(|number| (LEAST_EXPONENT..63).contains(&number.exponent))
@@ -174,29 +176,41 @@ impl Function {
     fn of(self, reduced: &Reduced) -> Wide {
         let Reduced { angle, quadrant } = reduced;
         match self {
-            Self::Sine => sine(*angle, *quadrant),
-            Self::Cosine => sine(*angle, quadrant + 1),
-            Self::Tangent if quadrant & 1 == 0 => angle.sin().over(angle.cos()),
-            Self::Tangent => angle.cos().over(angle.sin()).negated(),
+            Self::Sine => turned(sin_cos(angle), *quadrant),
+            Self::Cosine => turned(sin_cos(angle), quadrant + 1),
+            Self::Tangent => {
+                let tangent = tangent(quick::sin_cos(angle), *quadrant);
+                if tangent.is_settled() {
+                    tangent
+                } else {
+                    self::tangent(angle.sin_cos(), *quadrant)
+                }
+            }
         }
     }
 }
 
-/// The sine of an angle plus so many quarter turns.
-fn sine(angle: Wide, quadrant: u8) -> Wide {
-    let magnitude = if quadrant & 1 == 0 {
-        angle.sin()
+/// Of a reduced angle.
+fn sin_cos(angle: &Wide) -> (Wide, Wide) {
+    let (sine, cosine) = quick::sin_cos(angle);
+    if sine.is_settled() && cosine.is_settled() {
+        (sine, cosine)
     } else {
-        angle.cos()
-    };
-    if quadrant & 2 == 0 {
-        magnitude
-    } else {
-        magnitude.negated()
+        angle.sin_cos()
     }
 }
 
-/// The same of an angle whose sine and cosine are known.
+/// The tangent of an angle plus so many quarter turns, given the angle's sine and cosine.
+fn tangent((sine, cosine): (Wide, Wide), quadrant: u8) -> Wide {
+    if quadrant & 1 == 0 {
+        sine.over(cosine)
+    } else {
+        cosine.over(sine).negated()
+    }
+}
+
+/// The sine likewise.
+#[inline]
 fn turned((sine, cosine): (Wide, Wide), quadrant: u8) -> Wide {
     let magnitude = if quadrant & 1 == 0 { sine } else { cosine };
     if quadrant & 2 == 0 {
@@ -207,6 +221,7 @@ fn turned((sine, cosine): (Wide, Wide), quadrant: u8) -> Wide {
 }
 
 /// Takes away the nearest multiple of a quarter turn, exactly, with the processor's pi. The number is below 2^63.
+#[inline]
 fn reduce(x: &Number) -> Reduced {
     if x.exponent < -1 {
         return Reduced {
@@ -238,11 +253,28 @@ fn reduce(x: &Number) -> Reduced {
 
 /// The angle of a point.
 fn signed_angle(y: &Operand, x: &Operand) -> Exact {
-    match angle(y, x) {
+    let angle = quick_angle(y, x)
+        .filter(Wide::is_settled)
+        .or_else(|| angle(y, x));
+    match angle {
         Some(wide) if y.sign => wide.negated().exact(),
         Some(wide) => wide.exact(),
         None => Exact::Zero(y.sign),
     }
+}
+
+/// Its magnitude to some eighty bits, unless the point is on an axis or next to one.
+fn quick_angle(y: &Operand, x: &Operand) -> Option<Wide> {
+    let (Kind::Finite(b), Kind::Finite(a)) = (y.kind, x.kind) else {
+        return None;
+    };
+    let (b, a) = (Wide::of(&b).abs(), Wide::of(&a).abs());
+    let first = if a.is_smaller(&b) {
+        PI.shifted(-1).minus(quick::atan_of_quotient(&a, &b)?)
+    } else {
+        quick::atan_of_quotient(&b, &a)?
+    };
+    Some(if x.sign { PI.minus(first) } else { first })
 }
 
 /// The magnitude of the angle of a point; None for zero.

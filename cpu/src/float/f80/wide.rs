@@ -47,6 +47,7 @@ impl Wide {
         }
     }
 
+    #[inline]
     pub(super) const fn of(number: &Number) -> Self {
         Self {
             sign: number.sign,
@@ -56,6 +57,7 @@ impl Wide {
     }
 
     /// `magnitude * 2^scale`.
+    #[inline]
     pub(super) const fn scaled(sign: bool, magnitude: u128, scale: i32) -> Self {
         if magnitude == 0 {
             return Self::ZERO;
@@ -76,11 +78,29 @@ impl Wide {
         Self::scaled(value < 0, value.unsigned_abs() as u128, 0)
     }
 
+    /// The significand; its upper half, and its lower.
+    #[inline]
+    pub(super) const fn significand(&self) -> u128 {
+        self.significand
+    }
+
+    #[inline]
+    pub(super) const fn top(&self) -> u64 {
+        (self.significand >> 64) as u64
+    }
+
+    #[inline]
+    pub(super) const fn low(&self) -> u64 {
+        self.significand as u64
+    }
+
+    #[inline]
     pub(super) const fn is_zero(&self) -> bool {
         self.significand == 0
     }
 
     /// As a result that is known not to be exact: its lowest bit is sticky.
+    #[inline]
     pub(super) const fn inexact(self) -> Exact {
         if self.is_zero() {
             return Exact::Zero(self.sign);
@@ -110,6 +130,7 @@ impl Wide {
         }
     }
 
+    #[inline]
     pub(super) const fn negated(self) -> Self {
         Self {
             sign: !self.sign,
@@ -188,36 +209,28 @@ impl Wide {
         )
     }
 
-    /// Divided by a number other than zero, bit by bit. The lowest bit is sticky.
+    /// Divided by a number other than zero. The lowest bit is sticky.
     pub(super) fn over(self, other: Self) -> Self {
         let sign = self.sign != other.sign;
         if self.is_zero() {
             return Self { sign, ..Self::ZERO };
         }
-        let divisor = other.significand;
-        let mut rest = self.significand;
-        let mut exponent = self.exponent - other.exponent;
-        // The remainder is less than the divisor, so doubling it overflows by one bit at most.
-        let mut carry = false;
-        if rest < divisor {
-            carry = rest & TOP != 0;
-            rest <<= 1;
-            exponent -= 1;
-        }
-        let mut quotient = 0u128;
-        for _ in 0..128 {
-            quotient <<= 1;
-            if carry || rest >= divisor {
-                rest = rest.wrapping_sub(divisor);
-                quotient |= 1;
-            }
-            carry = rest & TOP != 0;
-            rest <<= 1;
-        }
+        let (dividend, divisor) = (self.significand, other.significand);
+        let exponent = self.exponent - other.exponent;
+        let (exponent, significand) = if dividend < divisor {
+            let (quotient, is_exact) = divide(dividend, divisor);
+            (exponent - 1, quotient | u128::from(!is_exact))
+        } else {
+            let (quotient, is_exact) = divide(dividend - divisor, divisor);
+            (
+                exponent,
+                TOP | quotient >> 1 | quotient & 1 | u128::from(!is_exact),
+            )
+        };
         Self {
             sign,
             exponent,
-            significand: quotient | u128::from(carry || rest != 0),
+            significand,
         }
     }
 
@@ -401,8 +414,29 @@ const fn near_product(a: u128, b: u128) -> u128 {
     a1 * b1 + ((a1 * b0) >> 64) + ((a0 * b1) >> 64)
 }
 
+/// The quotient of `2^128 * a` by a normalised significand greater than `a`, and whether nothing is left.
+fn divide(a: u128, divisor: u128) -> (u128, bool) {
+    let (high, rest) = divide_step(a, divisor);
+    let (low, rest) = divide_step(rest, divisor);
+    (u128::from(high) << 64 | u128::from(low), rest == 0)
+}
+
+/// A digit of 64 bits, and what is left (Knuth, The Art of Computer Programming, 4.3.1, algorithm D).
+fn divide_step(rest: u128, divisor: u128) -> (u64, u128) {
+    let (upper, lower) = (divisor >> 64, u128::from(divisor as u64));
+    let mut digit = (rest / upper).min(u128::from(u64::MAX));
+    let mut left = rest - digit * upper;
+    // The digit may be too large by one or two.
+    while left >> 64 == 0 && left << 64 < digit * lower {
+        digit -= 1;
+        left += upper;
+    }
+    (digit as u64, (left << 64).wrapping_sub(digit * lower))
+}
+
 /// The upper half of the 256-bit product.
-const fn high_product(a: u128, b: u128) -> u128 {
+#[inline]
+pub(super) const fn high_product(a: u128, b: u128) -> u128 {
     const LOW: u128 = u64::MAX as u128;
     let (a1, a0, b1, b0) = (a >> 64, a & LOW, b >> 64, b & LOW);
     let middle = a1 * b0 + ((a0 * b0) >> 64);

@@ -344,9 +344,9 @@ fn restore(cpu: &mut Cpu, insn: &Insn, form: Form, ring: Ring) -> Result<(), Exi
 
     // Nothing can fault any more.
     if restored & X87 != 0 {
-        image.get_x87(&mut cpu.state.fpu, form);
+        cpu.with_ferr(|cpu| image.get_x87(&mut cpu.state.fpu, form));
     } else if requested & X87 != 0 {
-        cpu.state.fpu = Fpu::default();
+        cpu.with_ferr(|cpu| cpu.state.fpu = Fpu::default());
     }
     if loads_mxcsr {
         cpu.state.mxcsr = mxcsr;

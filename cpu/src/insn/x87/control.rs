@@ -24,13 +24,13 @@ pub(super) const fn ignored(_cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
 
 /// FNINIT.
 pub(super) fn fninit(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
-    cpu.state.fpu.init();
+    cpu.with_ferr(|cpu| cpu.state.fpu.init());
     Ok(())
 }
 
 /// FNCLEX.
-pub(super) const fn fnclex(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
-    cpu.state.fpu.clear_exceptions();
+pub(super) fn fnclex(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
+    cpu.with_ferr(|cpu| cpu.state.fpu.clear_exceptions());
     Ok(())
 }
 

@@ -157,7 +157,7 @@ pub(super) fn fldenv<const BYTES: usize>(cpu: &mut Cpu, insn: &Insn) -> Result<(
     let layout = Layout::of(cpu, BYTES);
     let mut image = [0; BYTES];
     read_image(cpu, insn, layout, &mut image)?;
-    layout.read(&mut cpu.state.fpu, &image);
+    cpu.with_ferr(|cpu| layout.read(&mut cpu.state.fpu, &image));
     Ok(())
 }
 
@@ -167,7 +167,7 @@ pub(super) fn fnstenv<const BYTES: usize>(cpu: &mut Cpu, insn: &Insn) -> Result<
     let mut image = [0; BYTES];
     layout.write(&cpu.state.fpu, &mut image);
     write_image(cpu, insn, layout, &image)?;
-    cpu.state.fpu.mask_all();
+    cpu.with_ferr(|cpu| cpu.state.fpu.mask_all());
     Ok(())
 }
 
@@ -178,8 +178,8 @@ pub(super) fn frstor<const BYTES: usize>(cpu: &mut Cpu, insn: &Insn) -> Result<(
     let mut buffer = [0; LONGEST];
     let image = &mut buffer[..BYTES + REGISTERS];
     read_image(cpu, insn, layout, image)?;
+    cpu.with_ferr(|cpu| layout.read(&mut cpu.state.fpu, image));
     let fpu = &mut cpu.state.fpu;
-    layout.read(fpu, image);
     for (i, place) in image[BYTES..].chunks_exact(10).enumerate() {
         let mut bytes = [0; 10];
         bytes.copy_from_slice(place);
@@ -200,6 +200,6 @@ pub(super) fn fnsave<const BYTES: usize>(cpu: &mut Cpu, insn: &Insn) -> Result<(
         place.copy_from_slice(&fpu.st(i).to_le_bytes());
     }
     write_image(cpu, insn, layout, image)?;
-    cpu.state.fpu.init();
+    cpu.with_ferr(|cpu| cpu.state.fpu.init());
     Ok(())
 }

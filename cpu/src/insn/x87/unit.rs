@@ -5,20 +5,7 @@ use crate::Cpu;
 use crate::exception::Exit;
 use crate::fpu::Fpu;
 use crate::insn::Insn;
-use crate::rflags::Cr0;
 use crate::verbs::X87Verbs;
-
-impl Cpu {
-    /// The level of the FERR# pin: an unmasked x87 exception is pending, and CR0.NE says
-    /// that the board reports it, as IRQ 13.
-    ///
-    /// Nothing is wired to it yet. IGNNE# counts as asserted: with CR0.NE clear a waiting
-    /// instruction goes on in spite of a pending exception instead of freezing.
-    #[must_use]
-    pub const fn ferr(&self) -> bool {
-        self.state.fpu.is_pending() && self.state.cr0 & Cr0::NE.bits() == 0
-    }
-}
 
 /// What a waiting instruction does first: #MF if an unmasked exception is pending.
 #[inline]
