@@ -6,6 +6,7 @@
 
 mod discs;
 mod graphics;
+mod hard_disk;
 mod loaders;
 
 use std::path::Path;

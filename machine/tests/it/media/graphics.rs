@@ -1,4 +1,4 @@
-//! DOS draws: mode 13h and mode X, by a program of ours on FreeDOS' floppy; and FreeDOS on a hard disk.
+//! DOS draws: mode 13h and mode X, by a program of ours on FreeDOS' floppy.
 
 use iced_x86::IcedError;
 use iced_x86::code_asm::*;
