@@ -284,7 +284,10 @@ fn bad_disks_are_refused_in_one_line() {
     refused(&["--floppy", &large], &[&large, "160K", "2880K"]);
     let qcow2 = format!("{good},format=qcow2");
     refused(&["--disk", &qcow2], &[&good, "no qcow2 image"]);
-    refused(&["--boot", "usb"], &["--boot", "floppy, disk, cdrom and network"]);
+    refused(
+        &["--boot", "usb"],
+        &["--boot", "floppy, disk, cdrom and network"],
+    );
 }
 
 #[test]
