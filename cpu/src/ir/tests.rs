@@ -43,7 +43,7 @@ const OUT_OF_REACH: &[Code] = &[
     Code::Loopne_rel8_16_RCX, Code::Loope_rel8_16_RCX, Code::Loop_rel8_16_RCX,
     Code::Jrcxz_rel8_16,
     // What AMD's models alone have.
-    Code::Movntss_m32_xmm, Code::Movntsd_m64_xmm,
+    Code::Movntss_m32_xmm, Code::Movntsd_m64_xmm, Code::Femms,
     // Hints, which decode as the reserved NOPs they are.
     Code::Nop_rm16, Code::Nop_rm32, Code::Nop_rm64, Code::Endbr32, Code::Endbr64,
     Code::Prefetch_m8, Code::Prefetchw_m8, Code::Prefetchwt1_m8,
