@@ -24,6 +24,10 @@ mod jump_caches;
 mod link;
 pub mod lockstep;
 pub mod passes;
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "back ends use it, and this host has none")
+)]
 mod relocation;
 mod trace;
 mod trampoline;
