@@ -5,11 +5,12 @@ use rax_mmu::PAGE_SIZE;
 
 use super::abi::{BUDGET, CODE_BASE, EPOCH, FOUND, STACK_LIMIT, T0, T1, find_jump};
 use super::asm::{Alu, Asm, Fixup, RSP, Turn, cc};
+use super::detour::{Cold, Detour};
 use super::flags::HostFlags;
 use super::pending::Pending;
 use super::values::Loc;
 use super::x87::Noted;
-use super::{Cold, Detour, Emit, Stuck};
+use super::{Emit, Stuck};
 use crate::backend::{EXHAUSTED, ExitSite};
 use crate::relocation::Follows;
 

@@ -8,12 +8,13 @@ use rax_cpu::verbs::{BinaryOp, DoubleShiftOp, Flags, ShiftOp};
 
 use super::abi::{self, FLAG_KIND, FLAGS_CARRIES, FLAGS_RESULT, flag_value};
 use super::asm::{Alu, Mem, Rm, cc, is_high};
+use super::detour::{Cold, Detour};
 use super::operation::Class;
 use super::pending::{Base, Over, Pending};
 use super::plan::{FlagsOp, Recipe, constant_count, is_plain, over_result, result};
 use super::turn::is_turn;
 use super::values::{Loc, Source};
-use super::{Cold, Detour, Emit, Stuck};
+use super::{Emit, Stuck};
 
 /// What the host's flags tell of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

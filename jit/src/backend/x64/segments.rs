@@ -15,9 +15,10 @@ use super::abi::{
     PLAIN_SEGMENTS, SYSTEM_FLAGS, T0, T1, segment_base, segment_end, segment_limit, selector,
 };
 use super::asm::{Alu, Reg, Turn, at, cc};
+use super::detour::{Cold, Detour};
 use super::flags::HostFlags;
 use super::values::Loc;
-use super::{Cold, Detour, Emit, Stuck};
+use super::{Emit, Stuck};
 
 impl Emit<'_> {
     /// Whether CS may have any limit: real mode's 64 KiB is taken for granted elsewhere.

@@ -29,8 +29,9 @@ use smallvec::{SmallVec, smallvec};
 
 use super::abi::{self, T0, T1, VECTORS, vector_home};
 use super::asm::{Alu, Reg, Rm, cc};
+use super::detour::{Cold, Detour};
 use super::flags::HostFlags;
-use super::{Cold, Detour, Emit, Stuck};
+use super::{Emit, Stuck};
 use crate::relocation::Follows;
 use code::Code;
 pub(super) use mmx::is_mmx;

@@ -32,7 +32,8 @@ use super::pending::Pending;
 use super::values::Loc;
 use crate::block::Unit;
 
-use super::{Cold, Detour, Emit, Stuck};
+use super::detour::{Cold, Detour};
+use super::{Emit, Stuck};
 
 /// Opcodes of eleven bits, as the unit keeps them: the low three bits of the first byte,
 /// then ModRM's.

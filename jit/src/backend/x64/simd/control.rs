@@ -7,9 +7,10 @@ use rax_cpu::vector::{FloatWidth, Lane};
 use super::code::p66_38;
 use crate::backend::x64::abi::{FLAG_KIND, MXCSR, MXCSR_MASKS};
 use crate::backend::x64::asm::{Alu, cc};
+use crate::backend::x64::detour::{Cold, Detour};
 use crate::backend::x64::flags::HostFlags;
 use crate::backend::x64::pending::{Base, Pending};
-use crate::backend::x64::{Cold, Detour, Emit, Stuck};
+use crate::backend::x64::{Emit, Stuck};
 
 /// Bits of MXCSR that do not exist.
 const RESERVED: i32 = 0xffff_0000_u32 as i32;
