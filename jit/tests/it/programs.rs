@@ -291,3 +291,19 @@ fn a_cache_that_is_full_all_the_time_changes_nothing() {
     let statistics = pair.statistics();
     assert!(statistics.evictions >= 7 * 8 - 2, "{statistics:?}");
 }
+
+#[test]
+fn a_borrowed_register_of_flags_that_are_over_is_not_kept() {
+    // TEST R14W, -1; MOV EAX, [RBP+14h]; SBB R8D, R15D; HLT.
+    let code = [
+        0x66, 0x41, 0xf7, 0xc6, 0xff, 0xff, 0x8b, 0x45, 0x14, 0x45, 0x19, 0xf8, 0xf4,
+    ];
+    let mut pair = Pair::new(Bits::Long64, RAM as u64, 1 << 18);
+    let mut state = bare(Bits::Long64, 0x1000).unwrap().state.clone();
+    state.set_gpr(Gpr::Rbp, DATA);
+    state.set_gpr(Gpr::R8, 0xffee);
+    state.rip = CODE;
+    let mut bytes = vec![0; RAM];
+    bytes[CODE as usize..][..code.len()].copy_from_slice(&code);
+    assert_eq!(pair.check(&state, &bytes, 300, String::new), 4);
+}

@@ -234,6 +234,9 @@ impl Emit<'_> {
         if let Some(count) = self.has_open_count(&flags) {
             return self.note_if_counted(&flags, bits, count);
         }
+        // Nobody asks for the flags before any more, and a guest register that is borrowed for
+        // one operand must not be kept for them in the cell that another has just got.
+        self.pending = Pending::of(Base::Unknown);
         match self.plan.recipe(self.block, self.position, &flags, bits) {
             Recipe::Operands(kind, names) => self.hold(kind, names),
             Recipe::Carry(kind, result) => {
