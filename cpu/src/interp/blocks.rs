@@ -370,7 +370,8 @@ fn jump_slot(linear: u64) -> usize {
 #[inline(always)]
 fn view_slot(mode: Mode, mapping: u64) -> usize {
     let mixed = (mapping ^ u64::from(mode.bits()) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 32) as usize & (VIEWS - 1)
+    // Of a product only the upper bits depend on all of what was multiplied.
+    (mixed >> (u64::BITS - VIEWS.ilog2())) as usize
 }
 
 /// Mixes one word: keys are addresses, which need no protection from attackers
