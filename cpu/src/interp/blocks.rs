@@ -76,7 +76,7 @@ impl Block {
 /// How many blocks are kept before all are forgotten.
 const MOST_BLOCKS: usize = if cfg!(test) { 1 << 9 } else { 1 << 19 };
 /// Slots of the jump cache.
-const JUMP_CACHE: usize = 1 << 16;
+const JUMP_CACHE: usize = 1 << 17;
 /// How many views of memory are remembered.
 const VIEWS: usize = 64;
 /// How many dropped blocks are listed before the list says: all.
