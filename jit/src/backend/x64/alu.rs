@@ -295,6 +295,20 @@ impl Emit<'_> {
         written.filter(|&written| written == (register, high))
     }
 
+    /// The register of 8 bits that the value under way is written to, if that is all that
+    /// becomes of it.
+    fn written_alone(&self, bits: u32) -> Option<(Gpr, bool)> {
+        let own = Name(self.position as u32);
+        let next = self.position + 1;
+        if bits != 8 || next + 1 != self.plan.range(self.index as usize).end {
+            return None;
+        }
+        match self.block.ops[next].0 {
+            Op::WriteGpr(to, is_high, value) if value == own => Some((to, is_high)),
+            _ => None,
+        }
+    }
+
     /// Before a register changes in place: operands that are needed later than here move away.
     pub(super) fn make_way(&mut self, register: Gpr, operands: &[Name]) -> Result<(), Stuck> {
         self.keep_operands_in(register);
@@ -557,6 +571,17 @@ impl Emit<'_> {
                 };
             }
         };
+        if is_bit && let Some((register, high)) = self.written_alone(bits) {
+            let before = self.shifted;
+            self.clobber(register)?;
+            if self.shifted != before {
+                return self.stuck();
+            }
+            self.asm.set(holds, self.gpr_rm(register, high));
+            self.forget(register);
+            self.made = Some(Name(self.position as u32));
+            return self.set(Loc::Gpr(register, high));
+        }
         if is_bit {
             let temp = self.temp()?;
             self.asm.set(holds, temp);

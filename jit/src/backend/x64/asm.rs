@@ -35,6 +35,9 @@ pub(super) const R13: Reg = 13;
 pub(super) const R14: Reg = 14;
 pub(super) const R15: Reg = 15;
 
+/// No register: the base of an index by itself. Its lower bits are what SIB has for it.
+pub(super) const NO_BASE: Reg = 0x15;
+
 /// Marks a register's bits 8 to 15.
 const HIGH: Reg = 0x20;
 

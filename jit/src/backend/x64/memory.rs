@@ -14,7 +14,7 @@ use rax_mmu::{Tlb, View};
 use smallvec::{SmallVec, smallvec};
 
 use super::abi::{self, FILL_LIMIT, T0, T1, home, pinned, segment_base};
-use super::asm::{Alu, Asm, Fixup, Mem, RBP, Reg, Rm, Turn, at, cc, is_high, sum};
+use super::asm::{Alu, Asm, Fixup, Mem, NO_BASE, RBP, Reg, Rm, Turn, at, cc, is_high, sum};
 use super::flags::HostFlags;
 use super::values::{Loc, Source};
 use super::{Emit, Stuck};
@@ -136,11 +136,16 @@ impl Emit<'_> {
         };
         let base_register = pinned(base);
         if base == Gpr::Zero {
-            // An index by itself.
-            self.load_gpr(to, index);
-            self.asm.shift_imm(Turn::Shl, 64, to, scale);
-            self.host_flags = HostFlags::Unknown;
-            self.form(bits, to, at(to, short));
+            let index = pinned(index).unwrap_or_else(|| {
+                self.load_gpr(to, index);
+                to
+            });
+            let mem = Mem {
+                base: NO_BASE,
+                index: Some((index, scale)),
+                disp: short,
+            };
+            self.form(bits, to, mem);
             return Ok(());
         }
         if index == Gpr::Zero {

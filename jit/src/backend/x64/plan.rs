@@ -118,7 +118,13 @@ impl Plan {
         let mut all = Class::empty();
         for position in range.clone() {
             let (op, bits) = &block.ops[position];
-            let class = Class::of(op);
+            let mut class = Class::of(op);
+            if let Op::Binary(BinaryOp::And | BinaryOp::Add, of, _) = op
+                && matches!(block.ops[of.0 as usize].0, Op::RawAddress)
+            {
+                // The host's LEA leaves its flags alone.
+                class.remove(Class::DISTURBS);
+            }
             self.entries[position].class = class;
             all |= class;
             match op {

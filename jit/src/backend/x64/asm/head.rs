@@ -1,6 +1,6 @@
 //! An instruction up to its displacement (SDM 2A, 2.1), put together in one word.
 
-use super::{Mem, RSP, Reg, is_high};
+use super::{Mem, NO_BASE, RSP, Reg, is_high};
 
 /// The first bytes of an instruction, up to the displacement: eight at most.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +38,9 @@ impl Head {
     #[inline(always)]
     pub(super) fn memory(&mut self, reg: u8, mem: Mem) -> usize {
         let base = mem.base & 7;
-        let (form, displacement) = if mem.disp == 0 && base != 5 {
+        let (form, displacement) = if mem.base == NO_BASE {
+            (0x00, 4)
+        } else if mem.disp == 0 && base != 5 {
             (0x00, 0)
         } else if i8::try_from(mem.disp).is_ok() {
             (0x40, 1)

@@ -56,7 +56,11 @@ fn check(mnemonic: Mnemonic, operands: &[Operand], emit: impl FnOnce(&mut Asm)) 
                     .index
                     .map_or(Register::None, |(reg, _)| register(64, reg));
                 assert_eq!(found.op_kind(n), OpKind::Memory, "{wanted}");
-                assert_eq!(found.memory_base(), register(64, mem.base), "{wanted}");
+                let base = match mem.base {
+                    NO_BASE => Register::None,
+                    base => register(64, base),
+                };
+                assert_eq!(found.memory_base(), base, "{wanted}");
                 assert_eq!(found.memory_index(), index, "{wanted}");
                 let scale = mem.index.map_or(0, |(_, scale)| scale);
                 assert_eq!(found.memory_index_scale(), 1 << scale, "{wanted}");
@@ -79,11 +83,12 @@ fn short_or_long() -> impl Strategy<Value = i32> {
 
 fn memory() -> impl Strategy<Value = Mem> {
     let index = (0..16u8, 0..4u8).prop_filter("RSP is no index", |(reg, _)| *reg != RSP);
-    (0..16u8, proptest::option::of(index), short_or_long()).prop_map(|(base, index, disp)| Mem {
-        base,
-        index,
-        disp,
-    })
+    let base = prop_oneof![9 => 0..16u8, 1 => Just(NO_BASE)];
+    (base, proptest::option::of(index), short_or_long())
+        .prop_filter("one of them", |(base, index, _)| {
+            *base != NO_BASE || index.is_some()
+        })
+        .prop_map(|(base, index, disp)| Mem { base, index, disp })
 }
 
 fn any_rm() -> impl Strategy<Value = Rm> {
