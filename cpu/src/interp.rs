@@ -312,15 +312,18 @@ impl Interpreter {
     }
 
     /// Delivers an interrupt if one is pending and may be.
+    ///
+    /// STI's shadow may keep out NMI and SMI too (SDM 3C, Table 25-3, note), and here it
+    /// does: else one that came between STI and HLT would end the shadow, its handler's
+    /// return would let in the interrupt that HLT is to wait for, and HLT would wait in vain.
     fn interrupt(&mut self, cpu: &mut Cpu) -> bool {
-        let shadow = cpu.state.interrupt_shadow;
-        if cpu.smi_pending && !cpu.state.smm.is_active && shadow == InterruptShadow::None {
+        if cpu.state.interrupt_shadow != InterruptShadow::None {
+            return false;
+        }
+        if cpu.smi_pending && !cpu.state.smm.is_active {
             cpu.smi_pending = false;
             cpu.enter_smm();
             return true;
-        }
-        if shadow == InterruptShadow::MovSs {
-            return false;
         }
         if cpu.nmi_pending && !cpu.state.nmi_blocked {
             cpu.nmi_pending = false;
@@ -330,8 +333,7 @@ impl Interpreter {
             cpu.deliver_nmi();
             return true;
         }
-        let allowed = cpu.state.system_flags.contains(Rflags::IF)
-            && cpu.state.interrupt_shadow == InterruptShadow::None;
+        let allowed = cpu.state.system_flags.contains(Rflags::IF);
         if !allowed || !cpu.platform.interrupt_pending() {
             return false;
         }
@@ -387,6 +389,11 @@ impl Interpreter {
             if cpu.state.interrupt_shadow == InterruptShadow::MovSs {
                 cpu.debug_hits = status & 0xf;
                 return;
+            }
+            // A debug exception ends the wait of HLT and MWAIT (SDM 2A, HLT).
+            if cpu.state.activity == Activity::Halted {
+                cpu.state.activity = Activity::Running;
+                cpu.state.monitor = None;
             }
             cpu.deliver_exception(Exception::Debug { status });
             cpu.request_attention();

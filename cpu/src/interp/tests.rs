@@ -3,6 +3,8 @@
 use rax_mmu::PhysicalAddress;
 
 use super::{Engine as _, Interpreter, Stop};
+use crate::Cpu;
+use crate::rflags::Rflags;
 use crate::segment::{Segment, SegmentRegister};
 use crate::state::{Activity, Gpr};
 use crate::testing::{Bits, bare};
@@ -68,4 +70,46 @@ fn the_same_ip_in_another_segment_is_other_code() {
     assert_eq!(interpreter.run(&mut cpu, until), Stop::Budget);
     let counts = [Gpr::Rax, Gpr::Rbx].map(|register| cpu.state.gpr(register));
     assert_eq!(counts, [100, 100]);
+}
+
+/// Real mode at 1000h with `code`; the handler of vector 1 counts in AX, that of vector 2 in CX.
+fn with_handlers(code: &[u8]) -> Box<Cpu> {
+    let mut cpu = bare(Bits::Real, 1 << 20).unwrap();
+    let memory = cpu.mmu.memory();
+    for (at, bytes) in [
+        (0x0004, &[0x00, 0x05, 0, 0, 0x00, 0x06, 0, 0][..]),
+        (0x0500, &[0x40, 0xcf]), // INC AX, IRET
+        (0x0600, &[0x41, 0xcf]), // INC CX, IRET
+        (0x1000, code),
+    ] {
+        memory.ram_write(PhysicalAddress(at), bytes).unwrap();
+    }
+    cpu.state.set_gpr(Gpr::Rsp, 0x8000);
+    cpu.state.rip = 0x1000;
+    cpu
+}
+
+#[test]
+fn a_single_step_trap_ends_the_wait_of_hlt() {
+    // HLT, INC BX, then a loop.
+    let mut cpu = with_handlers(&[0xf4, 0x43, 0xeb, 0xfe]);
+    cpu.state.system_flags.insert(Rflags::TF);
+    cpu.update_mode();
+    let mut interpreter = Interpreter::new(&cpu);
+    assert_eq!(interpreter.run(&mut cpu, 6), Stop::Budget);
+    assert_eq!(cpu.state.gpr(Gpr::Rbx), 1);
+    assert_eq!(cpu.state.gpr(Gpr::Rax), 2, "after HLT and after INC");
+}
+
+#[test]
+fn an_nmi_waits_for_the_end_of_the_shadow_of_sti() {
+    // STI, INC BX, then a loop.
+    let mut cpu = with_handlers(&[0xfb, 0x43, 0xeb, 0xfe]);
+    let mut interpreter = Interpreter::new(&cpu);
+    assert_eq!(interpreter.run(&mut cpu, 1), Stop::Budget);
+    cpu.nmi_pending = true;
+    assert_eq!(interpreter.run(&mut cpu, 2), Stop::Budget);
+    assert_eq!(cpu.state.gpr(Gpr::Rbx), 1, "before the handler");
+    assert_eq!(interpreter.run(&mut cpu, 5), Stop::Budget);
+    assert_eq!(cpu.state.gpr(Gpr::Rcx), 1);
 }

@@ -206,7 +206,7 @@ impl LocalApic {
     }
 
     fn write_lvt(&mut self, entry: Entry, value: u32) {
-        let was_deadline = self.timer_mode() == Mode::TscDeadline;
+        let before = self.timer_mode();
         let slot = &mut self.registers.lvt[entry as usize];
         let kept = *slot & Lvt::REMOTE_IRR;
         *slot = Lvt::from_bits_retain(value & entry.writable());
@@ -216,8 +216,15 @@ impl LocalApic {
         if !self.registers.spurious.contains(Spurious::ENABLE) {
             slot.insert(Lvt::MASK);
         }
-        if (self.timer_mode() == Mode::TscDeadline) != was_deadline {
-            self.registers.timer.disarm(self.now);
+        let after = self.timer_mode();
+        let timer = &mut self.registers.timer;
+        if after == before {
+            return;
+        }
+        if after == Mode::TscDeadline || before == Mode::TscDeadline {
+            timer.disarm(self.now);
+        } else {
+            timer.change_mode(before, self.model.timer_hz, self.now);
         }
     }
 

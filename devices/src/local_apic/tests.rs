@@ -397,6 +397,43 @@ fn a_periodic_timer_keeps_its_period_and_merges_what_was_missed() {
 }
 
 #[test]
+fn a_count_goes_on_when_it_becomes_periodic_or_one_shot() {
+    let (mut apic, _) = enabled();
+    let mut probe = Probe::new(&mut apic);
+    put(&mut probe, LVT_TIMER, 0x40);
+    put(&mut probe, DIVIDE, 0b1011); // Divides by 1: 10 ns a count.
+    put(&mut probe, INITIAL, 100);
+    probe.wait_ns(600);
+    put(&mut probe, LVT_TIMER, 0x2_0040);
+    assert_eq!(get(&mut probe, CURRENT), 40);
+    assert_eq!(probe.wait_for_deadline().unwrap().0, 1000);
+    assert_eq!(probe.wait_for_deadline().unwrap().0, 2000);
+    probe.wait_ns(300);
+    put(&mut probe, LVT_TIMER, 0x40);
+    assert_eq!(get(&mut probe, CURRENT), 70);
+    assert_eq!(probe.wait_for_deadline().unwrap().0, 3000);
+    assert_eq!(probe.next_deadline(), None);
+}
+
+#[test]
+fn a_count_that_came_to_zero_does_not_start_again_by_becoming_periodic() {
+    let (mut apic, _) = enabled();
+    let mut probe = Probe::new(&mut apic);
+    put(&mut probe, LVT_TIMER, 0x40);
+    put(&mut probe, DIVIDE, 0b1011);
+    put(&mut probe, INITIAL, 100);
+    assert_eq!(probe.wait_for_deadline().unwrap().0, 1000);
+    put(&mut probe, LVT_TIMER, 0x2_0040);
+    assert_eq!(get(&mut probe, INITIAL), 100);
+    assert_eq!(get(&mut probe, CURRENT), 0);
+    assert_eq!(probe.next_deadline(), None);
+    probe.wait_ns(5000);
+    assert_eq!(get(&mut probe, CURRENT), 0);
+    put(&mut probe, INITIAL, 100);
+    assert_eq!(probe.wait_for_deadline().unwrap().0, 7000);
+}
+
+#[test]
 fn all_divisors_are_as_the_table_says() {
     let table = [
         (0b0000, 2),

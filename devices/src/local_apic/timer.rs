@@ -25,7 +25,8 @@ pub(super) struct Timer {
     /// When the count was started.
     started: Time,
     /// The count it started with; the initial count, unless that was under
-    /// way when the divisor changed.
+    /// way when the divisor or the mode changed. Zero is a timer at rest: it
+    /// was never started, or it had come to zero before that change.
     first: u32,
     /// How often it has come to zero since.
     expiries: u64,
@@ -80,11 +81,22 @@ impl Timer {
     /// A write to the divide configuration register: what is left of the
     /// count goes on at the new rate.
     pub(super) fn set_divide(&mut self, bits: u8, mode: Mode, hz: u64, now: Time) {
-        let left = self.current(mode, hz, now);
+        self.begin_anew(mode, hz, now);
         self.divide = bits & 0b1011;
-        self.first = left;
+    }
+
+    /// The mode has changed from `mode` between one-shot and periodic: what is
+    /// left of the count goes on, and a count that came to zero stays there.
+    /// The manual does not say; processors do so.
+    pub(super) fn change_mode(&mut self, mode: Mode, hz: u64, now: Time) {
+        self.begin_anew(mode, hz, now);
+    }
+
+    /// Takes what is left of the count for the one it started with.
+    fn begin_anew(&mut self, mode: Mode, hz: u64, now: Time) {
+        self.first = self.current(mode, hz, now);
         self.started = now;
-        self.expiries = u64::from(left == 0);
+        self.expiries = 0;
     }
 
     /// What the divide configuration register divides by.
@@ -123,7 +135,7 @@ impl Timer {
 
     /// The current-count register.
     pub(super) fn current(&self, mode: Mode, hz: u64, now: Time) -> u32 {
-        if mode == Mode::TscDeadline || self.initial == 0 {
+        if mode == Mode::TscDeadline || self.first == 0 {
             return 0;
         }
         let elapsed = self.elapsed(hz, now);
@@ -147,7 +159,7 @@ impl Timer {
             }
             return fires;
         }
-        if self.initial == 0 {
+        if self.first == 0 {
             return false;
         }
         let expiries = self.expiries_after(self.elapsed(hz, now), mode);
@@ -164,7 +176,7 @@ impl Timer {
                 let ns = (u128::from(self.deadline) * NS).div_ceil(tsc_hz.into());
                 Some(Time(u64::try_from(ns).unwrap_or(u64::MAX)))
             }
-            _ if self.initial == 0 => None,
+            _ if self.first == 0 => None,
             Mode::OneShot if self.expiries != 0 => None,
             _ => {
                 let initial = u64::from(self.initial);
