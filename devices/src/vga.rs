@@ -22,6 +22,7 @@ mod dac;
 mod graphics;
 mod memory;
 mod pci;
+mod raster;
 mod render;
 mod sequencer;
 #[cfg(test)]
@@ -34,10 +35,11 @@ pub use memory::{PlainVideoMemory, VideoMemory};
 pub use pci::{FRAME_BUFFER, FRAME_BUFFER_BYTES, MAX_ROM_BYTES, PciVga};
 pub use render::{Frame, TextScreen};
 
-use attribute::Attribute;
+use attribute::{Attribute, ModeControl};
 use crtc::Crtc;
 use dac::Dac;
 use graphics::Graphics;
+use raster::Raster;
 use sequencer::{ClockingMode, MemoryMode, Sequencer};
 use vbe::{Effect, Vbe};
 
@@ -59,6 +61,8 @@ bitflags! {
         const RAM_ENABLED = 1 << 1;
         /// The 28.322 MHz clock, else 25.175 MHz.
         const CLOCK_28_MHZ = 1 << 2;
+        /// Where odd and even addresses reach different planes, the even bytes of them, else the odd ones.
+        const EVEN_PAGE = 1 << 5;
     }
 
     /// Input Status Register 1.
@@ -87,6 +91,8 @@ pub struct Vga {
     vbe: Vbe,
     /// Counts writes to registers that the picture depends on.
     changes: u64,
+    /// What was written while the picture was scanned.
+    raster: Raster,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -147,13 +153,22 @@ impl Vga {
             dac: Dac::default(),
             vbe: Vbe::default(),
             changes: 0,
+            raster: Raster::default(),
         }
     }
 
     /// The picture at a time, for somebody on another thread to make when it is wanted.
     #[must_use]
     pub fn scan(&self, now: Time) -> Scan {
-        let vga = Self {
+        Scan {
+            vga: self.copy(),
+            now,
+        }
+    }
+
+    /// The same registers at the same memory.
+    fn copy(&self) -> Self {
+        Self {
             memory: self.memory.share(),
             miscellaneous: self.miscellaneous,
             feature_control: self.feature_control,
@@ -164,20 +179,23 @@ impl Vga {
             dac: self.dac.clone(),
             vbe: self.vbe.clone(),
             changes: self.changes,
-        };
-        Scan { vga, now }
+            raster: self.raster.clone(),
+        }
     }
 
     /// A number that changes whenever the picture may have, but for what lies in
-    /// the memory: with registers, and in text modes as the cursor blinks.
+    /// the memory: with registers, and as the cursor and characters blink.
     #[must_use]
     pub fn change_number(&self, now: Time) -> u64 {
-        let blinking = if self.is_text() {
+        let blinks = self.is_text() || self.attribute.mode().contains(ModeControl::BLINK);
+        let blinking = if blinks {
             self.frame_number(now) >> 3
         } else {
             0
         };
-        self.changes.wrapping_add(blinking)
+        // What was shown line by line is shown at once when the program has stopped changing it.
+        let by_lines = u64::from(self.changes_in_frame(now)) << 63;
+        self.changes.wrapping_add(blinking) ^ by_lines
     }
 
     /// Nanoseconds from frame to frame, and of one line, as the registers ask for.
@@ -245,6 +263,7 @@ impl Vga {
             0x04 | 0x24 if self.is_addressed(register) => self.crtc.index,
             0x05 | 0x25 if self.is_addressed(register) => self.crtc.read(),
             0x0a | 0x2a if self.is_addressed(register) => {
+                self.note_flip_flop_reset(now);
                 self.attribute.reset_flip_flop();
                 self.input_status_1(now).bits()
             }
@@ -296,12 +315,23 @@ impl Vga {
         }
         if !mode.contains(MemoryMode::SEQUENTIAL) {
             access.planes = if odd == 0 { 0b0101 } else { 0b1010 };
-            access.address &= !1;
+            access.address = access.address & !1 | self.odd_even_page(offset);
         }
         if self.graphics.reads_odd_even() {
             access.plane = access.plane & 2 | odd;
         }
         Some(access)
+    }
+
+    /// What stands for the lowest address bit where that one chooses the planes.
+    fn odd_even_page(&self, offset: usize) -> usize {
+        if !self.graphics.replaces_lowest_bit() {
+            0
+        } else if self.graphics.window().len() > 0x1_0000 {
+            offset >> 16 & 1
+        } else {
+            usize::from(!self.miscellaneous.contains(Miscellaneous::EVEN_PAGE))
+        }
     }
 
     fn read_memory(&mut self, offset: usize) -> u8 {
@@ -369,6 +399,7 @@ impl Device for Vga {
         self.crtc = Crtc::default();
         self.dac = Dac::default();
         self.vbe = Vbe::default();
+        self.raster = Raster::default();
     }
 
     fn save(&self) -> State {
@@ -383,6 +414,7 @@ impl Device for Vga {
             dac,
             vbe,
             changes: _,
+            raster: _,
         } = self;
         State::encode(
             1,
@@ -420,6 +452,7 @@ impl Device for Vga {
         self.crtc = saved.crtc;
         self.dac = saved.dac;
         self.vbe = saved.vbe;
+        self.raster = Raster::default();
         Ok(())
     }
 
@@ -457,12 +490,7 @@ impl Registers for Vga {
         Ok(())
     }
 
-    fn write(
-        &mut self,
-        register: u64,
-        bytes: &[u8],
-        _cx: &mut Context<'_>,
-    ) -> Result<(), BusError> {
+    fn write(&mut self, register: u64, bytes: &[u8], cx: &mut Context<'_>) -> Result<(), BusError> {
         if let Some(offset) = window_offset(register) {
             for (index, &byte) in bytes.iter().enumerate() {
                 self.write_memory(offset + index, byte);
@@ -472,7 +500,11 @@ impl Registers for Vga {
         match (register, bytes) {
             (VBE_INDEX, &[low, high]) => self.vbe.index = u16::from_le_bytes([low, high]),
             (VBE_DATA, &[low, high]) => self.write_vbe(u16::from_le_bytes([low, high])),
-            _ => self.write_port(register, byte_of_write(register, bytes)?)?,
+            _ => {
+                let value = byte_of_write(register, bytes)?;
+                self.note_write(register, value, cx.now);
+                self.write_port(register, value)?;
+            }
         }
         Ok(())
     }

@@ -48,6 +48,10 @@ impl Attribute {
         self.expects_data = false;
     }
 
+    pub(super) const fn expects_data(&self) -> bool {
+        self.expects_data
+    }
+
     pub(super) const fn read_index(&self) -> u8 {
         self.index
     }
@@ -93,11 +97,12 @@ impl Attribute {
         self.registers[COLOR_PLANE_ENABLE] & 15
     }
 
-    /// The palette's entries for the sixteen colours of the planes.
-    pub(super) fn palette(&self) -> [u8; 16] {
+    /// The palette's entries for the sixteen colours of the planes, of which `toggled` ones
+    /// are the other way round.
+    pub(super) fn palette(&self, toggled: u8) -> [u8; 16] {
         let select = self.registers[COLOR_SELECT];
         std::array::from_fn(|color| {
-            let entry = self.registers[color & usize::from(self.planes())];
+            let entry = self.registers[color & usize::from(self.planes()) ^ usize::from(toggled)];
             let low = if self.mode().contains(ModeControl::SELECT_45) {
                 entry & 0x0f | (select & 3) << 4
             } else {
@@ -131,6 +136,6 @@ mod tests {
             attribute.write(index);
             attribute.write(value);
         }
-        assert_eq!(attribute.palette()[1], 0xef);
+        assert_eq!(attribute.palette(0)[1], 0xef);
     }
 }

@@ -54,6 +54,12 @@ impl Crtc {
         }
     }
 
+    /// Whether the register that is selected matters from line to line: not the timing, and not the start address, which
+    /// counts at the top only.
+    pub(super) const fn index_is_scanned(&self) -> bool {
+        matches!(self.index, 1 | 7..=9 | 0x13 | 0x14 | 0x17 | 0x18)
+    }
+
     fn value(&self, index: usize) -> usize {
         usize::from(self.registers[index])
     }
@@ -149,7 +155,7 @@ impl Crtc {
         let lines = (start & 31, end & 31);
         let is_on = start & 0x20 == 0 && lines.0 <= lines.1;
         CursorShape {
-            address: (self.value(0x0e) << 8 | self.value(0x0f)).wrapping_add(end >> 5 & 3),
+            address: ((self.value(0x0e) << 8 | self.value(0x0f)) + (end >> 5 & 3)) & 0xffff,
             lines: is_on.then_some(lines),
         }
     }

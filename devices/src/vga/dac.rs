@@ -41,9 +41,9 @@ impl Dac {
         self.is_reading = is_reading;
     }
 
-    /// The entry that comes next to be written.
-    pub(super) fn write_index(&self) -> u8 {
-        (self.position / 3) as u8
+    /// The entry that comes next to be written. The chip has one address register, and fetches an entry to be read ahead.
+    pub(super) const fn write_index(&self) -> u8 {
+        ((self.position / 3) as u8).wrapping_add(self.is_reading as u8)
     }
 
     /// Three while reading, zero while writing.
@@ -59,6 +59,9 @@ impl Dac {
 
     /// An entry changes when its blue is written.
     pub(super) fn write(&mut self, value: u8) {
+        if self.is_reading {
+            self.set_index(self.write_index(), false);
+        }
         let value = if self.is_eight_bits {
             value
         } else {
@@ -118,6 +121,22 @@ mod tests {
         assert_eq!(dac.write_index(), 0);
         dac.set_index(255, true);
         assert_eq!([dac.read(), dac.read(), dac.read()], [0x3f, 0x3f, 1]);
+    }
+
+    #[test]
+    fn the_address_is_ahead_while_entries_are_read() {
+        let mut dac = Dac::default();
+        dac.set_index(7, true);
+        assert_eq!((dac.state(), dac.write_index()), (3, 8));
+        for _ in 0..3 {
+            dac.read();
+        }
+        assert_eq!(dac.write_index(), 9);
+        for byte in [1, 2, 3] {
+            dac.write(byte);
+        }
+        assert_eq!((dac.state(), dac.write_index()), (0, 10));
+        assert_eq!(dac.rgb()[9], 0x04_080c);
     }
 
     #[test]

@@ -57,6 +57,21 @@ impl Graphics {
         self.registers[5] & 0x10 != 0
     }
 
+    /// Where odd and even addresses reach different planes, another bit stands for the lowest one.
+    pub(super) const fn replaces_lowest_bit(&self) -> bool {
+        self.registers[6] & 2 != 0
+    }
+
+    /// Whether a write of this value to the register that is selected changes how planes become pixels.
+    pub(super) const fn changes_picture(&self, value: u8) -> bool {
+        let bits = match self.index {
+            5 => 0x60,
+            6 => 0x01,
+            _ => return false,
+        };
+        (self.registers[self.index as usize] ^ value) & bits != 0
+    }
+
     /// Whether pixels are shown, else characters.
     pub(super) const fn is_graphics(&self) -> bool {
         self.registers[6] & 1 != 0

@@ -1,10 +1,11 @@
 //! The picture: what a monitor would show, made from registers and memory.
 //!
-//! A frame is made at once, from the registers as they are. What a program
-//! changes between two scan lines is not seen.
+//! A frame is made at once when somebody looks, from the registers as they are, or
+//! as they were at each scan line if a program changes them as the beam goes.
 
 use super::Vga;
 use super::attribute::ModeControl;
+use super::crtc::Crtc;
 use super::graphics::ShiftMode;
 use super::sequencer::ClockingMode;
 use super::vbe::Screen;
@@ -87,6 +88,67 @@ struct Line {
     panning: usize,
 }
 
+/// Where the scan is.
+struct Beam {
+    /// The address counter at the left of the line.
+    counter: usize,
+    row_line: usize,
+    /// Below a split that does not pan.
+    is_still: bool,
+}
+
+impl Beam {
+    fn top(crtc: &Crtc) -> Self {
+        Self {
+            counter: crtc.start_address() + crtc.byte_panning(),
+            row_line: crtc.preset_row_scan(),
+            is_still: false,
+        }
+    }
+
+    fn line(&self, vga: &Vga) -> Line {
+        Line {
+            counter: self.counter,
+            row_line: self.row_line,
+            panning: if self.is_still { 0 } else { vga.panning() },
+        }
+    }
+
+    /// Goes from a scan line to the next one, as the address counter does.
+    fn advance(&mut self, vga: &Vga, line: usize) {
+        let crtc = &vga.crtc;
+        if line == crtc.line_compare() {
+            (self.counter, self.row_line) = (0, 0);
+            let mode = vga.attribute.mode();
+            self.is_still |= mode.contains(ModeControl::SPLIT_KEEPS_STILL);
+            return;
+        }
+        if crtc.is_double_scan() && line.is_multiple_of(2) {
+            return;
+        }
+        self.row_line += 1;
+        if self.row_line >= crtc.row_lines() {
+            self.row_line = 0;
+            self.counter += crtc.row_offset();
+        }
+    }
+}
+
+/// What is the same for all lines until a register changes.
+struct Ink {
+    rgb: Vec<u32>,
+    /// The sixteen colours of the planes.
+    colors: [u32; 16],
+}
+
+impl Ink {
+    fn of(vga: &Vga, now: crate::Time) -> Self {
+        let rgb = vga.dac.rgb();
+        let colors = vga.colors(now).map(|entry| rgb[usize::from(entry)]);
+        Self { rgb, colors }
+    }
+}
+
 impl Vga {
     /// Whether characters are shown, else pixels.
     #[must_use]
@@ -100,44 +162,57 @@ impl Vga {
         if let Some(screen) = self.vbe.screen() {
             return self.linear_frame(&screen);
         }
-        let (columns, dots) = (self.crtc.columns(), self.dots());
-        let step = self.line_step();
+        // If registers changed from line to line, then another adapter is led through the same once more.
+        let mut replayed = self.replay(now);
+        let top = replayed.as_ref().map_or(self, |(vga, _)| vga);
+        let (lines, step) = (top.crtc.display_lines(), top.line_step());
         let mut frame = Frame {
-            width: columns * dots,
-            height: self.crtc.display_lines().div_ceil(step),
+            width: top.crtc.columns() * top.dots(),
+            height: lines.div_ceil(step),
             pixels: Vec::new(),
         };
-        if !self.shows_anything() {
-            frame.pixels.resize(frame.width * frame.height, 0);
-            return frame;
-        }
         let mut planes = vec![0; PLANES_BYTES];
         self.memory.read(0, &mut planes);
-        let is_bytes =
-            self.graphics.is_graphics() && self.graphics.shift_mode() == ShiftMode::Bytes;
-        let rgb = self.dac.rgb();
-        let ink = self.colors().map(|entry| rgb[usize::from(entry)]);
         frame.pixels.reserve(frame.width * frame.height);
-        let mut dots = Vec::with_capacity(frame.width + 16);
-        self.for_each_line(|number, line| {
-            if number % step != 0 {
-                return;
+        let mut ink = Ink::of(top, now);
+        let mut beam = Beam::top(&top.crtc);
+        for number in 0..lines {
+            if let Some((vga, replay)) = &mut replayed
+                && replay.run_to(vga, number)
+            {
+                ink = Ink::of(vga, now);
             }
-            dots.clear();
-            if !self.graphics.is_graphics() {
-                self.text_line(&planes, line, now, &ink, &mut dots);
-            } else if is_bytes {
-                self.byte_line(&planes, line, &rgb, &mut dots);
-            } else {
-                self.planar_line(&planes, line, &ink, &mut dots);
+            let vga = replayed.as_ref().map_or(self, |(vga, _)| vga);
+            if number.is_multiple_of(step) {
+                vga.draw_line(&planes, &beam.line(vga), now, &ink, &mut frame);
             }
-            let shown = dots.get(line.panning..).unwrap_or_default();
-            frame
-                .pixels
-                .extend_from_slice(&shown[..shown.len().min(frame.width)]);
-        });
-        frame.pixels.resize(frame.width * frame.height, 0);
+            beam.advance(vga, number);
+        }
         frame
+    }
+
+    /// Adds a line to the frame.
+    fn draw_line(
+        &self,
+        planes: &[u8],
+        line: &Line,
+        now: crate::Time,
+        ink: &Ink,
+        frame: &mut Frame,
+    ) {
+        let mut dots = Vec::with_capacity(frame.width + 16);
+        if self.shows_anything() {
+            if !self.graphics.is_graphics() {
+                self.text_line(planes, line, now, &ink.colors, &mut dots);
+            } else if self.graphics.shift_mode() == ShiftMode::Bytes {
+                self.byte_line(planes, line, &ink.rgb, &mut dots);
+            } else {
+                self.planar_line(planes, line, &ink.colors, &mut dots);
+            }
+            dots.drain(..line.panning.min(dots.len()));
+        }
+        dots.resize(frame.width, 0);
+        frame.pixels.append(&mut dots);
     }
 
     /// The characters on the screen, in a text mode.
@@ -159,12 +234,13 @@ impl Vga {
             ..TextScreen::default()
         };
         let rgb = self.dac.rgb();
-        screen.colors = self.colors().map(|entry| rgb[usize::from(entry)]);
+        let palette = self.attribute.palette(0);
+        screen.colors = palette.map(|entry| rgb[usize::from(entry)]);
         for row in 0..rows {
             let left = self.crtc.start_address() + row * self.crtc.row_offset();
             for column in 0..columns {
                 let counter = left + column;
-                if cursor.lines.is_some() && cursor.address == counter {
+                if cursor.lines.is_some() && cursor.address == counter & 0xffff {
                     screen.cursor = Some((column, row));
                 }
                 let at = self.crtc.plane_address(counter, 0) * 4;
@@ -205,46 +281,13 @@ impl Vga {
             && !self.sequencer.clocking().contains(ClockingMode::SCREEN_OFF)
     }
 
-    /// The palette's entries for the sixteen colours of the planes.
-    fn colors(&self) -> [u8; 16] {
-        self.attribute.palette()
-    }
-
-    /// Walks the scan lines from top to bottom as the address counter does.
-    fn for_each_line(&self, mut act: impl FnMut(usize, &Line)) {
-        let crtc = &self.crtc;
-        let mut panning = self.panning();
-        let mut counter = crtc.start_address() + crtc.byte_panning();
-        let mut row_line = crtc.preset_row_scan();
-        for number in 0..crtc.display_lines() {
-            act(
-                number,
-                &Line {
-                    counter,
-                    row_line,
-                    panning,
-                },
-            );
-            if number == crtc.line_compare() {
-                (counter, row_line) = (0, 0);
-                if self
-                    .attribute
-                    .mode()
-                    .contains(ModeControl::SPLIT_KEEPS_STILL)
-                {
-                    panning = 0;
-                }
-                continue;
-            }
-            if crtc.is_double_scan() && number % 2 == 0 {
-                continue;
-            }
-            row_line += 1;
-            if row_line >= crtc.row_lines() {
-                row_line = 0;
-                counter += crtc.row_offset();
-            }
-        }
+    /// The palette's entries for the sixteen colours of the planes. Where pixels blink, the intensity plane comes and
+    /// goes (IBM Enhanced Graphics Adapter, mode 0Fh).
+    fn colors(&self, now: crate::Time) -> [u8; 16] {
+        let blinks =
+            self.graphics.is_graphics() && self.attribute.mode().contains(ModeControl::BLINK);
+        let is_toggled = blinks && self.frame_number(now) & 16 != 0;
+        self.attribute.palette(if is_toggled { 8 } else { 0 })
     }
 
     fn panning(&self) -> usize {
@@ -298,7 +341,7 @@ impl Vga {
             {
                 bits = 0xff;
             }
-            if cursor_here && counter == cursor.address {
+            if cursor_here && counter & 0xffff == cursor.address {
                 paper = ink;
             }
             if attribute & 0x77 == 0x70 && mode.contains(ModeControl::MONOCHROME) {
@@ -356,7 +399,7 @@ impl Vga {
         };
         let (left, top) = screen.offset;
         if screen.bits_per_pixel == 4 {
-            let colors = self.colors();
+            let colors = self.attribute.palette(0);
             let mut bytes = vec![0; screen.width.div_ceil(8) * 4 + 4];
             for y in top..top + screen.height {
                 self.memory

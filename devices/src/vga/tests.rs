@@ -244,6 +244,107 @@ fn a_split_screen_shows_address_zero_below() {
     assert_eq!(frame.pixels[101 * 640], rgb(15));
 }
 
+/// Sets colour 0 of the palette to a shade of red.
+fn set_background(probe: &mut Probe<'_>, red: u8) {
+    for (port, value) in [(0x18, 0), (0x19, red), (0x19, 0), (0x19, 0)] {
+        probe.write(port, value);
+    }
+}
+
+#[test]
+fn what_changes_from_line_to_line_in_each_frame_is_seen_there() {
+    let mut vga = vga();
+    set_mode(&mut Probe::new(&mut vga), &BYTES);
+    let (frame_ns, line_ns) = vga.timing();
+    let at = |frame: u64, line: u64| Time(frame * frame_ns + line * line_ns + 1);
+    let mut probe = Probe::new(&mut vga);
+    for frame in 1..4 {
+        // The palette is the screen's from the first line to the last but 50.
+        probe.wait_until(at(frame, 0));
+        probe.read(0x2a);
+        probe.write(0x10, 0x20);
+        for (line, red) in [(0, 0), (100, 0x3f), (301, 0x20)] {
+            probe.wait_until(at(frame, line));
+            set_background(&mut probe, red);
+        }
+        probe.wait_until(at(frame, 350));
+        probe.read(0x2a);
+        probe.write(0x10, 0);
+    }
+    let colors_of = |vga: &Vga, now| {
+        let frame = vga.frame(now);
+        [0, 49, 50, 150, 151, 175].map(|row| frame.pixels[row * 320])
+    };
+    let shown = [0, 0, 0xff_0000, 0xff_0000, 0x82_0000, 0];
+    assert_eq!(colors_of(&vga, at(4, 10)), shown);
+    assert_eq!(colors_of(&vga.scan(at(4, 10)).vga, at(4, 10)), shown);
+    // The program does not do it any more.
+    assert_ne!(vga.change_number(at(4, 10)), vga.change_number(at(6, 10)));
+    let mut probe = Probe::new(&mut vga);
+    probe.wait_until(at(5, 400));
+    probe.read(0x2a);
+    probe.write(0x10, 0x20);
+    assert_eq!(colors_of(&vga, at(6, 10)), [0x82_0000; 6]);
+}
+
+#[test]
+fn a_palette_that_is_loaded_once_is_there_from_the_top() {
+    let mut vga = vga();
+    set_mode(&mut Probe::new(&mut vga), &BYTES);
+    let (frame_ns, line_ns) = vga.timing();
+    let mut probe = Probe::new(&mut vga);
+    probe.wait_until(Time(5 * frame_ns + 200 * line_ns));
+    set_background(&mut probe, 0x3f);
+    for frames in [5, 6, 7] {
+        let frame = vga.frame(Time(frames * frame_ns + 300 * line_ns));
+        assert_eq!(frame.pixels[0], 0xff_0000);
+    }
+}
+
+#[test]
+fn pixels_blink_where_the_attribute_controller_says_so() {
+    let mut vga = vga();
+    let mut probe = Probe::new(&mut vga);
+    set_mode(&mut probe, &PLANAR);
+    indexed(&mut probe, 0x14, 2, 0b0100);
+    probe.write(WINDOW, 0x80);
+    probe.read(0x2a);
+    for (index, value) in [(0x10, 0x09), (0x12, 0b0101)] {
+        probe.write(0x10, index);
+        probe.write(0x10, value);
+    }
+    probe.write(0x10, 0x20);
+    let (frame_ns, _) = vga.timing();
+    let colors = [0, 16, 32].map(|frame| vga.frame(Time(frame * frame_ns)).pixels[0]);
+    assert_eq!(colors, [rgb(4), rgb(12), rgb(4)]);
+    assert_ne!(
+        vga.change_number(Time(0)),
+        vga.change_number(Time(16 * frame_ns))
+    );
+}
+
+#[test]
+fn odd_and_even_planes_have_two_pages() {
+    let mut vga = vga();
+    let mut probe = Probe::new(&mut vga);
+    set_mode(&mut probe, &PLANAR);
+    // Even addresses reach planes 0 and 2, odd ones 1 and 3; another bit stands for the lowest one.
+    indexed(&mut probe, 0x14, 4, 0x02);
+    indexed(&mut probe, 0x1e, 6, 0x07);
+    for (miscellaneous, value) in [(0xe3, 0xff), (0xc3, 0xf0)] {
+        probe.write(0x12, miscellaneous);
+        probe.write_bytes(WINDOW, &[value, value]).unwrap();
+    }
+    assert_eq!(probe.read(WINDOW), 0xf0);
+    // Of the window of 128 KiB the upper half is the other page.
+    indexed(&mut probe, 0x1e, 6, 0x03);
+    probe.write(WINDOW + 0x1_0003, 0x0f);
+    let frame = vga.frame(Time::ZERO);
+    let row: Vec<_> = frame.pixels[..32].chunks(4).map(|four| four[0]).collect();
+    let (none, all, odd) = (rgb(0), rgb(15), rgb(10));
+    assert_eq!(row, [all, all, all, none, none, none, none, odd]);
+}
+
 #[test]
 fn the_extension_shows_a_linear_frame_buffer_and_its_bank() {
     let mut vga = vga();

@@ -96,9 +96,12 @@ pub(super) fn arpl(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     } else {
         Reg0::of(insn)
     };
-    let (selector, spot) = cpu.modify::<Word>(operand)?;
+    // A selector that stays as it is is only read. The SDM's list of faults does not say so,
+    // but processors leave read-only segments and pages alone then.
+    let selector = cpu.read::<Word>(operand)?;
     let raises = selector & 3 < wanted;
     if raises {
+        let (selector, spot) = cpu.modify::<Word>(operand)?;
         cpu.commit::<Word>(spot, selector & !3 | wanted);
     }
     answer(cpu, raises);
