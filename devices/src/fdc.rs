@@ -8,6 +8,10 @@
 //! sector 250 µs, whatever the data rate and wherever the disk has turned to.
 //! A disk reads only at its own data rate, because that is how systems tell
 //! what lies in a drive.
+//!
+//! The controller counts steps and does not see the heads: a reset clears its
+//! cylinder numbers (PCN) and moves nothing, so a seek after it goes wrong
+//! until RECALIBRATE has found track 0.
 
 use bitflags::bitflags;
 use serde::{Deserialize, Serialize};
@@ -37,6 +41,8 @@ const COMMAND_NS: u64 = 20_000;
 const STEP_NS: u64 = 100_000;
 /// Cylinders that a recalibration steps over at most.
 const MOST_STEPS: u8 = 79;
+/// Where a drive's heads can go no further.
+const INNERMOST: u8 = 83;
 
 bitflags! {
     /// Digital Output Register.
@@ -82,12 +88,25 @@ enum Phase {
 /// A drive, without its disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Drive {
-    /// Where the head is.
+    /// Where the heads are.
     cylinder: u8,
+    /// Where the controller believes them to be (PCN).
+    present: u8,
     /// The disk was changed since the head last stepped.
     disk_changed: bool,
-    /// Where the head is going, and when it gets there.
-    seek: Option<(u8, Time)>,
+    /// Where the heads are going, what the controller will believe then, and
+    /// when they get there.
+    seek: Option<Seeking>,
+}
+
+/// A seek under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Seeking {
+    cylinder: u8,
+    present: u8,
+    arrival: Time,
+    /// Status register 0 at its end.
+    status: u8,
 }
 
 /// All that is saved.
@@ -110,6 +129,8 @@ struct Core {
     configured: [u8; 2],
     is_locked: bool,
     perpendicular: u8,
+    /// The last sector of a track in the last command that had one.
+    end_of_track: u8,
 }
 
 impl Core {
@@ -128,6 +149,7 @@ impl Core {
             configured: [command::FIFO_OFF, 0],
             is_locked: false,
             perpendicular: 0,
+            end_of_track: 0,
         }
     }
 }
@@ -199,7 +221,9 @@ impl Fdc {
         self.core.deadline = Some(now.after_ns(COMMAND_NS));
         for drive in &mut self.core.drives {
             drive.seek = None;
+            drive.present = 0;
         }
+        self.core.end_of_track = 0;
         if !self.core.is_locked {
             self.core.configured = [command::FIFO_OFF, 0];
         }
@@ -341,15 +365,13 @@ impl Fdc {
     fn end_seeks(&mut self, now: Time) {
         for number in 0..DRIVES {
             let drive = &mut self.core.drives[number];
-            let Some((target, arrival)) = drive.seek else {
+            let Some(seek) = drive.seek.filter(|seek| seek.arrival <= now) else {
                 continue;
             };
-            if arrival > now {
-                continue;
-            }
             drive.seek = None;
-            self.step_to(number, target);
-            self.core.unsensed[number] = Some(command::SEEK_END | number as u8);
+            drive.present = seek.present;
+            self.step_to(number, seek.cylinder);
+            self.core.unsensed[number] = Some(seek.status | number as u8);
             self.set_interrupt(true);
         }
     }
@@ -359,7 +381,7 @@ impl Timed for Fdc {
     fn next_deadline(&self) -> Option<Time> {
         let seeks = self.core.drives.iter().filter_map(|drive| drive.seek);
         seeks
-            .map(|(_, arrival)| arrival)
+            .map(|seek| seek.arrival)
             .chain(self.core.deadline)
             .min()
     }

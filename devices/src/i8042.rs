@@ -25,6 +25,7 @@ use crate::time::Time;
 
 mod keyboard;
 mod mouse;
+mod scan_codes;
 mod translation;
 
 use keyboard::{Keyboard, SavedKeyboardV1};

@@ -5,12 +5,15 @@
 //! host controller (at SMBBASE), 50h and 51h the APM control and status ports
 //! by which software asks for an SMI.
 //!
-//! Three decisions. There is no system management code in a machine that
+//! Four decisions. There is no system management code in a machine that
 //! boots without firmware, and SeaBIOS's leaves ACPI alone. So the board may
 //! name the two commands by which ACPI is switched on and off; the chip then
 //! does what that code would.
 //! Suspend to RAM is not announced and does nothing; the lighter sleep states
 //! wake at once. The end-of-SMI bit is kept but does not hold back an SMI.
+//! An APM command asks for an SMI as soon as APMC_EN is set. On the chip
+//! SMI_EN has to be set besides; Bochs's BIOS never sets it and waits for its
+//! system management code for ever. BIOSes of real boards set both.
 
 use bitflags::bitflags;
 use serde::{Deserialize, Serialize};
@@ -265,10 +268,14 @@ impl PowerManagement {
         drive(&self.wires.sci, high);
     }
 
-    /// Asks for an SMI because of `cause`, if SMIs are on at all.
-    fn request_smi(&mut self, cause: Global) {
+    fn note_smi_cause(&mut self, cause: Global) {
         let status = self.word(at::GLBSTS) | cause.bits();
         self.set_word(at::GLBSTS, status);
+    }
+
+    /// Asks for an SMI because of `cause`, if SMIs are on at all.
+    fn request_smi(&mut self, cause: Global) {
+        self.note_smi_cause(cause);
         let control = u32::from(self.word(at::GLBCTL));
         if GlobalControl::from_bits_truncate(control).contains(GlobalControl::SMI_EN) {
             self.wires.smi.pulse(false);
@@ -308,8 +315,7 @@ impl PowerManagement {
         if self.word(at::GLBEN) & BIOS_EN != 0 {
             self.request_smi(Global::BIOS_STS);
         } else {
-            let status = self.word(at::GLBSTS) | Global::BIOS_STS.bits();
-            self.set_word(at::GLBSTS, status);
+            self.note_smi_cause(Global::BIOS_STS);
         }
     }
 
@@ -333,7 +339,9 @@ impl PowerManagement {
                     _ => {}
                 }
                 if self.config.register(offset::DEVACTB) & APMC_EN != 0 {
-                    self.request_smi(Global::APM_STS);
+                    // Whatever SMI_EN is; see above.
+                    self.note_smi_cause(Global::APM_STS);
+                    self.wires.smi.pulse(false);
                 }
                 Ok(())
             }

@@ -2,7 +2,7 @@
 //! "Command Set/Descriptions").
 
 use super::transfer::{Kind, Transfer};
-use super::{COMMAND_NS, DRIVES, Fdc, MOST_STEPS, Phase, STEP_NS};
+use super::{COMMAND_NS, DRIVES, Fdc, INNERMOST, MOST_STEPS, Phase, STEP_NS, Seeking};
 use crate::time::Time;
 
 /// Status register 0: seek end.
@@ -123,14 +123,30 @@ impl Fdc {
             return;
         }
         let drive = &mut self.core.drives[number];
-        let target = match seek {
-            Seek::Recalibrate => drive.cylinder.saturating_sub(MOST_STEPS),
-            Seek::To(cylinder) => cylinder,
-            Seek::By(steps, true) => drive.cylinder.saturating_add(steps),
-            Seek::By(steps, false) => drive.cylinder.saturating_sub(steps),
+        // What the controller counts, and which way it lets the heads step.
+        let (present, steps, inwards) = match seek {
+            Seek::Recalibrate => (0, drive.cylinder.min(MOST_STEPS), false),
+            Seek::To(track) => (track, track.abs_diff(drive.present), track > drive.present),
+            // The count wraps, so that disks of more than 256 tracks can be reached.
+            Seek::By(steps, true) => (drive.present.wrapping_add(steps), steps, true),
+            Seek::By(steps, false) => (drive.present.wrapping_sub(steps), steps, false),
         };
-        let steps = u64::from(target.abs_diff(drive.cylinder));
-        drive.seek = Some((target, now.after_ns(COMMAND_NS + steps * STEP_NS)));
+        let cylinder = if inwards {
+            drive.cylinder.saturating_add(steps).min(INNERMOST)
+        } else {
+            drive.cylinder.saturating_sub(steps)
+        };
+        let status = if seek == Seek::Recalibrate && cylinder != 0 {
+            SEEK_END | ABNORMAL | EQUIPMENT_CHECK
+        } else {
+            SEEK_END
+        };
+        drive.seek = Some(Seeking {
+            cylinder,
+            present,
+            arrival: now.after_ns(COMMAND_NS + u64::from(steps) * STEP_NS),
+            status: status | select & 4,
+        });
     }
 
     fn sense_interrupt(&mut self) {
@@ -144,7 +160,7 @@ impl Fdc {
             .core
             .drives
             .get(number)
-            .map_or(0, |drive| drive.cylinder);
+            .map_or(0, |drive| drive.present);
         self.set_interrupt(false);
         self.answer(&[status, cylinder]);
     }
@@ -153,13 +169,13 @@ impl Fdc {
         let core = &self.core;
         let [first, second] = core.drives;
         let results = [
-            first.cylinder,
-            second.cylinder,
+            first.present,
+            second.present,
             0,
             0,
             core.specified[0],
             core.specified[1],
-            0,
+            core.end_of_track,
             u8::from(core.is_locked) << 7 | core.perpendicular,
             core.configured[0],
             core.configured[1],
@@ -170,14 +186,22 @@ impl Fdc {
     fn begin_transfer(&mut self, bytes: &[u8], now: Time) {
         let transfer = Transfer::new(bytes, Kind::of(bytes[0]));
         let number = transfer.drive();
+        self.core.end_of_track = transfer.end_of_track();
         let mut start = now.after_ns(COMMAND_NS);
         if self.core.configured[0] & IMPLIED_SEEK != 0
-            && let Some(drive) = self.core.drives.get(number)
+            && let Some(drive) = self.core.drives.get_mut(number)
             && !transfer.is_format()
         {
-            let steps = u64::from(transfer.cylinder().abs_diff(drive.cylinder));
-            self.step_to(number, transfer.cylinder());
-            start = start.after_ns(steps * STEP_NS);
+            let (from, to) = (drive.present, transfer.cylinder());
+            let steps = from.abs_diff(to);
+            let cylinder = if to > from {
+                drive.cylinder.saturating_add(steps).min(INNERMOST)
+            } else {
+                drive.cylinder.saturating_sub(steps)
+            };
+            drive.present = to;
+            self.step_to(number, cylinder);
+            start = start.after_ns(u64::from(steps) * STEP_NS);
         }
         self.core.phase = Phase::Transfer(transfer);
         self.core.deadline = Some(start);

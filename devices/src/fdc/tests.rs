@@ -230,7 +230,89 @@ fn errors_say_what_is_missing() {
     bench.write(7, rate::DOUBLE);
     assert_eq!(bench.long_command(&[0x4a, 0])[..3], [0x40, 0x01, 0]);
     bench.write(7, rate::HIGH);
-    assert_eq!(bench.long_command(&[0x4a, 4]), [0x04, 0, 0, 0, 1, 1, 2]);
+    let [.., head, sector, size] = bench.long_command(&[0x4a, 4])[..] else {
+        panic!("seven results");
+    };
+    assert_eq!((head, size), (1, 2));
+    assert!((1..=18).contains(&sector));
+}
+
+#[test]
+fn sectors_pass_under_the_head_one_after_the_other() {
+    let mut bench = Bench::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..100 {
+        seen.insert(bench.long_command(&[0x4a, 0])[5]);
+        bench.now = bench.now.after_ns(250_000);
+    }
+    assert_eq!(seen, (1..=18).collect());
+}
+
+#[test]
+fn a_reset_forgets_the_cylinder_and_leaves_the_head() {
+    let mut bench = Bench::new();
+    bench.seek(5);
+    bench.write(2, 0x18);
+    bench.write(2, 0x1c);
+    bench.wait_ms(1);
+    for drive in 0..4 {
+        assert_eq!(bench.command(&[8], 2), [0xc0 | drive, 0]);
+    }
+    // The head is where it was: two steps from 0 lead to cylinder 7.
+    assert_eq!(bench.long_command(&[0x4a, 0])[3], 5);
+    bench.seek(2);
+    assert_eq!(bench.long_command(&[0x4a, 0])[3], 7);
+    assert_eq!(bench.command(&[0x0e], 10)[0], 2);
+    bench.command(&[0x07, 0], 0);
+    bench.await_interrupt();
+    assert_eq!(bench.command(&[8], 2), [0x20, 0]);
+    assert_eq!(bench.long_command(&[0x4a, 0])[3], 0);
+}
+
+#[test]
+fn a_relative_seek_counts_and_recalibration_has_79_steps() {
+    let mut bench = Bench::new();
+    let mut relative = |command: u8, steps: u8| {
+        bench.command(&[command, 0, steps], 0);
+        bench.await_interrupt();
+        bench.command(&[8], 2)
+    };
+    assert_eq!(relative(0xcf, 10), [0x20, 10]);
+    assert_eq!(relative(0x8f, 3), [0x20, 7]);
+    // The heads stop at the edge, the count does not.
+    assert_eq!(relative(0xcf, 250), [0x20, 1]);
+    let mut recalibrate = || {
+        bench.command(&[0x07, 0], 0);
+        bench.await_interrupt();
+        bench.command(&[8], 2)
+    };
+    assert_eq!(recalibrate(), [0x70, 0]);
+    assert_eq!(recalibrate(), [0x20, 0]);
+}
+
+#[test]
+fn implied_seeks_go_to_the_cylinder() {
+    let mut bench = Bench::new();
+    bench.command(&[0x13, 0, 0x50, 0], 0);
+    bench.program_dma(0x44, 512);
+    let results = bench.long_command(&[0x46, 0, 9, 0, 1, 2, 18, 0x1b, 0xff]);
+    assert_eq!(results[..4], [0, 0, 0, 9]);
+    assert_eq!(bench.memory.0[0x1000..0x1200], bench.sector(9 * 36));
+    assert_eq!(bench.command(&[0x0e], 10)[..7], [9, 0, 0, 0, 0, 0, 18]);
+    // A reset by the data rate register ends by itself, and takes it back.
+    bench.write(4, 0x80);
+    assert_eq!(bench.read(4), 0);
+    bench.wait_ms(1);
+    assert_eq!(bench.command(&[0x0e], 10)[8], 0x20);
+}
+
+#[test]
+fn verify_counts_sectors_if_asked() {
+    let mut bench = Bench::new();
+    let results = bench.long_command(&[0x56, 0x80, 0, 0, 3, 2, 18, 0x1b, 4]);
+    assert_eq!(results, [0, 0, 0, 0, 0, 7, 2]);
+    let results = bench.long_command(&[0x56, 0, 0, 0, 3, 2, 18, 0x1b, 0xff]);
+    assert_eq!(results, [0, 0, 0, 1, 0, 1, 2]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::command::{ABNORMAL, IMPLIED_SEEK};
+use super::command::ABNORMAL;
 use super::medium::SectorError;
 use super::{COMMAND_NS, Fdc, Phase};
 use crate::device::Context;
@@ -89,8 +89,9 @@ pub(super) struct Transfer {
     /// Cylinder, head, sector and size code.
     id: [u8; 4],
     last_sector: u8,
-    /// Formatting: sectors to go, and what they are filled with.
+    /// Formatting, and verifying with the EC bit: sectors to go.
     count: u8,
+    /// What formatted sectors are filled with.
     fill: u8,
     /// A sector, or the identifier of one to be formatted.
     buffer: Vec<u8>,
@@ -128,6 +129,8 @@ impl Transfer {
                 transfer.buffer.truncate(4);
             }
             Kind::ReadTrack => transfer.id[2] = 1,
+            // EC: the last byte is a number of sectors, not a data length.
+            Kind::Verify if byte(1) & 0x80 != 0 => transfer.count = byte(8),
             _ => {}
         }
         transfer
@@ -145,6 +148,15 @@ impl Transfer {
 
     pub(super) const fn cylinder(&self) -> u8 {
         self.id[0]
+    }
+
+    /// The last sector of a track, or how many are formatted, as DUMPREG shows it.
+    pub(super) const fn end_of_track(&self) -> u8 {
+        if self.is_format() {
+            self.count
+        } else {
+            self.last_sector
+        }
     }
 
     pub(super) const fn is_format(&self) -> bool {
@@ -175,6 +187,16 @@ impl Transfer {
             self.count = self.count.saturating_sub(1);
             return self.count != 0;
         }
+        let counts = self.kind == Kind::Verify && self.count != 0;
+        if counts {
+            self.count -= 1;
+        }
+        let is_last = counts && self.count == 0;
+        self.next_identifier() && !is_last
+    }
+
+    /// Goes on to the next identifier on the disk; false if that is beyond the last sector.
+    fn next_identifier(&mut self) -> bool {
         if self.id[2] != self.last_sector {
             self.id[2] = self.id[2].wrapping_add(1);
             return true;
@@ -217,8 +239,11 @@ impl Fdc {
             format.is_readable_at(rate) && head < format.heads && cylinder < format.cylinders
         });
         let (results, wait) = match found {
-            Some(_) => {
-                let id = [self.core.drives[number].cylinder, head, 1, SIZE_CODE];
+            Some(medium) => {
+                // The disk goes round, a sector's time each.
+                let passed = now.0 / SECTOR_NS % u64::from(medium.format.sectors);
+                let cylinder = self.core.drives[number].cylinder;
+                let id = [cylinder, head, passed as u8 + 1, SIZE_CODE];
                 ([select & 7, 0, 0, id[0], id[1], id[2], id[3]], SECTOR_NS)
             }
             None => (
@@ -285,8 +310,7 @@ impl Fdc {
         if transfer.is_format() {
             transfer.id[0] = cylinder;
         } else {
-            let implied = self.core.configured[0] & IMPLIED_SEEK != 0;
-            if transfer.id[0] != cylinder && !implied {
+            if transfer.id[0] != cylinder {
                 return Err((NO_DATA, WRONG_CYLINDER));
             }
             if transfer.id[1] != transfer.head() || transfer.id[3] != SIZE_CODE {

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::scan_codes::{EXTENDED, Key, KeyTypes, PAUSE, ScanCodeSet, keys_of};
 use super::translation::{BREAK, to_set_1};
 use crate::time::Time;
 
@@ -20,10 +21,6 @@ const ECHO: u8 = 0xee;
 const IDENTITY: [u8; 2] = [0xab, 0x83];
 /// The keyboard's buffer of key codes.
 const BUFFER_BYTES: usize = 16;
-/// The prefix of the keys that the first PC did not have.
-const EXTENDED: u8 = 0xe0;
-/// The prefix of Pause, whose codes hold its release, and which never repeats.
-const PAUSE: u8 = 0xe1;
 /// Nanoseconds of the shortest wait before a held key repeats.
 const DELAY_NS: u64 = 250_000_000;
 /// Nanoseconds of the unit in which the repeat rate counts, 1/240 second.
@@ -36,22 +33,14 @@ enum Expects {
     Leds,
     ScanCodeSet,
     Rate,
-    /// Codes of keys, which only set 3 knows; ends at the next command.
-    KeyCodes,
-}
-
-/// The scan codes that the keyboard sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum ScanCodeSet {
-    One,
-    Two,
+    /// Codes of keys in set 3, for the command FBh to FDh; ends at the next command.
+    KeyCodes(u8),
 }
 
 /// The key that repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Held {
-    is_extended: bool,
-    code: u8,
+    key: Key,
     /// When it comes again; known from the first look at the clock.
     repeats_at: Option<Time>,
 }
@@ -59,12 +48,13 @@ struct Held {
 /// The keyboard.
 #[derive(Debug)]
 pub(super) struct Keyboard {
-    /// Codes of keys, in set 2.
+    /// Codes of keys, in the set that was chosen.
     keys: VecDeque<u8>,
     /// Answers to commands, which go first and unchanged.
     answers: VecDeque<u8>,
     expects: Expects,
     set: ScanCodeSet,
+    types: KeyTypes,
     scans: bool,
     leds: u8,
     rate: u8,
@@ -80,20 +70,13 @@ pub(super) struct SavedKeyboardV1 {
     answers: VecDeque<u8>,
     expects: Expects,
     set: ScanCodeSet,
+    types: KeyTypes,
     scans: bool,
     leds: u8,
     rate: u8,
     held: Option<Held>,
     releasing: bool,
     last_sent: u8,
-}
-
-impl Held {
-    /// What it sends when it goes down.
-    fn codes(self) -> impl Iterator<Item = u8> + Clone {
-        let prefix = self.is_extended.then_some(EXTENDED);
-        prefix.into_iter().chain([self.code])
-    }
 }
 
 impl Keyboard {
@@ -103,6 +86,7 @@ impl Keyboard {
             answers: VecDeque::new(),
             expects: Expects::Command,
             set: ScanCodeSet::Two,
+            types: KeyTypes::DEFAULT,
             scans: true,
             leds: 0,
             // 10.9 characters a second after half a second.
@@ -124,43 +108,34 @@ impl Keyboard {
             return true;
         }
         if let Some(held) = self.held
-            && held.codes().eq(codes.iter().copied())
+            && held.key.set_2().eq(codes.iter().copied())
         {
             // The host's keyboard repeats; this one does it by itself.
             return true;
         }
-        if self.keys.len() + codes.len() > BUFFER_BYTES {
+        let bytes: Vec<u8> = keys_of(codes)
+            .flat_map(|key| self.set.codes(key, &self.types))
+            .collect();
+        if self.keys.len() + bytes.len() > BUFFER_BYTES {
             return false;
         }
-        self.keys.extend(codes);
-        self.note_held(codes);
+        self.keys.extend(bytes);
+        keys_of(codes).for_each(|key| self.note_held(key));
         true
     }
 
-    /// Finds out which key is down last after `codes`.
-    fn note_held(&mut self, codes: &[u8]) {
-        let (mut is_extended, mut is_release) = (false, false);
-        for &code in codes {
-            match code {
-                PAUSE => return,
-                EXTENDED => is_extended = true,
-                BREAK => is_release = true,
-                _ => {
-                    let is_held = self
-                        .held
-                        .is_some_and(|held| (held.is_extended, held.code) == (is_extended, code));
-                    if !is_release {
-                        self.held = Some(Held {
-                            is_extended,
-                            code,
-                            repeats_at: None,
-                        });
-                    } else if is_held {
-                        self.held = None;
-                    }
-                    (is_extended, is_release) = (false, false);
-                }
-            }
+    /// Finds out whether `key` is the key that repeats now.
+    fn note_held(&mut self, key: Key) {
+        if key.prefix == Some(PAUSE) {
+            return;
+        }
+        if !key.is_release {
+            self.held = Some(Held {
+                key,
+                repeats_at: None,
+            });
+        } else if self.held.is_some_and(|held| held.key == key.pressed()) {
+            self.held = None;
         }
     }
 
@@ -182,8 +157,8 @@ impl Keyboard {
         }
         let units = u64::from(8 + (self.rate & 7)) << (self.rate >> 3 & 3);
         held.repeats_at = Some(now.after_ns(units * RATE_UNIT_NS));
-        let codes = held.codes();
-        if self.keys.len() + codes.clone().count() <= BUFFER_BYTES {
+        let codes = self.set.repeated_codes(held.key, &self.types);
+        if self.keys.len() + codes.len() <= BUFFER_BYTES {
             self.keys.extend(codes);
         }
     }
@@ -206,20 +181,15 @@ impl Keyboard {
             });
         }
         while let Some(code) = self.keys.pop_front() {
-            // A keyboard in set 1 does by itself what the controller would.
-            // Translating set 1 once more is what a guest deserves who asks.
-            let to_one = self.set == ScanCodeSet::One || translates;
-            if to_one && code == BREAK {
-                self.releasing = true;
-                continue;
-            }
             let mut byte = code;
-            if to_one {
-                byte = to_set_1(code, self.releasing && code < 0xe0);
-                self.releasing &= code >= 0xe0;
-            }
-            if self.set == ScanCodeSet::One && translates {
-                byte = to_set_1(byte, false);
+            // Translating set 1 or 3 as if it were set 2 is what a guest deserves who asks for both.
+            if translates {
+                if code == BREAK {
+                    self.releasing = true;
+                    continue;
+                }
+                byte = to_set_1(code, self.releasing && code < EXTENDED);
+                self.releasing &= code >= EXTENDED;
             }
             self.last_sent = byte;
             return Some(byte);
@@ -242,8 +212,10 @@ impl Keyboard {
                 self.acknowledge();
             }
             (Expects::ScanCodeSet, 0..=0x7f) => self.choose_set(byte),
-            (Expects::KeyCodes, 0..=0x84) => {
-                self.expects = Expects::KeyCodes;
+            // Codes of set 3 all lie below the commands.
+            (Expects::KeyCodes(command), 0..=0x9f) => {
+                self.types.choose(command, byte);
+                self.expects = Expects::KeyCodes(command);
                 self.acknowledge();
             }
             _ => self.command(byte),
@@ -254,25 +226,24 @@ impl Keyboard {
         match set {
             0 => {
                 self.acknowledge();
-                self.answers.push_back(match self.set {
-                    ScanCodeSet::One => 1,
-                    ScanCodeSet::Two => 2,
-                });
+                self.answers.push_back(self.set.number());
             }
-            1 | 2 => {
-                self.set = if set == 1 {
-                    ScanCodeSet::One
-                } else {
-                    ScanCodeSet::Two
-                };
-                self.keys.clear();
-                self.held = None;
-                self.releasing = false;
-                self.acknowledge();
-            }
-            // This keyboard has no set 3.
-            _ => self.answers.push_back(RESEND),
+            set => match ScanCodeSet::of_number(set) {
+                Some(set) => {
+                    self.set = set;
+                    self.forget_keys();
+                    self.acknowledge();
+                }
+                None => self.answers.push_back(RESEND),
+            },
         }
+    }
+
+    /// What was pressed and not yet sent, and the key that is held, are void.
+    fn forget_keys(&mut self) {
+        self.keys.clear();
+        self.held = None;
+        self.releasing = false;
     }
 
     fn command(&mut self, command: u8) {
@@ -286,8 +257,7 @@ impl Keyboard {
             }
             0xf3 => self.expect(Expects::Rate),
             0xf4 => {
-                self.keys.clear();
-                self.held = None;
+                self.forget_keys();
                 self.scans = true;
                 self.acknowledge();
             }
@@ -300,9 +270,18 @@ impl Keyboard {
                 self.set_defaults();
                 self.acknowledge();
             }
-            // Repeat and release behaviour of all keys, or of some: set 3.
-            0xf7..=0xfa => self.acknowledge(),
-            0xfb..=0xfd => self.expect(Expects::KeyCodes),
+            // What keys do when they are held and released, in set 3: all of them,
+            0xf7..=0xfa => {
+                self.forget_keys();
+                self.types.choose_all(command);
+                self.acknowledge();
+            }
+            // or those that are named next. Until it is enabled again the keyboard does not scan.
+            0xfb..=0xfd => {
+                self.forget_keys();
+                self.scans = false;
+                self.expect(Expects::KeyCodes(command));
+            }
             0xfe => self.answers.push_back(self.last_sent),
             0xff => {
                 *self = Self::new();
@@ -337,6 +316,7 @@ impl Keyboard {
             answers,
             expects,
             set,
+            types,
             scans,
             leds,
             rate,
@@ -349,6 +329,7 @@ impl Keyboard {
             answers: answers.clone(),
             expects: *expects,
             set: *set,
+            types: types.clone(),
             scans: *scans,
             leds: *leds,
             rate: *rate,
@@ -364,6 +345,7 @@ impl Keyboard {
             answers,
             expects,
             set,
+            types,
             scans,
             leds,
             rate,
@@ -376,6 +358,7 @@ impl Keyboard {
             answers,
             expects,
             set,
+            types,
             scans,
             leds,
             rate,

@@ -168,6 +168,91 @@ fn without_translation_keys_are_set_2() {
     );
 }
 
+/// Sends the keyboard commands and parameters, all of which it acknowledges.
+fn tell(probe: &mut Probe<'_>, bytes: &[u8]) {
+    for &byte in bytes {
+        probe.write(DATA, byte);
+        assert_eq!(keyboard_bytes(probe), [0xfa], "{byte:#04x}");
+    }
+}
+
+/// A keyboard in a scan code set, seen without translation.
+fn in_set(set: u8) -> I8042 {
+    let (mut controller, _, _) = controller();
+    let mut probe = Probe::new(&mut controller);
+    ask(&mut probe, 0x60, &[0x05]);
+    tell(&mut probe, &[0xf0, set]);
+    tell(&mut probe, &[0xf0]);
+    probe.write(DATA, 0);
+    assert_eq!(keyboard_bytes(&mut probe), [0xfa, set]);
+    controller
+}
+
+const LEFT_SHIFT: [u8; 3] = [0x12, 0xf0, 0x12];
+const RIGHT: [u8; 5] = [0xe0, 0x74, 0xe0, 0xf0, 0x74];
+const A: [u8; 3] = [0x1c, 0xf0, 0x1c];
+const PAUSE: [u8; 8] = [0xe1, 0x14, 0x77, 0xe1, 0xf0, 0x14, 0xf0, 0x77];
+
+/// What the guest reads when these keys were pressed and released.
+fn sent(controller: &mut I8042, keys: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for codes in keys {
+        assert!(controller.key(codes));
+        bytes.extend(keyboard_bytes(&mut Probe::new(controller)));
+    }
+    bytes
+}
+
+#[test]
+fn the_keyboard_sends_the_set_that_was_chosen() {
+    let keys: [&[u8]; 4] = [&A, &RIGHT, &LEFT_SHIFT, &PAUSE];
+    let one = [
+        0x1e, 0x9e, 0xe0, 0x4d, 0xe0, 0xcd, 0x2a, 0xaa, 0xe1, 0x1d, 0x45, 0xe1, 0x9d, 0xc5,
+    ];
+    assert_eq!(sent(&mut in_set(1), &keys), one);
+    assert_eq!(sent(&mut in_set(2), &keys), keys.concat());
+    // Of these only the shift tells that it was released, until told to.
+    let mut three = in_set(3);
+    assert_eq!(
+        sent(&mut three, &keys),
+        [0x1c, 0x6a, 0x12, 0xf0, 0x12, 0x62]
+    );
+    tell(&mut Probe::new(&mut three), &[0xfa]);
+    let all = [
+        0x1c, 0xf0, 0x1c, 0x6a, 0xf0, 0x6a, 0x12, 0xf0, 0x12, 0x62, 0xf0, 0x62,
+    ];
+    assert_eq!(sent(&mut three, &keys), all);
+    // A reset brings set 2 back.
+    let mut probe = Probe::new(&mut three);
+    probe.write(DATA, 0xff);
+    assert_eq!(keyboard_bytes(&mut probe), [0xfa, 0xaa]);
+    assert_eq!(sent(&mut three, &keys), keys.concat());
+}
+
+#[test]
+fn single_keys_of_set_3_change_their_type() {
+    let mut three = in_set(3);
+    // A: make and break. The keyboard does not scan until it is enabled.
+    tell(&mut Probe::new(&mut three), &[0xfc, 0x1c, 0x32]);
+    assert_eq!(sent(&mut three, &[&A]), []);
+    tell(&mut Probe::new(&mut three), &[0xf4]);
+    assert_eq!(sent(&mut three, &[&A, &RIGHT]), [0x1c, 0xf0, 0x1c, 0x6a]);
+    // Make and break does not repeat; typematic does.
+    for (command, comes_again) in [(0xfc, false), (0xfb, true), (0xfd, false)] {
+        tell(&mut Probe::new(&mut three), &[command, 0x1c, 0xf4]);
+        assert!(three.key(&A[..1]));
+        let mut probe = Probe::new(&mut three);
+        assert_eq!(held_bytes(&mut probe, 1)[0].1, 0x1c);
+        for _ in 0..3 {
+            probe.wait_for_deadline();
+        }
+        let comes = probe.read(COMMAND) & 1 != 0;
+        assert_eq!(comes, comes_again, "{command:#04x}");
+        assert!(three.key(&A[1..]));
+        drain(&mut Probe::new(&mut three));
+    }
+}
+
 #[test]
 fn a_full_buffer_refuses_keys() {
     let (mut controller, _, _) = controller();

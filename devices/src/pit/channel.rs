@@ -7,6 +7,11 @@
 
 use serde::{Deserialize, Serialize};
 
+/// A control word's bits 5 and 4: both bytes of the count are read and written.
+const READ_WRITE_BOTH: u8 = 0x30;
+/// The bits of the control word in the status: all but which counter it is for.
+const CONTROL_WORD_SHOWN: u8 = 0x3f;
+
 /// What the counter does; bits 3 to 1 of the control word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Mode {
@@ -36,17 +41,6 @@ impl Mode {
             _ => Self::HardwareStrobe,
         }
     }
-
-    const fn number(self) -> u8 {
-        match self {
-            Self::InterruptOnTerminalCount => 0,
-            Self::OneShot => 1,
-            Self::RateGenerator => 2,
-            Self::SquareWave => 3,
-            Self::SoftwareStrobe => 4,
-            Self::HardwareStrobe => 5,
-        }
-    }
 }
 
 /// Which bytes of the count go over the bus; bits 5 and 4 of the control word.
@@ -57,19 +51,12 @@ enum ByteOrder {
     LowThenHigh,
 }
 
-impl ByteOrder {
-    const fn bits(self) -> u8 {
-        match self {
-            Self::Low => 1,
-            Self::High => 2,
-            Self::LowThenHigh => 3,
-        }
-    }
-}
-
 /// One counter.
 #[derive(Debug)]
 pub(super) struct Channel {
+    /// The control word as written, which the status shows again: mode 2
+    /// written as 6 reads as 6.
+    control_word: u8,
     mode: Mode,
     bcd: bool,
     byte_order: ByteOrder,
@@ -102,6 +89,7 @@ pub(super) struct Channel {
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct SavedChannelV1 {
+    control_word: u8,
     mode: Mode,
     bcd: bool,
     byte_order: ByteOrder,
@@ -127,6 +115,7 @@ impl Channel {
     /// The datasheet leaves the state at power-on open; OUT is low here.
     pub(super) const fn new(gate: bool) -> Self {
         Self {
+            control_word: READ_WRITE_BOTH,
             mode: Mode::InterruptOnTerminalCount,
             bcd: false,
             byte_order: ByteOrder::LowThenHigh,
@@ -245,6 +234,7 @@ impl Channel {
         };
         let mode = Mode::of_control_word(word);
         *self = Self {
+            control_word: word,
             mode,
             bcd: word & 1 != 0,
             byte_order,
@@ -266,9 +256,7 @@ impl Channel {
             self.latched_status = Some(
                 (u8::from(self.out) << 7)
                     | (u8::from(self.null_count) << 6)
-                    | (self.byte_order.bits() << 4)
-                    | (self.mode.number() << 1)
-                    | u8::from(self.bcd),
+                    | (self.control_word & CONTROL_WORD_SHOWN),
             );
         }
     }
@@ -480,6 +468,7 @@ impl Channel {
 
     pub(super) const fn save(&self) -> SavedChannelV1 {
         let &Self {
+            control_word,
             mode,
             bcd,
             byte_order,
@@ -499,6 +488,7 @@ impl Channel {
             armed,
         } = self;
         SavedChannelV1 {
+            control_word,
             mode,
             bcd,
             byte_order,
@@ -521,6 +511,7 @@ impl Channel {
 
     pub(super) fn restore(saved: &SavedChannelV1) -> Self {
         let &SavedChannelV1 {
+            control_word,
             mode,
             bcd,
             byte_order,
@@ -540,6 +531,7 @@ impl Channel {
             armed,
         } = saved;
         Self {
+            control_word,
             mode,
             bcd,
             byte_order,

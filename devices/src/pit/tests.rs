@@ -188,6 +188,17 @@ fn a_latched_count_stays_until_it_is_read() {
 }
 
 #[test]
+fn the_status_shows_the_mode_as_it_was_written() {
+    let (mut pit, _) = pit();
+    let mut probe = Probe::new(&mut pit);
+    for control in [0x34, 0x3c, 0x36, 0x3e, 0x35, 0x1f] {
+        probe.write(CONTROL, control);
+        probe.write(CONTROL, 0xe2);
+        assert_eq!(probe.read(0) & 0x3f, control, "{control:#04x}");
+    }
+}
+
+#[test]
 fn read_back_latches_status_before_count() {
     let (mut pit, _) = pit();
     let mut probe = Probe::new(&mut pit);
