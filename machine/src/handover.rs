@@ -58,6 +58,14 @@ pub(crate) fn describe(
     Ok(())
 }
 
+/// The same after firmware has moved the power management block: it does so
+/// before it reads the tables.
+pub(crate) fn describe_again(fw_cfg: &mut FwCfg, machine: &Machine) {
+    for (name, content) in acpi::tables(machine).into_files() {
+        fw_cfg.replace_file(name, content);
+    }
+}
+
 /// RAM as it lies in the address space, in entries of start, size and type.
 fn e820(ram: u64) -> Vec<u8> {
     const RAM: u32 = 1;
