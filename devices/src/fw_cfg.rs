@@ -167,6 +167,18 @@ impl FwCfg {
         Some(&item.bytes)
     }
 
+    /// Gives a file other content, for what the guest itself decides before it
+    /// asks; false if there is no such file.
+    pub fn replace_file(&mut self, name: &str, bytes: Vec<u8>) -> bool {
+        let mut items = self.items.iter_mut();
+        let Some(item) = items.find(|item| item.name.as_deref() == Some(name)) else {
+            return false;
+        };
+        item.bytes = bytes;
+        self.write_directory();
+        true
+    }
+
     fn add(&mut self, name: &str, bytes: Vec<u8>, is_writable: bool) -> Result<u16, FwCfgError> {
         if name.len() >= NAME_BYTES {
             return Err(FwCfgError::NameTooLong(name.len()));

@@ -210,6 +210,18 @@ impl PowerManagement {
         chip
     }
 
+    /// The first port of its block of registers, if that is open.
+    #[must_use]
+    pub fn block_start(&self) -> Option<u16> {
+        let start = self.config.register(offset::PMBA) as u16 & 0xffc0;
+        (self.is_open(offset::PMREGMISC) && start != 0).then_some(start)
+    }
+
+    /// Whether a configuration register opens its window.
+    fn is_open(&self, register: u8) -> bool {
+        self.config.register(register) & 1 != 0
+    }
+
     /// The user presses the power button.
     pub fn press_power_button(&mut self) {
         self.raise(Pm::PWRBTN);
@@ -391,24 +403,21 @@ impl PciFunction for PowerManagement {
     }
 
     fn windows(&mut self) -> Vec<Window> {
-        let base = |at: u8, mask: u32| u64::from(self.config.register(at) & mask);
-        let is_open = |at: u8| self.config.register(at) & 1 != 0;
-        let block = Window {
+        let block = self.block_start().map(|start| Window {
             space: Space::Io,
-            start: base(offset::PMBA, 0xffc0),
+            start: u64::from(start),
             bytes: BLOCK as u64,
             first_register: 0,
-        };
+        });
         let smbus = Window {
             space: Space::Io,
-            start: base(offset::SMBBA, 0xfff0),
+            start: u64::from(self.config.register(offset::SMBBA) & 0xfff0),
             bytes: 16,
             first_register: SMBUS_REGISTERS,
         };
         let io = self.config.command().contains(Command::IO_SPACE);
-        let block_open = is_open(offset::PMREGMISC) && block.start != 0;
-        let smbus_open = io && is_open(offset::SMBHSTCFG) && smbus.start != 0;
-        let windows = [block_open.then_some(block), smbus_open.then_some(smbus)];
+        let smbus_open = io && self.is_open(offset::SMBHSTCFG) && smbus.start != 0;
+        let windows = [block, smbus_open.then_some(smbus)];
         windows.into_iter().flatten().collect()
     }
 }

@@ -15,6 +15,7 @@ use rax_devices::{
     PowerOffRequest, ResetControl, Rtc, Serial, SystemLines, Time, Timed, VideoMemory,
 };
 
+use crate::handover;
 use crate::handover::smbios::SmbiosString;
 use crate::memory_windows::{MemoryWindow, MemoryWindows};
 use crate::ports::{ChipId, Ports, PortsTaken};
@@ -26,6 +27,7 @@ mod pci;
 mod screen;
 mod set_up;
 mod storage;
+mod told;
 
 use access::{Deadlines, port_ns};
 pub use adapters::{NetworkAdapter, NetworkModel};
@@ -167,6 +169,8 @@ pub struct Board {
     settled_at: u64,
     /// The DMA controllers.
     dma: Option<ChipId>,
+    /// What firmware has been told of the machine.
+    told: Option<handover::Machine>,
     /// A20 and reset, which several chips pull.
     pub system: SystemLines,
     /// What the debug-exit port was told.
@@ -319,6 +323,7 @@ impl Board {
             has_settled: false,
             settled_at: 0,
             dma: None,
+            told: None,
             system,
             exit: ExitRequest::new(),
             power_off: PowerOffRequest::default(),

@@ -58,6 +58,14 @@ pub(crate) fn describe(
     Ok(())
 }
 
+/// The same after firmware has moved the power management block: it does so
+/// before it reads the tables.
+pub(crate) fn describe_again(fw_cfg: &mut FwCfg, machine: &Machine) {
+    for (name, content) in acpi::tables(machine).into_files() {
+        fw_cfg.replace_file(name, content);
+    }
+}
+
 /// RAM as it lies in the address space, in entries of start, size and type.
 fn e820(ram: u64) -> Vec<u8> {
     const RAM: u32 = 1;
@@ -80,8 +88,14 @@ const SMBIOS_TABLES: usize = 0x2020;
 const HANDLERS: usize = 0x8000;
 /// Where the processor starts after a reset, from the ROM's end.
 const RESET_VECTOR: usize = 16;
-/// HLT, and back to it: whoever comes here has nothing to run.
-const HALT: [u8; 3] = [0xf4, 0xeb, 0xfd];
+/// Real-mode code that resets the machine: a kernel that jumps to firmware wants just that.
+const RESET: [u8; 9] = [
+    0xba, 0xf9, 0x0c, // mov dx, 0cf9h
+    0xb0, 0x06, // mov al, 6
+    0xee, // out dx, al
+    0xf4, // hlt
+    0xeb, 0xfd, // jmp back to it
+];
 
 /// What firmware leaves behind for a kernel, where there was none.
 pub(crate) struct StandIn {
@@ -115,7 +129,7 @@ pub(crate) fn stand_in(
     put(SMBIOS_TABLES, &tables);
     let (handlers, low_memory) = low_memory::low_memory(HANDLERS as u16, machine, inventory);
     put(HANDLERS, &handlers);
-    put(STAND_IN_BYTES - RESET_VECTOR, &HALT);
+    put(STAND_IN_BYTES - RESET_VECTOR, &RESET);
     StandIn {
         rom,
         acpi,

@@ -11,7 +11,7 @@ use rax_devices::{Disc, Floppy, Frame, TextScreen, Time};
 use rax_jit::Whereabouts;
 use rax_mmu::{HostRamError, MapError, Mmu, NotRam, PhysicalAddress, PhysicalMemory};
 
-use crate::board::{Board, COM, Fittings, MOST_PROCESSORS, Place};
+use crate::board::{Board, COM, Fittings, MOST_PROCESSORS, PM_BASE, Place};
 use crate::bus::{Bus, Pins};
 use crate::handover::{self, smbios::SmbiosString};
 use crate::host::{Gesture, MouseMove};
@@ -122,6 +122,7 @@ impl Machine {
             ram,
             processors: fittings.processors.clamp(1, MOST_PROCESSORS),
             serial_ports: fittings.serial.len().min(COM.len()) as u8,
+            power_block: PM_BASE,
         };
         let smbios = std::mem::take(&mut fittings.smbios);
         fittings.cmos.extend(memory_map::cmos(ram));
@@ -137,6 +138,9 @@ impl Machine {
         } else {
             (Board::pc(fittings)?, None)
         };
+        if let Boot::Rom(_) = &boot {
+            board.keep_told(description);
+        }
         if let Some(flash) = flash {
             let end = memory_map::FOUR_GIB - rom_bytes;
             let start = end.saturating_sub(flash.bytes());

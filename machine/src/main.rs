@@ -134,13 +134,16 @@ fn show(options: &DumpOptions) -> ExitCode {
     }
 }
 
-/// An error and what caused it, in one line.
+/// An error and what caused it, in one line, unless the error says that itself.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         next = cause.source();
     }
     text

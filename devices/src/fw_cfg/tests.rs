@@ -48,6 +48,16 @@ fn signature_and_features_are_the_first_items() {
 }
 
 #[test]
+fn a_file_gets_other_content_under_its_key() {
+    let mut device = device();
+    assert!(device.replace_file("etc/e820", b"more memory".to_vec()));
+    assert!(!device.replace_file("etc/e821", Vec::new()));
+    let mut probe = Probe::new(&mut device);
+    assert_eq!(read(&mut probe, 0x19, 8)[4..], [0, 0, 0, 11]);
+    assert_eq!(read(&mut probe, 0x20, 12), b"more memory\0");
+}
+
+#[test]
 fn the_directory_lists_files_in_big_endian() {
     let mut device = device();
     let mut probe = Probe::new(&mut device);

@@ -70,6 +70,7 @@ impl Board {
             self.is_stirred = true;
             self.next_deadline();
             self.map_windows();
+            self.follow_power_block();
         }
     }
 

@@ -1,11 +1,14 @@
 //! The wiring: interrupts from a wire to the processor, PCI windows that move.
 
 use rax_devices::pci::Pin;
-use rax_devices::{Disc, Floppy, IdeDrive, Loopback, MemoryConsole, MemoryDisk, NoMemory, Time};
+use rax_devices::{
+    Disc, Floppy, FwCfg, IdeDrive, Loopback, MemoryConsole, MemoryDisk, NoMemory, Time,
+};
 
 use super::{
     Board, BootDevice, Fittings, IO_APIC_BASE, LOCAL_APIC_BASE, NetworkAdapter, NetworkModel, Place,
 };
+use crate::handover;
 
 fn board() -> Board {
     Board::pc(Fittings::default()).unwrap()
@@ -165,6 +168,43 @@ fn the_power_management_block_moves_and_switches_off() {
     assert!(board.power_off.take());
     board.reset();
     assert_eq!(board.inb(0xb004), 0xff, "a reset closes it");
+}
+
+#[test]
+fn the_tables_follow_the_power_management_block() {
+    let machine = handover::Machine {
+        ram: 64 << 20,
+        processors: 1,
+        serial_ports: 1,
+        power_block: 0x600,
+    };
+    let mut fw_cfg = FwCfg::new();
+    handover::describe(&mut fw_cfg, &machine, &[]).unwrap();
+    let mut board = Board::pc(Fittings {
+        fw_cfg: Some(fw_cfg),
+        ..Fittings::default()
+    })
+    .unwrap();
+    board.keep_told(machine);
+    // The ports of events, control, timer and general purpose events.
+    let told = |board: &mut Board| {
+        let tables = board.find::<FwCfg>().unwrap().file("etc/acpi/tables");
+        let tables = tables.unwrap();
+        let fadt = tables.windows(4).position(|word| word == b"FACP").unwrap();
+        [56, 64, 76, 80].map(|at| {
+            let field = tables[fadt + at..][..4].try_into().unwrap();
+            u32::from_le_bytes(field)
+        })
+    };
+    let standard = [0x600, 0x604, 0x608, 0x60c];
+    assert_eq!(told(&mut board), standard);
+    // As OVMF has it; what is not open yet is nowhere.
+    board.configure(1, 3, 0x40, &[0x00, 0xb0]);
+    assert_eq!(told(&mut board), standard);
+    board.configure(1, 3, 0x80, &[1]);
+    assert_eq!(told(&mut board), [0xb000, 0xb004, 0xb008, 0xb00c]);
+    board.configure(1, 3, 0x40, &[0x00, 0x06]);
+    assert_eq!(told(&mut board), standard);
 }
 
 #[test]

@@ -217,7 +217,7 @@ pub(super) struct RunArguments {
     )]
     clock: ClockSource,
     /// What the numbers of RDRAND and RDSEED follow from [default: the host's entropy, or 0 with --clock virtual]
-    #[arg(long, value_name = "N", help_heading = "Run")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = values::number, help_heading = "Run")]
     seed: Option<u64>,
     /// End the run after this time
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = values::seconds, help_heading = "Run")]

@@ -12,7 +12,7 @@ use acpi_tables::sdt::Sdt;
 use super::blob::{Blob, Part};
 use super::dsdt::dsdt;
 use crate::board::{
-    ACPI_COMMANDS, HPET_BASE, IO_APIC_BASE, IO_APIC_ID, LOCAL_APIC_BASE, PM_BASE, SCI, isa_pin,
+    ACPI_COMMANDS, HPET_BASE, IO_APIC_BASE, IO_APIC_ID, LOCAL_APIC_BASE, SCI, isa_pin,
 };
 
 pub(super) const OEM_ID: [u8; 6] = *b"RAX   ";
@@ -33,6 +33,8 @@ pub(crate) struct Machine {
     pub(crate) processors: u16,
     /// Serial ports.
     pub(crate) serial_ports: u8,
+    /// Where firmware has put the power management block.
+    pub(crate) power_block: u16,
 }
 
 /// All tables.
@@ -41,7 +43,7 @@ pub(super) fn tables(machine: &Machine) -> Blob {
     let facs = blob.add(&facs(), 64);
     let dsdt = blob.add(&dsdt(machine), 16);
     let fadt = {
-        let at = add(&mut blob, fadt());
+        let at = add(&mut blob, fadt(machine.power_block));
         blob.point(Part::Tables, at + 36, 4, facs);
         blob.point(Part::Tables, at + 40, 4, dsdt);
         at
@@ -104,8 +106,8 @@ fn facs() -> Vec<u8> {
     facs
 }
 
-/// The fixed hardware: the PIIX4's power management block.
-fn fadt() -> Vec<u8> {
+/// The fixed hardware: the PIIX4's power management block at `power_block`.
+fn fadt(power_block: u16) -> Vec<u8> {
     const DESKTOP: u8 = 1;
     const NO_C2: u16 = 0xfff;
     const NO_C3: u16 = 0xfff;
@@ -122,7 +124,7 @@ fn fadt() -> Vec<u8> {
     fadt.write_u16(46, SCI as u16);
     fadt.write_u32(48, 0xb2);
     fadt.write_bytes(52, &[ACPI_COMMANDS.0, ACPI_COMMANDS.1]);
-    let base = u32::from(PM_BASE);
+    let base = u32::from(power_block);
     fadt.write_u32(56, base); // PM1a_EVT_BLK
     fadt.write_u32(64, base + 4); // PM1a_CNT_BLK
     fadt.write_u32(76, base + 8); // PM_TMR_BLK
@@ -197,6 +199,7 @@ mod tests {
             ram: 64 << 20,
             processors,
             serial_ports: 2,
+            power_block: 0x600,
         })
         .place(BASE)
     }
@@ -256,6 +259,7 @@ mod tests {
             ram: 64 << 20,
             processors: 2,
             serial_ports: 1,
+            power_block: 0x600,
         });
         let [(_, tables), (_, rsdp), (_, loader)] = blob.into_files();
         assert_eq!(loader.len() % 128, 0);

@@ -303,6 +303,8 @@ fn bad_options_are_refused_in_one_line() {
         (&["--max-instructions", "few"], &["--max-instructions"]),
         (&["--serial", "tty"], &["--serial", "file:PATH"]),
         (&["--engine", "fast"], &["--engine", "interp"]),
+        (&["--seed", "mine"], &["--seed", "whole number"]),
+        (&["--seed", "-1"], &["--seed", "whole number"]),
         (&["--clock", "sun"], &["--clock", "virtual"]),
         (&["--kernle", "k"], &["'--kernle'", "--kernel"]),
         (&["vmlinuz"], &["'vmlinuz'", "--help"]),
@@ -318,6 +320,14 @@ fn bad_options_are_refused_in_one_line() {
 #[test]
 fn unwritable_files_are_refused_in_one_line() {
     let files = Files::new();
+    // The host's reason is said once.
+    let script = run(&["run", "--script", &files.text("nowhere")]);
+    assert_eq!(
+        script.stderr.matches("(os error").count(),
+        1,
+        "{}",
+        script.stderr
+    );
     let path = files.text("no/such/directory");
     refused(&["--trace", &path], &[&path, "--trace"]);
     refused(&["--debugcon", &path], &[&path, "--debugcon"]);
@@ -412,6 +422,34 @@ fn a_triple_fault_resets_the_machine() {
     let outcome = run(&["run", "--kernel", &kernel, "--max-instructions", "10"]);
     assert_eq!(outcome.code, Some(124), "{}", outcome.stderr);
     assert!(outcome.stderr.matches("triple fault").count() > 1);
+}
+
+/// Returns to real mode through a 16-bit segment and jumps to where a BIOS begins.
+fn jump_to_the_bios() -> Vec<u8> {
+    let mut code = Vec::new();
+    code.extend(b"\x0f\x01\x15\x3b\x00\x10\x00"); // lgdt [10003bh]
+    code.extend(b"\xea\x2e\x00\x00\x00\x08\x00"); // jmp 8:2eh, which is what follows
+    code.extend(b"\x0f\x20\xc0\x24\xfe\x0f\x22\xc0"); // mov eax, cr0; and al, 0feh; mov cr0, eax
+    code.extend(b"\xea\xf0\xff\x00\xf0"); // jmp f000:fff0
+    code.extend(b"\x0f\x00\x41\x00\x10\x00"); // the table: 16 bytes at 100041h
+    code.extend(b"\0\0\0\0\0\0\0\0\xff\xff\x00\x00\x10\x9a\x00\x00");
+    kernel(&code)
+}
+
+#[test]
+fn a_jump_to_the_bios_resets_the_machine() {
+    let files = Files::new();
+    let kernel = files.write("kernel", &jump_to_the_bios());
+    let outcome = run(&["run", "--kernel", &kernel, "--no-reboot"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(
+        !outcome.stderr.contains("interrupts off"),
+        "{}",
+        outcome.stderr
+    );
+    // Again and again, without that option.
+    let outcome = run(&["run", "--kernel", &kernel, "--max-instructions", "100"]);
+    assert_eq!(outcome.code, Some(124), "{}", outcome.stderr);
 }
 
 #[test]

@@ -51,6 +51,7 @@ impl CdRom {
     /// The guest is told that the disc was changed.
     pub fn insert(&mut self, disc: Disc) -> Option<Disc> {
         let before = self.disc.replace(disc);
+        self.unit_attention = true;
         self.close_tray();
         before
     }
@@ -71,6 +72,7 @@ impl CdRom {
     /// stays closed, and the guest is asked; it may eject the disc then.
     pub fn press_button(&mut self) {
         if self.is_tray_open {
+            self.unit_attention = self.disc.is_some();
             self.close_tray();
         } else if self.is_locked {
             self.events = Events::EjectRequest;
@@ -106,10 +108,14 @@ impl CdRom {
         }
     }
 
+    /// Closes the tray, which is an event if there is a disc on it. Whether the
+    /// disc may be another one is for the caller to say: if the guest closes
+    /// the tray over the disc that it had ejected, nobody has changed it. Linux
+    /// does so when it mounts an ejected disc, and takes a unit attention then
+    /// for another change, which makes the mount fail.
     fn close_tray(&mut self) {
         self.is_tray_open = false;
         if self.disc.is_some() {
-            self.unit_attention = true;
             self.events = Events::NewMedia;
         }
     }

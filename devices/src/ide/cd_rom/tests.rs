@@ -345,9 +345,26 @@ fn the_guest_locks_opens_and_closes_the_tray() {
     assert_eq!(fails(&mut probe, &[0x00]), (2, 0x3a, 2));
     assert_eq!(ask(&mut probe, &[0xbd, 0, 0, 0, 0, 0, 0, 0, 0, 8])[1], 0x10);
     ask(&mut probe, &load);
+    // The same disc is in: an event, but nothing that makes a read fail.
+    assert_eq!(ask(&mut probe, &event)[4..6], [2, 2]);
+    assert_eq!(ask(&mut probe, &[0x25])[3], 0x57);
+    // Somebody presses the button twice, and may have changed the disc.
+    let cd_rom = ide.cd_rom(0, 0).unwrap();
+    cd_rom.press_button();
+    assert!(cd_rom.is_tray_open());
+    cd_rom.press_button();
+    assert!(!cd_rom.is_tray_open());
+    let mut probe = Probe::new(&mut ide);
     assert_eq!(fails(&mut probe, &[0x25]), (6, 0x28, 0));
     assert_eq!(ask(&mut probe, &[0x25])[3], 0x57);
-    assert!(!ide.cd_rom(0, 0).unwrap().is_tray_open());
+    // The guest opens the tray, and somebody puts another disc on it.
+    ask(&mut probe, &eject);
+    ide.cd_rom(0, 0)
+        .unwrap()
+        .insert(Disc::new(Box::new(image())));
+    let mut probe = Probe::new(&mut ide);
+    assert_eq!(fails(&mut probe, &[0x25]), (6, 0x28, 0));
+    assert_eq!(ask(&mut probe, &[0x25])[3], 0x57);
 }
 
 /// An image of a DVD's size that the host can read only in part.

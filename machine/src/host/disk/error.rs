@@ -65,6 +65,8 @@ pub enum ImageProblem {
     NotQcow2,
     /// A qcow2 image with something wrong in it.
     Qcow2(io::Error),
+    /// A qcow2 image whose data is encrypted.
+    Encrypted,
     /// It lies behind itself.
     BackingLoop,
     /// Too many images lie behind each other.
@@ -154,6 +156,7 @@ impl ImageProblem {
             Self::Qcow2(reason) => format!(
                 "is a damaged qcow2 image, or one with features that rax does not know ({reason}); for more: qemu-img check {path}"
             ),
+            Self::Encrypted => "is encrypted, which rax cannot read; make a copy that is not, with: qemu-img convert".to_owned(),
             Self::BackingLoop => "lies behind itself; mend it with: qemu-img rebase -u".to_owned(),
             Self::TooDeep { most } => format!(
                 "has more than {most} images behind each other; make it one with: qemu-img convert -O qcow2 {path}"

@@ -107,21 +107,44 @@ fn check_refcounts(file: &mut File) -> io::Result<()> {
     Ok(())
 }
 
+/// Refuses what the crate would take for something else: ciphertext for data,
+/// and tables that a truncated file has lost for empty ones.
+fn check_header(file: &mut File) -> Result<(), ImageProblem> {
+    let mut header = [0; 48];
+    let bytes = open::size(file)?;
+    file.seek(SeekFrom::Start(0)).map_err(ImageProblem::Qcow2)?;
+    file.read_exact(&mut header).map_err(ImageProblem::Qcow2)?;
+    let word = |at: usize| {
+        header[at..at + 4]
+            .iter()
+            .fold(0, |n, b| n << 8 | u64::from(*b))
+    };
+    let (encryption, entries, offset) = (word(32), word(36), word(40) << 32 | word(44));
+    if encryption != 0 {
+        return Err(ImageProblem::Encrypted);
+    }
+    let end = offset.checked_add(8 * entries);
+    if entries != 0 && end.is_none_or(|end| end > bytes) {
+        let what = "its first table is outside the file";
+        let damage = io::Error::new(io::ErrorKind::InvalidData, what);
+        return Err(ImageProblem::Qcow2(damage));
+    }
+    Ok(())
+}
+
 /// One qcow2 image; `chain` is the files in front of it.
 fn open_layer(
     path: &Path,
-    file: File,
+    mut file: File,
     is_writable: bool,
     chain: &mut Vec<PathBuf>,
 ) -> Result<Access, ImageProblem> {
     let real = path.canonicalize().map_err(ImageProblem::Unreadable)?;
-    if chain.contains(&real) {
-        return Err(ImageProblem::BackingLoop);
-    }
     if chain.len() >= MOST_LAYERS {
         return Err(ImageProblem::TooDeep { most: MOST_LAYERS });
     }
     chain.push(real);
+    check_header(&mut file)?;
     let storage = file::File::try_from(file).map_err(ImageProblem::Unreadable)?;
     let opened = Qcow2::<file::File>::open_image(storage, is_writable);
     let mut image = opened.map_err(ImageProblem::Qcow2)?;
@@ -177,6 +200,10 @@ fn open_backing(
         Some(other) => return Err(ImageProblem::BackingFormat(other.to_owned())),
         None => None,
     };
+    // Before it is opened, because the image in front may hold the lock.
+    if path.canonicalize().is_ok_and(|real| chain.contains(&real)) {
+        return Err(ImageProblem::BackingLoop);
+    }
     let open_it = || {
         let mut file = open::open(&path, false)?;
         let format = content::format(&mut file, Medium::Disk, asked)?;

@@ -252,10 +252,37 @@ fn an_image_behind_itself_is_refused() {
     assert!(refused(Medium::Disk, &files.path("b.qcow2"), Access::Snapshot).contains("itself"));
     assert!(files.qemu_img("rebase -q -u -b a.qcow2 -F qcow2 a.qcow2"));
     assert!(refused(Medium::Disk, &files.path("a.qcow2"), Access::ReadOnly).contains("itself"));
-    // For writing, the lock comes first.
-    refused(Medium::Disk, &files.path("a.qcow2"), Access::ReadWrite);
+    assert!(refused(Medium::Disk, &files.path("a.qcow2"), Access::ReadWrite).contains("itself"));
+    assert!(refused(Medium::Disk, &files.path("b.qcow2"), Access::ReadWrite).contains("itself"));
     assert!(files.qemu_img("rebase -q -u -b nbd://host/x -F raw a.qcow2"));
     assert!(refused(Medium::Disk, &files.path("a.qcow2"), Access::ReadOnly).contains("nbd://"));
+}
+
+#[test]
+fn what_would_be_read_as_something_else_is_refused() {
+    let files = Files::new();
+    if !files.qemu_img("create -q -f qcow2 a.qcow2 1M") {
+        return;
+    }
+    let good = std::fs::read(files.path("a.qcow2")).unwrap();
+    // An image that says it is encrypted: sectors would be ciphertext, and written in the clear.
+    let mut encrypted = good.clone();
+    encrypted[35] = 1;
+    let path = files.bytes("encrypted.qcow2", &encrypted);
+    for access in [Access::ReadOnly, Access::ReadWrite, Access::Snapshot] {
+        assert!(refused(Medium::Disk, &path, access).contains("is encrypted"));
+    }
+    // One that has lost its tables: all its sectors would be zeros.
+    let path = files.bytes("truncated.qcow2", &good[..512]);
+    assert!(refused(Medium::Cdrom, &path, Access::ReadOnly).contains("outside the file"));
+    assert!(refused(Medium::Disk, &path, Access::ReadWrite).contains("outside the file"));
+    // The same behind another image.
+    assert!(files.qemu_img("create -q -f qcow2 -u -b encrypted.qcow2 -F qcow2 b.qcow2 1M"));
+    let text = refused(Medium::Disk, &files.path("b.qcow2"), Access::ReadWrite);
+    assert!(
+        text.contains("encrypted.qcow2' behind it, which is encrypted"),
+        "{text}"
+    );
 }
 
 /// A small qcow2 image as qemu-img makes it, some of it written.
