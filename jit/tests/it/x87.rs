@@ -287,3 +287,21 @@ fn random_x87_code_ends_alike_in_64_bit_mode() {
 fn random_x87_code_ends_alike_in_32_bit_mode() {
     run(Bits::Protected32, 3000);
 }
+
+#[test]
+fn the_segment_of_the_last_operand_is_the_one_it_had() {
+    let mut pair = Pair::new(Bits::Real, RAM as u64, 1 << 20);
+    let mut state = bare(Bits::Real, RAM as u64).unwrap().state.clone();
+    state.rip = CODE;
+    state.set_gpr(Gpr::Rbx, DATA);
+    state.set_gpr(Gpr::Rax, 0x123);
+    let mut ram = vec![0; RAM];
+    // FADD DWORD PTR [BX]; MOV DS, AX; JMP to the next byte; MOV DS, CX; JMP to the start
+    let code = [0xd8, 0x07, 0x8e, 0xd8, 0xeb, 0x00, 0x8e, 0xd9, 0xeb, 0xf6];
+    ram[CODE as usize..][..code.len()].copy_from_slice(&code);
+    for steps in 400..405 {
+        pair.check(&state, &ram, steps, || {
+            format!("x87 operand, then DS: {steps} steps")
+        });
+    }
+}

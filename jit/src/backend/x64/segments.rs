@@ -185,6 +185,7 @@ impl Emit<'_> {
         if !is_plain {
             return self.stuck();
         }
+        self.write_noted_segment(register)?;
         let temp = self.temp()?;
         self.load_into(temp, value)?;
         self.asm.test_imm(8, PLAIN_SEGMENTS, 1 << register as usize);

@@ -237,6 +237,19 @@ impl Emit<'_> {
         }
     }
 
+    /// Before a segment register changes: the selector of the last operand is the one that
+    /// it had.
+    pub(super) fn write_noted_segment(&mut self, register: SegmentRegister) -> Result<(), Stuck> {
+        if self.noted.segment == Some(register) {
+            let temp = self.temp()?;
+            self.asm.zero_extend(16, temp, abi::selector(register));
+            self.asm.store(16, abi::X87_LAST_DS, temp);
+            self.give_back(temp);
+            self.noted.segment = None;
+        }
+        Ok(())
+    }
+
     /// The flags after FCOMI and its kin are the host's; keeps them if somebody may look.
     fn order(&mut self) {
         let position = self.position;
