@@ -160,6 +160,25 @@ impl Mmu {
         self.tlb.probe_write(view, address, T::SIZE)
     }
 
+    /// Where a byte can be read, also if its page was just driven out of the first-level TLB
+    /// by another one.
+    #[must_use]
+    pub fn recall_read(&self, view: View, address: LinearAddress) -> Option<HostAddress> {
+        self.probe_read::<u8>(view, address).or_else(|| {
+            let victim = self.tlb.victim(view, address)?;
+            Some(victim.host(address))
+        })
+    }
+
+    /// Where a byte can be written (and read), likewise.
+    #[must_use]
+    pub fn recall_write(&self, view: View, address: LinearAddress) -> Option<HostAddress> {
+        self.probe_write::<u8>(view, address).or_else(|| {
+            let victim = self.tlb.victim(view, address)?;
+            (victim.write_tag == victim.read_tag).then(|| victim.host(address))
+        })
+    }
+
     /// Where a word can be written in a page with code, if it hits none, by the first-level
     /// TLB.
     #[must_use]

@@ -65,6 +65,13 @@ pub struct TlbEntry {
     pub host_page: u64,
 }
 
+impl TlbEntry {
+    /// The host address of an address that hits.
+    pub(crate) const fn host(&self, address: LinearAddress) -> HostAddress {
+        HostAddress(self.host_page.wrapping_add(address.0 ^ self.read_tag))
+    }
+}
+
 /// The page that compiled code found its stack in last, for accesses of 4 and 8 bytes: an
 /// address hits if `(address ^ page) < limit`. A limit of zero is hit by none.
 #[repr(C)]
@@ -212,6 +219,13 @@ impl Tlb {
         let entry = self.entry(view, address);
         hits(address.0, entry.write_tag, size)
             .then(|| HostAddress(entry.host_page.wrapping_add(address.0 ^ entry.write_tag)))
+    }
+
+    /// What was driven out of the entry that `address` selects, if that is what it asks for.
+    #[must_use]
+    pub(crate) fn victim(&self, view: View, address: LinearAddress) -> Option<&TlbEntry> {
+        let entry = self.victims.get(view as usize)?.get(index(address.0))?;
+        hits(address.0, entry.read_tag, 1).then_some(entry)
     }
 
     /// The entry that `address` selects.
@@ -442,6 +456,12 @@ mod tests {
             tlb.fill(View::User, small(pages[1], 0x2000));
             assert_eq!(tlb.probe_read(View::User, LinearAddress(pages[0]), 1), None);
             assert_eq!(tlb.victims[0][index].write_tag, pages[0]);
+            let victim = tlb.victim(View::User, LinearAddress(pages[0] + 5)).unwrap();
+            assert_eq!(
+                victim.host(LinearAddress(pages[0] + 5)),
+                HostAddress(0x1005)
+            );
+            assert!(tlb.victim(View::User, LinearAddress(pages[1])).is_none());
             tlb
         };
         let flushes: [fn(&mut Tlb); 4] = [

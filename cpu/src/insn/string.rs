@@ -236,6 +236,17 @@ fn address(
     write: bool,
 ) -> Result<LinearAddress, Exit> {
     let offset = cpu.state.gpr(register) & mask(u32::from(insn.address_bits));
+    address_of_offset(cpu, (segment, offset), size, write)
+}
+
+/// The linear address of `size` bytes at an offset.
+#[inline(always)]
+fn address_of_offset(
+    cpu: &mut Cpu,
+    (segment, offset): (SegmentRegister, u64),
+    size: u64,
+    write: bool,
+) -> Result<LinearAddress, Exit> {
     let is_plain = matches!(
         segment,
         SegmentRegister::Ds | SegmentRegister::Es | SegmentRegister::Ss

@@ -675,3 +675,30 @@ fn who_comes_too_late_forgets_everything() {
     assert_eq!(other.take_code_changes(), CodeChanges::All);
     assert_eq!(other.take_code_changes(), CodeChanges::Some(Vec::new()));
 }
+
+#[test]
+fn a_page_just_driven_out_is_recalled_until_it_is_flushed() {
+    let (memory, mut mmu, controls) = mapped(7);
+    // Four megabytes further: the same entry of the first level.
+    set_entry(&memory, 0x3010, 0x5007);
+    set_entry(&memory, 0x5000, 0x1_8007);
+    let pages = [0, 0x40_0000].map(LinearAddress);
+    let [first, second] = pages.map(|page| {
+        mmu.write(&controls, WRITE, page, &[1], &mut ()).unwrap();
+        mmu.probe_write::<u8>(SUPERVISOR, page).unwrap()
+    });
+    assert_eq!(second.0 - first.0, 0x8000);
+    assert_eq!(mmu.probe_write::<u8>(SUPERVISOR, pages[0]), None);
+    for (page, host) in pages.into_iter().zip([first, second]) {
+        let page = LinearAddress(page.0 + 5);
+        let host = Some(host.wrapping_add(5));
+        assert_eq!(mmu.recall_read(SUPERVISOR, page), host);
+        assert_eq!(mmu.recall_write(SUPERVISOR, page), host);
+    }
+    // Stores to code are not to be missed.
+    mmu.mark_code(PhysicalAddress(0x1_0000), 1);
+    assert_eq!(mmu.recall_read(SUPERVISOR, pages[0]), Some(first));
+    assert_eq!(mmu.recall_write(SUPERVISOR, pages[0]), None);
+    mmu.flush_all();
+    assert_eq!(mmu.recall_read(SUPERVISOR, pages[0]), None);
+}

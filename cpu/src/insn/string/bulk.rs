@@ -6,7 +6,7 @@
 
 use rax_mmu::{HostAddress, LinearAddress, PAGE_SIZE, View, Word as MemoryWord};
 
-use super::{address, step_destination, step_source};
+use super::{address, address_of_offset, step_destination, step_source};
 use crate::Cpu;
 use crate::flags::mask;
 use crate::insn::{Insn, InsnFlags};
@@ -25,10 +25,17 @@ const PAGE: usize = PAGE_SIZE as usize;
 /// Upwards, undisturbed, and enough of it.
 #[inline(always)]
 fn is_worthwhile(cpu: &Cpu, most: u64) -> bool {
-    most >= LEAST
-        && !cpu.state.system_flags.contains(Rflags::DF)
-        && !cpu.mode.contains(Mode::SINGLE)
-        && cpu.view != View::Careful
+    !is_downwards(cpu) && is_undisturbed(cpu, most)
+}
+
+#[inline(always)]
+fn is_downwards(cpu: &Cpu) -> bool {
+    cpu.state.system_flags.contains(Rflags::DF)
+}
+
+#[inline(always)]
+fn is_undisturbed(cpu: &Cpu, most: u64) -> bool {
+    most >= LEAST && !cpu.mode.contains(Mode::SINGLE) && cpu.view != View::Careful
 }
 
 /// How many of `bytes` at an index register lie in one page, before the address size
@@ -57,7 +64,7 @@ fn span(
 
 fn source_span(cpu: &mut Cpu, insn: &Insn, bytes: u64) -> Option<(HostAddress, u64)> {
     let (start, bytes) = span(cpu, insn, (insn.segment, Gpr::Rsi), bytes, false)?;
-    Some((cpu.mmu.probe_read::<u8>(cpu.view, start)?, bytes))
+    Some((cpu.mmu.recall_read(cpu.view, start)?, bytes))
 }
 
 fn destination_span(
@@ -68,11 +75,42 @@ fn destination_span(
 ) -> Option<(HostAddress, u64)> {
     let (start, bytes) = span(cpu, insn, (SegmentRegister::Es, Gpr::Rdi), bytes, write)?;
     let host = if write {
-        cpu.mmu.probe_write::<u8>(cpu.view, start)?
+        cpu.mmu.recall_write(cpu.view, start)?
     } else {
-        cpu.mmu.probe_read::<u8>(cpu.view, start)?
+        cpu.mmu.recall_read(cpu.view, start)?
     };
     Some((host, bytes))
+}
+
+/// How many elements, from the one at an index register downwards, lie in one page, before
+/// the address size wraps and within the segment; and where that one is.
+fn span_down<W: Width>(
+    cpu: &mut Cpu,
+    insn: &Insn,
+    (segment, register): (SegmentRegister, Gpr),
+    most: u64,
+    write: bool,
+) -> Option<(LinearAddress, u64)> {
+    let offset = cpu.state.gpr(register) & mask(u32::from(insn.address_bits));
+    let top = address_of_offset(cpu, (segment, offset), W::BYTES, write).ok();
+    let span = top.and_then(|top| {
+        let room = (offset / W::BYTES).min(top.offset() / W::BYTES) + 1;
+        let count = most.min(room);
+        let lowest = offset - (count - 1) * W::BYTES;
+        let all = address_of_offset(cpu, (segment, lowest), count * W::BYTES, write);
+        let is_in_page = top.offset() + W::BYTES <= PAGE_SIZE;
+        (all.is_ok() && is_in_page).then_some((top, count))
+    });
+    if span.is_none() {
+        // The plain way finds out which element it is that faults.
+        cpu.exception = None;
+    }
+    span
+}
+
+/// The lowest of so many elements downwards.
+const fn lowest<W: Width>(top: LinearAddress, count: u64) -> LinearAddress {
+    LinearAddress(top.0.wrapping_sub((count - 1) * W::BYTES))
 }
 
 /// Reads RAM that a probe found.
@@ -92,6 +130,9 @@ fn write(cpu: &Cpu, host: HostAddress, bytes: &[u8]) {
 /// MOVS; how many elements it moved.
 #[inline]
 pub(super) fn copy<W: Width>(cpu: &mut Cpu, insn: &Insn, most: u64) -> Option<u64> {
+    if is_downwards(cpu) {
+        return copy_down::<W>(cpu, insn, most);
+    }
     if !is_worthwhile(cpu, most) {
         return None;
     }
@@ -119,6 +160,33 @@ pub(super) fn copy<W: Width>(cpu: &mut Cpu, insn: &Insn, most: u64) -> Option<u6
     Some(count)
 }
 
+/// MOVS with DF set.
+fn copy_down<W: Width>(cpu: &mut Cpu, insn: &Insn, most: u64) -> Option<u64> {
+    if !is_undisturbed(cpu, most) {
+        return None;
+    }
+    let (from, count) = span_down::<W>(cpu, insn, (insn.segment, Gpr::Rsi), most, false)?;
+    let (to, count) = span_down::<W>(cpu, insn, (SegmentRegister::Es, Gpr::Rdi), count, true)?;
+    if count < LEAST {
+        return None;
+    }
+    let from = cpu.mmu.recall_read(cpu.view, lowest::<W>(from, count))?;
+    let to = cpu.mmu.recall_write(cpu.view, lowest::<W>(to, count))?;
+    let bytes = count * W::BYTES;
+    if (1..bytes).contains(&from.0.wrapping_sub(to.0)) {
+        // What is read was written by an earlier iteration.
+        for offset in (0..count).rev().map(|n| n * W::BYTES) {
+            let value: W::Bits = cpu.mmu.ram_load(from.wrapping_add(offset));
+            cpu.mmu.ram_store(to.wrapping_add(offset), value);
+        }
+    } else {
+        transfer::<PAGE>(cpu, from, to, bytes as usize);
+    }
+    step_source::<W>(cpu, insn, count);
+    step_destination::<W>(cpu, insn, count);
+    Some(count)
+}
+
 fn transfer<const ROOM: usize>(cpu: &Cpu, from: HostAddress, to: HostAddress, bytes: usize) {
     let mut buffer = [0; ROOM];
     let buffer = &mut buffer[..bytes];
@@ -129,11 +197,20 @@ fn transfer<const ROOM: usize>(cpu: &Cpu, from: HostAddress, to: HostAddress, by
 /// STOS; how many elements it stored.
 #[inline]
 pub(super) fn fill<W: Width>(cpu: &mut Cpu, insn: &Insn, most: u64, value: W::Bits) -> Option<u64> {
-    if !is_worthwhile(cpu, most) {
+    if !is_undisturbed(cpu, most) {
         return None;
     }
-    let (to, bytes) = destination_span(cpu, insn, most.saturating_mul(W::BYTES), true)?;
-    let count = bytes / W::BYTES;
+    let (to, count) = if is_downwards(cpu) {
+        let place = (SegmentRegister::Es, Gpr::Rdi);
+        let (top, count) = span_down::<W>(cpu, insn, place, most, true)?;
+        (
+            cpu.mmu.recall_write(cpu.view, lowest::<W>(top, count))?,
+            count,
+        )
+    } else {
+        let (to, bytes) = destination_span(cpu, insn, most.saturating_mul(W::BYTES), true)?;
+        (to, bytes / W::BYTES)
+    };
     if count < LEAST {
         return None;
     }

@@ -3,6 +3,7 @@ use crate::control::testing::{CODE, cpu32, cpu64, peek, poke, run};
 use crate::exception::Exception;
 use crate::interp::Engine;
 use crate::rflags::Rflags;
+use crate::segment::Attributes;
 use crate::state::Gpr;
 
 fn set(cpu: &mut Cpu, count: u64, from: u64, to: u64) {
@@ -104,6 +105,20 @@ fn stores_fill_with_any_pattern() {
     cpu.state.system_flags.insert(Rflags::DF);
     assert_eq!(run(&mut cpu, &[0xf3, 0x66, 0xab]), None);
     assert_eq!(peek(&cpu, 0x3_0000), [0xcd, 0xab, 0xcd, 0xab, 0xcd, 0xab]);
+    for (width, code) in [(1, &[0xf3, 0xaa][..]), (8, &[0xf3, 0x48, 0xab])] {
+        cpu.state.set_gpr(Gpr::Rax, 0x1112_1314_1516_1718);
+        set(&mut cpu, 1000, 7, 0x5_2ffd);
+        assert_eq!(run(&mut cpu, code), None);
+        let lowest = 0x5_2ffd - 999 * width;
+        assert_eq!(registers(&cpu), [0, 7, lowest - width]);
+        let stored = peek::<0x4000>(&cpu, 0x5_0000);
+        for (at, &byte) in (0x5_0000..).zip(&stored) {
+            let is_within = (lowest..0x5_2ffd + width).contains(&at);
+            let expected = is_within.then(|| 0x18 - (at - lowest) % width);
+            assert_eq!(u64::from(byte), expected.unwrap_or(0), "{width} {at:x}");
+        }
+        poke(&cpu, 0x5_0000, &[0; 0x4000]);
+    }
 }
 
 #[test]
@@ -239,6 +254,28 @@ fn limits_hold_for_each_element() {
     assert_eq!(fault, Some(Exception::GeneralProtection(0)));
     assert_eq!(registers(&cpu), [0x100, 0, 0x5100]);
     assert_eq!(peek(&cpu, 0x50fe), [0xaa, 0xaa, 0, 0]);
+    // An expand-down segment ends below.
+    cpu.state.segments[0].attributes = Attributes::from_bits_retain(0xc097);
+    cpu.state.segments[0].limit = 0x60ff;
+    cpu.update_mode();
+    cpu.state.system_flags.insert(Rflags::DF);
+    set(&mut cpu, 0x200, 0, 0x61ff);
+    let fault = run(&mut cpu, &[0xf3, 0xaa]);
+    assert_eq!(fault, Some(Exception::GeneralProtection(0)));
+    assert_eq!(registers(&cpu), [0x100, 0, 0x60ff]);
+    assert_eq!(peek(&cpu, 0x60fe), [0, 0, 0xaa, 0xaa]);
+}
+
+#[test]
+fn downwards_narrow_addresses_wrap_below_zero() {
+    let mut cpu = cpu32();
+    cpu.state.set_gpr(Gpr::Rax, 0x77);
+    cpu.state.system_flags.insert(Rflags::DF);
+    set(&mut cpu, 8, 0, 3);
+    assert_eq!(run(&mut cpu, &[0x67, 0xf3, 0xaa]), None);
+    assert_eq!(registers(&cpu), [0, 0, 0xfffb]);
+    assert_eq!(peek(&cpu, 0), [0x77; 4]);
+    assert_eq!(peek(&cpu, 0xfffb), [0, 0x77, 0x77, 0x77, 0x77]);
 }
 
 #[test]
