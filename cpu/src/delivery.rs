@@ -131,7 +131,7 @@ impl Cpu {
     }
 
     /// What an exception leaves in CR2, DR6 and DR7 even if it is not delivered.
-    fn note_exception(&mut self, exception: Exception) {
+    pub(crate) fn note_exception(&mut self, exception: Exception) {
         match exception {
             Exception::PageFault(fault) => self.state.cr2 = fault.address.0,
             Exception::Debug { status } => {

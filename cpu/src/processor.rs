@@ -279,6 +279,14 @@ impl Cpu {
         !is_open || !self.platform.interrupt_pending()
     }
 
+    /// Moves the count of instructions on to `count`: others ran in the meantime. STI's
+    /// shadow still covers the next instruction.
+    pub const fn catch_up(&mut self, count: u64) {
+        let passed = count.saturating_sub(self.state.instructions);
+        self.shadow_at = self.shadow_at.saturating_add(passed);
+        self.state.instructions = count;
+    }
+
     /// The code epoch of the present mode: while it is the same, code found by its
     /// linear address is still there.
     #[must_use]

@@ -115,7 +115,7 @@ impl Machine {
         let Some(mut next) = place.and_then(Option::take) else {
             return; // It has it.
         };
-        next.cpu.state.instructions = self.cpu.state.instructions;
+        next.cpu.catch_up(self.cpu.state.instructions);
         std::mem::swap(&mut self.cpu, &mut next.cpu);
         std::mem::swap(&mut self.engine, &mut next.engine);
         let count = self.cpu.state.instructions;

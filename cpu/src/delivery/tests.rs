@@ -7,8 +7,8 @@ use rax_mmu::{LinearAddress, PageFault, PageFaultCode};
 use crate::exception::Exception;
 use crate::rflags::{Cr4, Rflags};
 use crate::segment::fixture::{
-    ABSENT_DATA, CODE, CODE_0, CODE_3, COMPATIBLE_3, CONFORMING_0, DATA_3, HANDLERS, INNER_STACK,
-    KERNEL_STACK, Rig, STACK_16, TSS, USER_STACK, gate,
+    ABSENT_DATA, CODE, CODE_0, CODE_3, COMPATIBLE_3, CONFORMING_0, DATA_0, DATA_3, HANDLERS,
+    INNER_STACK, KERNEL_STACK, Rig, STACK_16, TSS, USER_STACK, gate,
 };
 use crate::segment::{Segment, SegmentRegister};
 use crate::state::{Activity, Gpr};
@@ -112,6 +112,24 @@ fn int1_needs_no_privilege() {
     rig.run(&[0xf1], 1);
     assert_eq!(rig.handling(), Some(1));
     assert_eq!(u64::from(rig.stacked::<u32>(0)), CODE + 1);
+}
+
+#[test]
+fn int1_takes_along_a_breakpoint_that_mov_ss_put_off() {
+    let mut rig = Rig::new(Bits::Protected32);
+    // MOV SS, [CODE + 100h] with a read breakpoint there, then INT1.
+    rig.poke(CODE + 0x100, &DATA_0.to_le_bytes());
+    rig.cpu.state.dr[1] = CODE + 0x100;
+    rig.cpu.state.dr[7] |= 1 << 2 | 3 << 20;
+    rig.cpu.update_mode();
+    let mut code = vec![0x8e, 0x15];
+    code.extend((CODE as u32 + 0x100).to_le_bytes());
+    code.push(0xf1);
+    rig.run(&code, 2);
+    assert_eq!(rig.handling(), Some(1));
+    assert_eq!(u64::from(rig.stacked::<u32>(0)), CODE + 7);
+    assert_eq!(rig.cpu.state.dr[6] & 0xf, 2);
+    assert_eq!(rig.cpu.debug_hits, 0, "not another one");
 }
 
 #[test]

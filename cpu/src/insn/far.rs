@@ -9,7 +9,7 @@ mod tests;
 use super::{Insn, Row, helper};
 use crate::Cpu;
 use crate::delivery::Source;
-use crate::exception::Exit;
+use crate::exception::{Exception, Exit};
 use crate::flags::Condition;
 use crate::segment::SegmentRegister;
 use crate::state::Gpr;
@@ -67,9 +67,16 @@ fn into(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
 }
 
 /// Not even the gate's DPL forbids it (SDM 3A, 6.4.4).
+///
+/// Breakpoints that MOV SS put off come with this #DB, not as another one behind it.
 fn int1(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let return_to = cpu.ip_after(insn);
-    cpu.software_interrupt(1, Source::Hardware, return_to)
+    let status = std::mem::take(&mut cpu.debug_hits);
+    cpu.software_interrupt(1, Source::Hardware, return_to)?;
+    if status != 0 {
+        cpu.note_exception(Exception::Debug { status });
+    }
+    Ok(())
 }
 
 /// The far pointer operand: selector and offset.

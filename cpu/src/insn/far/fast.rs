@@ -7,7 +7,7 @@
 use crate::Cpu;
 use crate::exception::{Exception, Exit};
 use crate::insn::Insn;
-use crate::rflags::{Cr0, Efer, Rflags};
+use crate::rflags::{Cr0, Dr6, Efer, Rflags};
 use crate::segment::{Attributes, Segment, SegmentRegister};
 use crate::state::Gpr;
 use crate::verbs::Width;
@@ -92,6 +92,9 @@ pub(super) fn sysret_32(cpu: &mut Cpu, _insn: &Insn) -> Result<(), Exit> {
     sysret(cpu, CodeSize::Bits32, rip)
 }
 
+/// For SYSCALL and SYSRET TF counts as they leave it, so that FMASK can keep single-step
+/// traps out of the kernel, and SYSRET with TF in R11 traps before its caller goes on. The
+/// manuals do not say so, but processors of both makers do, and systems rely on it.
 fn sysret(cpu: &mut Cpu, size: CodeSize, rip: u64) -> Result<(), Exit> {
     check_enabled(cpu)?;
     let is_protected = cpu.state.cr0 & Cr0::PE.bits() != 0;
@@ -103,6 +106,8 @@ fn sysret(cpu: &mut Cpu, size: CodeSize, rip: u64) -> Result<(), Exit> {
     } else {
         cpu.state.rflags() | Rflags::IF
     };
+    let was_stepping = cpu.state.system_flags.contains(Rflags::TF);
+    let is_stepping = flags.contains(Rflags::TF);
     cpu.state.set_rflags(flags);
     let selector = (cpu.state.msrs.star >> 48) as u16;
     let code = match size {
@@ -111,6 +116,12 @@ fn sysret(cpu: &mut Cpu, size: CodeSize, rip: u64) -> Result<(), Exit> {
     };
     enter_flat(cpu, code, selector.wrapping_add(8), size, 3);
     cpu.set_rip(rip);
+    cpu.single_step_suppressed = was_stepping && !is_stepping;
+    if is_stepping && !was_stepping {
+        let status = Dr6::BS.bits();
+        cpu.deliver_exception(Exception::Debug { status });
+        cpu.request_attention();
+    }
     Ok(())
 }
 

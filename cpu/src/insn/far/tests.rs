@@ -233,6 +233,21 @@ fn syscall_and_sysret_go_there_and_back() {
 }
 
 #[test]
+fn sysret_to_a_stepped_program_traps_before_it_goes_on() {
+    let mut rig = Rig::new(Bits::Long64);
+    rig.cpu.state.msrs.star = 0x0013_0008 << 32;
+    rig.cpu.state.msrs.efer |= Efer::SCE.bits();
+    rig.cpu.state.set_gpr(Gpr::Rcx, CODE + 0x400);
+    rig.cpu.state.set_gpr(Gpr::R11, 0x302);
+    rig.run(&[0x48, 0x0f, 0x07], 1);
+    assert_eq!(rig.handling(), Some(1));
+    assert_eq!(rig.stacked::<u64>(0), CODE + 0x400);
+    assert_eq!(rig.stacked::<u64>(1), 0x23);
+    assert_eq!(rig.stacked::<u64>(2), 0x302);
+    assert_eq!(rig.cpu.state.dr[6], 0xffff_4ff0);
+}
+
+#[test]
 fn sysenter_and_sysexit_in_both_sizes() {
     let mut rig = Rig::new(Bits::Protected32).at_level_3();
     rig.run(&[0x0f, 0x34], 1);
