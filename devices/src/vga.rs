@@ -39,6 +39,7 @@ use attribute::{Attribute, ModeControl};
 use crtc::Crtc;
 use dac::Dac;
 use graphics::Graphics;
+use memory::cell;
 use raster::Raster;
 use sequencer::{ClockingMode, MemoryMode, Sequencer};
 use vbe::{Effect, Vbe};
@@ -292,6 +293,19 @@ impl Vga {
         Ok(())
     }
 
+    /// Whether the first 64 KiB of the window are those of the memory, byte by byte: the planes are chained, and nothing
+    /// happens to a byte on its way. A board may map them then. (Reads do not load the latches that way, which nobody
+    /// uses while planes are chained.)
+    #[must_use]
+    pub fn has_plain_window(&self) -> bool {
+        self.sequencer.memory_mode().contains(MemoryMode::CHAIN_4)
+            && self.sequencer.map_mask() == 15
+            && self.graphics.leaves_bytes_alone()
+            && self.graphics.window().start == 0
+            && self.miscellaneous.contains(Miscellaneous::RAM_ENABLED)
+            && self.vbe.bank().is_none()
+    }
+
     /// Where an offset into the window leads; nowhere if the adapter does not decode it.
     fn access(&self, offset: usize) -> Option<Access> {
         let window = self.graphics.window();
@@ -344,7 +358,7 @@ impl Vga {
             return 0xff;
         };
         self.memory
-            .read(access.address * 4, &mut self.graphics.latches);
+            .read(cell(access.address), &mut self.graphics.latches);
         self.graphics.read_latches(access.plane)
     }
 
@@ -361,17 +375,17 @@ impl Vga {
             // Text and 256-colour modes: no other plane has to be kept.
             let plane = planes.trailing_zeros() as usize;
             let byte = self.graphics.planes_of(value)[plane];
-            return self.memory.write(access.address * 4 + plane, &[byte]);
+            return self.memory.write(cell(access.address) + plane, &[byte]);
         }
         let mut bytes = [0; 4];
-        self.memory.read(access.address * 4, &mut bytes);
+        self.memory.read(cell(access.address), &mut bytes);
         let written = self.graphics.planes_of(value);
         for (plane, (byte, written)) in bytes.iter_mut().zip(written).enumerate() {
             if planes >> plane & 1 != 0 {
                 *byte = written;
             }
         }
-        self.memory.write(access.address * 4, &bytes);
+        self.memory.write(cell(access.address), &bytes);
     }
 
     fn write_vbe(&mut self, value: u16) {

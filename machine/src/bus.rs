@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 use rax_cpu::{LocalApicView, Platform};
-use rax_devices::{ApicBus, ApicCycle, ApicMessage, ApicQueue, Dma, Time};
+use rax_devices::{ApicBus, ApicCycle, ApicMessage, ApicQueue, Dma, Time, Vga};
 use rax_jit::{Doing, Whereabouts};
 use rax_mmu::{MmioSpace, PhysicalAddress, PhysicalMemory};
 
@@ -27,6 +27,8 @@ pub(crate) struct Bus {
     shadow: Shadow,
     /// The video memory, where the processor sees it.
     frame_buffer: Option<FrameBuffer>,
+    /// The first half of the screen's window leads there without the adapter.
+    window_is_plain: bool,
     /// Whether the guest only waits for a key.
     pub(crate) idle: IdleWatch,
     /// Keys on their way to the keyboard.
@@ -119,6 +121,7 @@ impl Bus {
             memory: BusMaster { memory, apic_bus },
             shadow,
             frame_buffer,
+            window_is_plain: false,
             idle: IdleWatch::default(),
             typist: Typist::default(),
             random: ChaCha20Rng::from_seed(seed),
@@ -169,7 +172,9 @@ impl Bus {
 
     /// After chips may have acted: A20, and whatever else concerns the machine.
     fn follow_lines(&mut self) {
-        if self.board.memory.take_change() {
+        let is_plain = self.board.vga().is_some_and(Vga::has_plain_window);
+        if self.board.memory.take_change() || self.window_is_plain != is_plain {
+            self.window_is_plain = is_plain;
             self.map_shadow();
         }
         let memory = &self.memory.memory;
@@ -186,7 +191,12 @@ impl Bus {
     fn map_shadow(&mut self) {
         let in_smm = self.in_smm.get(self.board.current()) == Some(&true);
         let memory = &self.memory.memory;
-        if let Err(error) = self.shadow.apply(memory, &self.board.memory, in_smm) {
+        let frame_buffer = self.frame_buffer.as_ref();
+        let screen = frame_buffer
+            .filter(|_| self.window_is_plain)
+            .map(FrameBuffer::block);
+        let lines = &self.board.memory;
+        if let Err(error) = self.shadow.apply(memory, lines, in_smm, screen) {
             log::error!("the memory below 1 MiB cannot be mapped: {error}");
         }
     }

@@ -22,8 +22,8 @@ const EXTENDED: u64 = 0x10_0000;
 /// RAM below 4 GiB ends here at the latest: devices live above.
 pub(crate) const LOW_LIMIT: u64 = 0xc000_0000;
 pub(crate) const FOUR_GIB: u64 = 1 << 32;
-/// System management memory, at the end of conventional memory.
-const SMRAM_BYTES: u64 = 0x2_0000;
+/// System management memory, at the end of conventional memory, and the screen's window: two halves of this size.
+const WINDOW_BYTES: u64 = 0x1_0000;
 /// The largest ROM that also appears below 1 MiB.
 const ROM_WINDOW: u64 = 0x2_0000;
 
@@ -85,8 +85,8 @@ pub struct Shadow {
     blank: RamBlock,
     /// Bytes of ROM that appear below 1 MiB.
     rom_bytes: u64,
-    /// What is mapped now: the host bridge's segments, then system management memory.
-    mapped: [Target; SEGMENTS + 1],
+    /// What is mapped now: the host bridge's segments, then the halves of system management memory.
+    mapped: [Target; SEGMENTS + 2],
 }
 
 /// Segments with attributes of their own.
@@ -112,7 +112,7 @@ impl Shadow {
             ram,
             blank,
             rom_bytes: rom_bytes.min(ROM_WINDOW),
-            mapped: [Target::Mmio; SEGMENTS + 1],
+            mapped: [Target::Mmio; SEGMENTS + 2],
         };
         // The ROM is mapped there already.
         let closed = lines.segments().map(|segment| Segment {
@@ -127,7 +127,8 @@ impl Shadow {
     }
 
     /// Maps what the host bridge says; `in_smm` if the processor whose accesses
-    /// count is in system management mode. (Whether data accesses shall not see
+    /// count is in system management mode, `screen` where the first half of the
+    /// screen's window leads if not to the adapter. (Whether data accesses shall not see
     /// that mode's memory is not looked at.) Only what differs is mapped anew, in
     /// one change.
     ///
@@ -138,18 +139,23 @@ impl Shadow {
         memory: &PhysicalMemory,
         lines: &MemoryLines,
         in_smm: bool,
+        screen: Option<RamBlock>,
     ) -> Result<(), MapError> {
         let smram = lines.smram();
-        let management = if smram.open || (smram.enabled && in_smm) {
-            Target::Block(self.ram, 0)
+        let halves = if smram.open || (smram.enabled && in_smm) {
+            [0, WINDOW_BYTES].map(|at| Target::Block(self.ram, at))
         } else {
-            Target::Mmio
+            let screen = screen.map_or(Target::Mmio, |block| Target::Block(block, 0));
+            [screen, Target::Mmio]
         };
         let segments = lines.segments();
         let wanted = segments
             .iter()
             .map(|segment| (segment.start, segment.bytes, self.segment(segment)))
-            .chain([(CONVENTIONAL_END, SMRAM_BYTES, management)]);
+            .chain([
+                (CONVENTIONAL_END, WINDOW_BYTES, halves[0]),
+                (CONVENTIONAL_END + WINDOW_BYTES, WINDOW_BYTES, halves[1]),
+            ]);
         let mut mapped = self.mapped;
         let mut pieces = Vec::new();
         for (present, (start, bytes, target)) in mapped.iter_mut().zip(wanted) {
@@ -246,6 +252,32 @@ mod tests {
     use super::{Shadow, cmos, map_rom, ranges, reservation};
 
     #[test]
+    fn the_screen_lies_behind_system_management_memory() {
+        let memory = PhysicalMemory::new(reservation(0, 0x2_0000)).unwrap();
+        map_rom(&memory, &vec![0; 0x2_0000]).unwrap();
+        let lines = MemoryLines::new();
+        let mut bridge = HostBridge::new(lines.clone());
+        let mut shadow = Shadow::new(&memory, 0x2_0000, &lines).unwrap();
+        let screen = memory.allocate_block(0x10_0000).unwrap();
+        memory.write_block(screen, 0x1234, &[7]);
+        let byte = |address| {
+            let mut byte = [0];
+            memory.read(PhysicalAddress(address), &mut byte, &mut ());
+            byte[0]
+        };
+        let mut bytes = |screen, in_smm| {
+            shadow.apply(&memory, &lines, in_smm, screen).unwrap();
+            [byte(0xa_1234), byte(0xb_1234)]
+        };
+        assert_eq!(bytes(None, false), [0xff, 0xff]);
+        assert_eq!(bytes(Some(screen), false), [7, 0xff]);
+        Probe::new(&mut bridge).config_write(0x72, &[0x08]);
+        assert_eq!(bytes(Some(screen), true), [0, 0]);
+        assert_eq!(bytes(Some(screen), false), [7, 0xff]);
+        assert_eq!(bytes(None, false), [0xff, 0xff]);
+    }
+
+    #[test]
     fn shadow_ram_is_written_under_the_rom_and_outlives_changes() {
         let image = vec![0x5a; 0x2_0000];
         let memory = PhysicalMemory::new(reservation(0, image.len() as u64)).unwrap();
@@ -256,7 +288,7 @@ mod tests {
         let mut set = |register: u8, value: u8, in_smm: bool| {
             Probe::new(&mut bridge).config_write(register, &[value]);
             let before = memory.generation();
-            shadow.apply(&memory, &lines, in_smm).unwrap();
+            shadow.apply(&memory, &lines, in_smm, None).unwrap();
             memory.generation() - before
         };
         let byte = |address| {

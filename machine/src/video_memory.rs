@@ -77,6 +77,11 @@ impl FrameBuffer {
         !memory.take_dirty_block(self.block).is_empty()
     }
 
+    /// The block.
+    pub(crate) const fn block(&self) -> RamBlock {
+        self.block
+    }
+
     /// Maps the block where the BAR is now. RAM and ROM come before a BAR: where
     /// one lies in the way nothing is mapped, and accesses to what is left of the
     /// window are the chip's.

@@ -62,6 +62,12 @@ impl Graphics {
         self.registers[6] & 2 != 0
     }
 
+    /// Whether the processor reads and writes bytes as they are: no mode, function, mask or colour changes them.
+    pub(super) const fn leaves_bytes_alone(&self) -> bool {
+        let [_, enable_set_reset, _, function, _, mode, _, _, bit_mask] = self.registers;
+        enable_set_reset == 0 && function == 0 && mode & 0x0b == 0 && bit_mask == 0xff
+    }
+
     /// Whether a write of this value to the register that is selected changes how planes become pixels.
     pub(super) const fn changes_picture(&self, value: u8) -> bool {
         let bits = match self.index {

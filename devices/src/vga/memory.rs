@@ -1,8 +1,14 @@
 //! Video memory: four planes of up to 64 KiB each, or one frame buffer.
 //!
-//! Plane `p` of address `a` is byte `4a + p`. A linear frame buffer has its
-//! bytes in order. So a board may also map the memory into the processor's
-//! address space.
+//! The four planes' bytes of an address lie together, at [`cell`]. A linear frame
+//! buffer has its bytes in order, and so have chained planes (mode 13h). So a board
+//! may also map the memory into the processor's address space.
+
+/// Where plane 0 of an address lies; planes 1 to 3 follow. Chained planes have their bytes at every fourth address: those
+/// come first, as one block.
+pub(super) const fn cell(address: usize) -> usize {
+    (address & !0xffff | (address & 0xffff) >> 2 | (address & 3) << 14) * 4
+}
 
 /// The memory that a graphics adapter scans.
 ///

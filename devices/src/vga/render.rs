@@ -7,6 +7,7 @@ use super::Vga;
 use super::attribute::ModeControl;
 use super::crtc::Crtc;
 use super::graphics::ShiftMode;
+use super::memory::cell;
 use super::sequencer::ClockingMode;
 use super::vbe::Screen;
 
@@ -243,7 +244,7 @@ impl Vga {
                 if cursor.lines.is_some() && cursor.address == counter & 0xffff {
                     screen.cursor = Some((column, row));
                 }
-                let at = self.crtc.plane_address(counter, 0) * 4;
+                let at = cell(self.crtc.plane_address(counter, 0));
                 screen.cells.push((planes[at], planes[at + 1]));
             }
         }
@@ -323,11 +324,11 @@ impl Vga {
         });
         let width = self.dots();
         for counter in line.counter..line.counter + self.crtc.columns() + 1 {
-            let at = self.crtc.plane_address(counter, line.row_line) * 4;
+            let at = cell(self.crtc.plane_address(counter, line.row_line));
             let (character, attribute) = (planes[at], planes[at + 1]);
             let font = fonts[usize::from(attribute & 8 == 0)];
             let glyph = font + usize::from(character) * 32 + line.row_line;
-            let mut bits = planes[(glyph & 0xffff) * 4 + 2];
+            let mut bits = planes[cell(glyph & 0xffff) + 2];
             let (mut ink, mut paper) = (attribute & 15, attribute >> 4);
             if mode.contains(ModeControl::BLINK) {
                 paper &= 7;
@@ -365,7 +366,7 @@ impl Vga {
     fn planar_line(&self, planes: &[u8], line: &Line, colors: &[u32; 16], dots: &mut Vec<u32>) {
         let is_interleaved = self.graphics.shift_mode() == ShiftMode::Interleaved;
         for counter in line.counter..line.counter + self.crtc.columns() + 1 {
-            let at = self.crtc.plane_address(counter, line.row_line) * 4;
+            let at = cell(self.crtc.plane_address(counter, line.row_line));
             let [a, b, c, d] = [planes[at], planes[at + 1], planes[at + 2], planes[at + 3]];
             let eight = if is_interleaved {
                 let pair = |byte: u8, shift: usize| byte >> shift & 3;
@@ -385,7 +386,7 @@ impl Vga {
     /// 256 colours: a byte of each plane by turns, past the sixteen colours.
     fn byte_line(&self, planes: &[u8], line: &Line, rgb: &[u32], dots: &mut Vec<u32>) {
         for counter in line.counter..line.counter + self.crtc.columns() + 1 {
-            let at = self.crtc.plane_address(counter, line.row_line) * 4;
+            let at = cell(self.crtc.plane_address(counter, line.row_line));
             dots.extend(planes[at..at + 4].iter().map(|&dot| rgb[usize::from(dot)]));
         }
     }
@@ -400,19 +401,17 @@ impl Vga {
         let (left, top) = screen.offset;
         if screen.bits_per_pixel == 4 {
             let colors = self.attribute.palette(0);
-            let mut bytes = vec![0; screen.width.div_ceil(8) * 4 + 4];
             for y in top..top + screen.height {
-                self.memory
-                    .read((y * screen.line_bytes + left / 8) * 4, &mut bytes);
-                frame
-                    .pixels
-                    .extend((left % 8..left % 8 + screen.width).map(|x| {
-                        let quad = &bytes[x / 8 * 4..x / 8 * 4 + 4];
-                        let color = (0..4).fold(0, |color, plane| {
-                            color | (quad[plane] >> (7 - x % 8) & 1) << plane
-                        });
-                        rgb[usize::from(colors[usize::from(color)])]
-                    }));
+                for x in left..left + screen.width {
+                    let mut quad = [0; 4];
+                    let address = y * screen.line_bytes + x / 8;
+                    self.memory.read(cell(address), &mut quad);
+                    let color = (0..4).fold(0, |color, plane| {
+                        color | (quad[plane] >> (7 - x % 8) & 1) << plane
+                    });
+                    let entry = colors[usize::from(color)];
+                    frame.pixels.push(rgb[usize::from(entry)]);
+                }
             }
             return frame;
         }

@@ -214,6 +214,43 @@ fn a_byte_is_a_pixel_in_mode_13h_and_in_mode_x() {
 }
 
 #[test]
+fn chained_planes_lie_in_order_where_nothing_happens_to_bytes() {
+    let mut vga = vga();
+    set_mode(&mut Probe::new(&mut vga), &BYTES);
+    for offset in [0, 1, 4, 5, 319, 64_002, 65_535] {
+        Probe::new(&mut vga).write(WINDOW + offset, offset as u8 | 1);
+        let mut byte = [0];
+        vga.memory.read(offset as usize, &mut byte);
+        assert_eq!(byte[0], offset as u8 | 1, "offset {offset}");
+    }
+    assert!(vga.has_plain_window());
+    // Unchained, masked, coloured, rotated, other modes, elsewhere: the adapter has work to do.
+    for (port, index, value) in [
+        (0x14, 4, 0x06),
+        (0x14, 2, 0x07),
+        (0x1e, 1, 0x01),
+        (0x1e, 3, 0x01),
+        (0x1e, 3, 0x08),
+        (0x1e, 5, 0x41),
+        (0x1e, 5, 0x48),
+        (0x1e, 6, 0x09),
+        (0x1e, 8, 0x7f),
+    ] {
+        let mut probe = Probe::new(&mut vga);
+        set_mode(&mut probe, &BYTES);
+        indexed(&mut probe, port, index, value);
+        assert!(
+            !vga.has_plain_window(),
+            "{port:x}h, index {index}: {value:x}h"
+        );
+    }
+    set_mode(&mut Probe::new(&mut vga), &BYTES);
+    let mut probe = Probe::new(&mut vga);
+    probe.write(0x12, 0x61);
+    assert!(!vga.has_plain_window());
+}
+
+#[test]
 fn cga_lines_alternate_between_two_banks() {
     let mut vga = vga();
     let mut probe = Probe::new(&mut vga);

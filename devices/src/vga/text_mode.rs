@@ -2,6 +2,7 @@
 //! dots, sixteen colours (IBM VGA Technical Reference, "Video Parameter Table").
 
 use super::Vga;
+use super::memory::cell;
 
 const MISCELLANEOUS: u8 = 0x67;
 const SEQUENCER: [u8; 5] = [0x03, 0x00, 0x03, 0x00, 0x02];
@@ -69,12 +70,12 @@ impl Vga {
     /// Characters and attributes lie in planes 0 and 1, glyphs in plane 2.
     fn load_font(&mut self, font: &[u8]) {
         for address in 0..0x4000 {
-            self.memory.write(address * 4, &BLANK);
+            self.memory.write(cell(address), &BLANK);
         }
         for (number, glyph) in font.chunks_exact(GLYPH_LINES).take(256).enumerate() {
             for (line, &dots) in glyph.iter().enumerate() {
                 let address = number * GLYPH_BYTES + line;
-                self.memory.write(address * 4 + 2, &[dots]);
+                self.memory.write(cell(address) + 2, &[dots]);
             }
         }
     }

@@ -154,12 +154,13 @@ impl Vbe {
         if enable.contains(Enable::NO_CLEAR) {
             return Effect::None;
         }
-        let planes = if self.registers[BITS_PER_PIXEL] == 4 {
-            4
+        let bytes = self.line_bytes() * height;
+        Effect::Clear(if self.registers[BITS_PER_PIXEL] == 4 {
+            // Planes have no order that is worth telling.
+            (bytes * 4).next_multiple_of(0x4_0000)
         } else {
-            1
-        };
-        Effect::Clear(self.line_bytes() * height * planes)
+            bytes
+        })
     }
 
     fn set_virtual_width(&mut self, value: u16, memory_bytes: usize) {

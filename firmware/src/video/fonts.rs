@@ -190,6 +190,7 @@ fn fit_rows(a: &mut Asm) -> Built {
         out dx, al;
         inc dx;
         in_ al, dx;
+        push ax;
         and al, 0x7F;
         out dx, al;
         dec dx;
@@ -203,7 +204,15 @@ fn fit_rows(a: &mut Asm) -> Built {
     a.when(Is::NONZERO, |a| a.or(al, 0x02))?;
     x86!(a: test bh, 2;);
     a.when(Is::NONZERO, |a| a.or(al, 0x40))?;
-    x86!(a: out dx, al; dec dx; cmp byte_ptr(bda::MODE), 7;);
+    x86!(a:
+        out dx, al;
+        dec dx;
+        pop ax;
+        mov ah, al;
+        mov al, 0x11;
+        out dx, ax;
+        cmp byte_ptr(bda::MODE), 7;
+    );
     a.when(Is::Equal, |a| {
         x86!(a: mov ah, cl; dec ah; mov al, UNDERLINE; out dx, ax;);
         Ok(())

@@ -116,12 +116,18 @@ fn a_small_font_makes_fifty_rows() {
     script.call(Call::ax(0x1112));
     script.print("small", 0x07);
     let font = script.call(Call::ax(0x1130).bx(0x0300));
+    script.call(Call::ax(0x1C01).cx(1).bx(BUFFER));
     let outcome = script.run();
     let screen = outcome.bench.machine.text_screen().unwrap();
     assert_eq!([screen.columns, screen.rows], [80, 50]);
     assert_eq!(screen.row(0), "small");
     let answer = outcome.answer(font);
     assert_eq!([answer.cx, answer.dx & 0xFF, answer.es], [8, 49, 0xC000]);
+    // The CRT controller's timing is locked as it was before.
+    let state = outcome.memory(BUFFER, 0x60);
+    let timing = [0x5F, 0x4F, 0x50, 0x82, 0x55, 0x81, 0xBF, 0x1F];
+    let at = state.windows(8).position(|eight| eight == timing).unwrap();
+    assert_eq!(state[at + 0x11], 0x8E);
 }
 
 /// The image is RAM behind the screen's 32 KiB: neither a wild cursor nor a wild count may reach it.
