@@ -2,6 +2,7 @@
 
 mod caller;
 mod protected;
+mod restart;
 mod services;
 
 use rax_devices::{Disc, Floppy, FwCfg, IdeDrive, MemoryConsole, MemoryDisk};
