@@ -81,7 +81,7 @@ pub struct Machine {
     pub(crate) turns: Turns,
     pub(crate) bus: Arc<Mutex<Bus>>,
     memory: Arc<PhysicalMemory>,
-    boot: Boot,
+    pub(crate) boot: Boot,
     description: handover::Machine,
     smbios: Vec<SmbiosString>,
 }

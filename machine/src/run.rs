@@ -10,7 +10,7 @@ use crate::automation::StepFailed;
 use crate::bus::lock;
 use crate::cli::ClockSource;
 use crate::host::{HostClock, HostError, Inbox, InputDoor, Quit};
-use crate::machine::{BuildError, Machine};
+use crate::machine::{Boot, BuildError, Machine};
 
 /// The most instructions between two looks at the host's clock, real time.
 const REAL_SLICE: u64 = 200_000;
@@ -169,7 +169,8 @@ impl Machine {
                     if pace.no_reboot {
                         return End::TripleFault;
                     }
-                    if let Err(error) = self.reset() {
+                    // The chipset answers a shutdown with INIT#.
+                    if let Err(error) = self.restart(ResetKind::Processor) {
                         return End::Build(error);
                     }
                 }
@@ -202,11 +203,24 @@ impl Machine {
         if power_off {
             return Some(End::PowerOff);
         }
-        reset?;
+        let kind = reset?;
         if pace.no_reboot {
             return Some(End::Reset);
         }
-        self.reset().err().map(End::Build)
+        self.restart(kind).err().map(End::Build)
+    }
+
+    /// What a reset that the guest asked for resets. Where firmware decides what
+    /// to do then, INIT# of the processors leaves chips and memory alone; a kernel
+    /// without firmware begins anew.
+    fn restart(&mut self, kind: ResetKind) -> Result<(), BuildError> {
+        if kind != ResetKind::Processor || matches!(self.boot, Boot::Image(_)) {
+            return self.reset();
+        }
+        self.give_turn(0);
+        lock(&self.bus).board.assert_init();
+        self.deliver_signals();
+        Ok(())
     }
 }
 
@@ -216,20 +230,11 @@ impl Machine {
         for number in 0..usize::from(self.processors()) {
             let signals = lock(&self.bus).board.take_signals(number);
             if signals.init {
-                let mut bus = lock(&self.bus);
-                if number == 0 {
-                    bus.board.system.request_reset(ResetKind::Processor);
-                } else {
-                    bus.leave_smm(number);
-                }
+                self.init_processor(number);
             }
             let Some(cpu) = self.processor(number) else {
                 continue;
             };
-            if signals.init && number != 0 {
-                cpu.init();
-                cpu.wait_for_start_up();
-            }
             if signals.nmi {
                 cpu.assert_nmi();
             }
@@ -238,6 +243,30 @@ impl Machine {
             }
             if let Some(page) = signals.start_up {
                 cpu.start_up(page);
+            }
+        }
+    }
+}
+
+impl Machine {
+    /// INIT: the bootstrap processor begins at the reset vector, where firmware
+    /// is if there is any; the others wait to be started.
+    fn init_processor(&mut self, number: usize) {
+        let is_bootstrap = number == 0;
+        {
+            let mut bus = lock(&self.bus);
+            bus.leave_smm(number);
+            if is_bootstrap && matches!(self.boot, Boot::Image(_)) {
+                bus.board.system.request_reset(ResetKind::Processor);
+            }
+            if is_bootstrap {
+                bus.board.enter_virtual_wire_mode();
+            }
+        }
+        if let Some(cpu) = self.processor(number) {
+            cpu.init();
+            if !is_bootstrap {
+                cpu.wait_for_start_up();
             }
         }
     }

@@ -1,5 +1,9 @@
 //! The commands: what they take, and what those without data do (82077AA,
 //! "Command Set/Descriptions").
+//!
+//! Commands that name a cylinder and move data go there by themselves. The chip
+//! does so only if CONFIGURE has set EIS, and else finds the wrong cylinder. But
+//! Bochs's BIOS never seeks, and no emulator that it is used with has minded.
 
 use super::transfer::{Kind, Transfer};
 use super::{COMMAND_NS, DRIVES, Fdc, INNERMOST, MOST_STEPS, Phase, STEP_NS, Seeking};
@@ -15,8 +19,6 @@ pub(super) const ABNORMAL: u8 = 0x40;
 const EQUIPMENT_CHECK: u8 = 0x10;
 /// What VERSION gives: an enhanced controller.
 const ENHANCED: u8 = 0x90;
-/// CONFIGURE: data commands seek by themselves.
-pub(super) const IMPLIED_SEEK: u8 = 0x40;
 /// CONFIGURE: the FIFO is off.
 pub(super) const FIFO_OFF: u8 = 0x20;
 /// CONFIGURE: drives are not polled.
@@ -188,19 +190,15 @@ impl Fdc {
         let number = transfer.drive();
         self.core.end_of_track = transfer.end_of_track();
         let mut start = now.after_ns(COMMAND_NS);
-        if self.core.configured[0] & IMPLIED_SEEK != 0
-            && let Some(drive) = self.core.drives.get_mut(number)
+        let track = transfer.cylinder();
+        // With or without CONFIGURE's implied seek; see above.
+        if let Some(drive) = self.core.drives.get_mut(number)
             && !transfer.is_format()
+            && track <= INNERMOST
         {
-            let (from, to) = (drive.present, transfer.cylinder());
-            let steps = from.abs_diff(to);
-            let cylinder = if to > from {
-                drive.cylinder.saturating_add(steps).min(INNERMOST)
-            } else {
-                drive.cylinder.saturating_sub(steps)
-            };
-            drive.present = to;
-            self.step_to(number, cylinder);
+            let steps = track.abs_diff(drive.cylinder);
+            drive.present = track;
+            self.step_to(number, track);
             start = start.after_ns(u64::from(steps) * STEP_NS);
         }
         self.core.phase = Phase::Transfer(transfer);

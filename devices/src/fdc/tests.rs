@@ -217,9 +217,9 @@ fn a_protected_disk_is_not_written() {
 fn errors_say_what_is_missing() {
     let mut bench = Bench::new();
     for (command, status) in [
-        // No such sector; the head is elsewhere; another size; no disk in drive 1.
+        // No such sector; no such cylinder; another size; no disk in drive 1.
         ([0x46, 0, 0, 0, 19, 2, 19, 0x1b, 0xff], [0x40, 0x04, 0x00]),
-        ([0x46, 0, 5, 0, 1, 2, 18, 0x1b, 0xff], [0x40, 0x04, 0x10]),
+        ([0x46, 0, 99, 0, 1, 2, 18, 0x1b, 0xff], [0x40, 0x04, 0x10]),
         ([0x46, 0, 0, 0, 1, 3, 18, 0x1b, 0xff], [0x40, 0x04, 0x00]),
         ([0x46, 1, 0, 0, 1, 2, 18, 0x1b, 0xff], [0x41, 0x01, 0x00]),
     ] {
@@ -291,9 +291,9 @@ fn a_relative_seek_counts_and_recalibration_has_79_steps() {
 }
 
 #[test]
-fn implied_seeks_go_to_the_cylinder() {
+fn data_commands_go_to_their_cylinder() {
     let mut bench = Bench::new();
-    bench.command(&[0x13, 0, 0x50, 0], 0);
+    bench.command(&[0x13, 0, 0x10, 0], 0);
     bench.program_dma(0x44, 512);
     let results = bench.long_command(&[0x46, 0, 9, 0, 1, 2, 18, 0x1b, 0xff]);
     assert_eq!(results[..4], [0, 0, 0, 9]);

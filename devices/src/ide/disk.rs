@@ -47,6 +47,15 @@ impl Geometry {
     }
 }
 
+/// How awake the disk is (4.16). It wakes when its medium is wanted, but from sleep by a reset only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Power {
+    Active,
+    Idle,
+    Standby,
+    Sleep,
+}
+
 /// What commands set and a software reset leaves alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Settings {
@@ -57,6 +66,7 @@ struct Settings {
     look_ahead: bool,
     smart: bool,
     transfer_mode: TransferMode,
+    power: Power,
 }
 
 impl Settings {
@@ -67,6 +77,7 @@ impl Settings {
         look_ahead: true,
         smart: true,
         transfer_mode: TransferMode::FASTEST,
+        power: Power::Active,
     };
 }
 
@@ -113,6 +124,9 @@ impl AtaDisk {
 
     /// The end of a software reset, or diagnostics.
     pub(super) fn show_signature(&mut self) {
+        if self.settings.power == Power::Sleep {
+            self.settings.power = Power::Standby;
+        }
         self.task.show_signature(Signature::Ata);
         self.transfer.end();
     }

@@ -289,12 +289,10 @@ fn unknown_commands_abort() {
 fn the_small_commands_succeed() {
     let (mut ide, _) = channel(&disk());
     let mut probe = Probe::new(&mut ide);
-    for byte in [0x10, 0x40, 0x70, 0xe0, 0xe1, 0xe2, 0xe3, 0xe6] {
+    for byte in [0x10, 0x40, 0x70] {
         command(&mut probe, byte, 3, 1);
         assert_eq!(probe.read(STATUS), 0x50, "{byte:02x}");
     }
-    command(&mut probe, 0xe5, 0, 0);
-    assert_eq!(probe.read(COUNT), 0xff);
     command(&mut probe, 0x70, SECTORS as u32, 1);
     assert_eq!((probe.read(STATUS), probe.read(ERROR)), (0x51, 0x10));
     command(&mut probe, 0x40, SECTORS as u32 - 1, 2);
@@ -311,6 +309,39 @@ fn the_small_commands_succeed() {
         assert_eq!(probe.read(STATUS), status);
     }
     assert_eq!(identify(&mut probe)[85] & 0x20, 0, "write cache off");
+}
+
+/// What CHECK POWER MODE says.
+fn power(probe: &mut Probe<'_>) -> u8 {
+    command(probe, 0xe5, 0, 0x55);
+    assert_eq!(probe.read(STATUS), 0x50);
+    probe.read(COUNT)
+}
+
+#[test]
+fn the_disk_rests_and_wakes_when_it_is_wanted() {
+    let (mut ide, wire) = channel(&disk());
+    let mut probe = Probe::new(&mut ide);
+    assert_eq!(power(&mut probe), 0xff);
+    for (rest, mode) in [(0xe0, 0), (0xe1, 0x80), (0xe2, 0), (0xe3, 0x80)] {
+        command(&mut probe, rest, 0, 0);
+        assert_eq!(probe.read(STATUS), 0x50);
+        assert_eq!(power(&mut probe), mode, "{rest:#04x}");
+    }
+    command(&mut probe, 0xec, 0, 0);
+    assert_eq!(power(&mut probe), 0x80, "nothing was read");
+    command(&mut probe, 0x20, 5, 1);
+    assert_eq!(power(&mut probe), 0xff);
+    // From sleep it wakes by a reset only, to standby.
+    command(&mut probe, 0xe6, 0, 0);
+    assert_eq!((wire.level(), probe.read(STATUS)), (true, 0x50));
+    command(&mut probe, 0x20, 5, 1);
+    assert_eq!((wire.level(), probe.read(STATUS)), (false, 0x50));
+    probe.write(CONTROL, 0x04);
+    probe.write(CONTROL, 0x00);
+    assert_eq!(power(&mut probe), 0);
+    command(&mut probe, 0x20, 5, 1);
+    assert_eq!(probe.read(STATUS), 0x58);
 }
 
 #[test]

@@ -140,6 +140,8 @@ pub struct ConfigSpace {
     cleared_by_ones: [u8; BYTES],
     bars: Vec<(u8, Bar)>,
     rom: Option<Bar>,
+    /// The ROM's own enable bit is enough.
+    rom_ignores_command: bool,
     msi: Option<(u8, MsiCapability)>,
 }
 
@@ -186,6 +188,7 @@ impl ConfigSpace {
             cleared_by_ones: [0; BYTES],
             bars: Vec::new(),
             rom: None,
+            rom_ignores_command: false,
             msi: None,
         };
         empty
@@ -279,6 +282,14 @@ impl ConfigSpace {
         let [low, second, third, fourth, ..] = (rom.address_mask() & !0x7ff).to_le_bytes();
         let at = self.rom_offset();
         self.with_register(at, &[0; 4], &[low | 1, second, third, fourth])
+    }
+
+    /// The ROM is decoded whenever its own enable bit is set. The specification wants memory
+    /// decoding switched on besides.
+    #[must_use]
+    pub const fn with_rom_that_ignores_the_command_register(mut self) -> Self {
+        self.rom_ignores_command = true;
+        self
     }
 
     /// An MSI capability at `at`, the only capability.
@@ -384,7 +395,7 @@ impl ConfigSpace {
         // A BAR may share its decoder with the ROM, which then comes last.
         let rom = self
             .rom
-            .filter(|bar| rom_base & 1 != 0 && decodes(bar))
+            .filter(|bar| rom_base & 1 != 0 && (self.rom_ignores_command || decodes(bar)))
             .and_then(|bar| bar.window(rom_base));
         self.bars
             .iter()

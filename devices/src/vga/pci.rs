@@ -75,7 +75,10 @@ impl PciVga {
         rom.truncate(MAX_ROM_BYTES);
         if !rom.is_empty() {
             let bytes = (rom.len() as u64).next_power_of_two().max(ROM_BYTES);
-            config = config.with_rom(bytes, ROM);
+            // Bochs's BIOS copies the ROM before it switches memory decoding on.
+            config = config
+                .with_rom(bytes, ROM)
+                .with_rom_that_ignores_the_command_register();
         }
         Self {
             vga: Vga::new(memory),
@@ -304,6 +307,16 @@ mod tests {
             placed(&mut Probe::new(&mut without)),
             [frame_buffer, control]
         );
+    }
+
+    #[test]
+    fn the_rom_needs_its_own_enable_bit_only() {
+        let mut chip = adapter(Some(vec![0x55, 0xaa, 0x40]));
+        let mut bench = Probe::new(&mut chip);
+        bench.config_write(0x30, &0xe201_0000_u32.to_le_bytes());
+        assert!(bench.windows().is_empty());
+        bench.config_write(0x30, &0xe201_0001_u32.to_le_bytes());
+        assert_eq!(bench.windows()[0].first_register, ROM);
     }
 
     #[test]

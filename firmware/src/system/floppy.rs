@@ -155,6 +155,8 @@ fn transfer(f: &mut Body<'_>, r: Registers, kind: u32) {
         f.set(status, attempt);
         let hopeless = status.is(0).or(status.is(status::WRITE_PROTECTED));
         f.when(hopeless.or(status.is(status::DMA_BOUNDARY)), Body::stop);
+        // What INT 13h 17h or 18h said of the disk may be true of the one to come only.
+        f.run(controller::look_again(r.dl()));
     });
     f.when(status.is(0), |f| f.set(r.al(), count));
     finish(f, r, status);

@@ -27,10 +27,17 @@ const HOST_BRIDGE_PAM: u32 = 0x8000_0058;
 
 /// What the shutdown byte of the CMOS memory asks for instead of POST.
 mod shutdown {
+    /// Boot, without POST.
+    pub(super) const BOOT: u32 = 0x04;
     /// End of interrupt, then jump through 40:67.
     pub(super) const RESUME_AFTER_EOI: u32 = 0x05;
+    /// The end of a block move: the stack at 40:67 has DS, ES, all registers and a return address.
+    pub(super) const AFTER_MOVE: u32 = 0x09;
     /// Jump through 40:67.
     pub(super) const RESUME: u32 = 0x0A;
+    /// Return from an interrupt, or from a far call, with the stack at 40:67.
+    pub(super) const INTERRUPT_RETURN: u32 = 0x0B;
+    pub(super) const FAR_RETURN: u32 = 0x0C;
 }
 
 /// The descriptor table's pseudo-descriptor, padding, and the descriptors.
@@ -51,25 +58,46 @@ pub(super) fn descriptors() -> Vec<u8> {
 /// Emits `reset`, to which the reset vector leads.
 pub(super) fn reset(unit: &mut Unit) {
     let code = unit.entry("reset");
-    let [mut resume, mut after_eoi, mut cold] = [
-        code.create_label(),
-        code.create_label(),
-        code.create_label(),
-    ];
+    let [
+        mut resume,
+        mut boot,
+        mut after_move,
+        mut interrupt,
+        mut far,
+        mut cold,
+        mut first,
+    ] = std::array::from_fn(|_| code.create_label());
+    let saved = u64::from(0x400 + bda::RESET_VECTOR);
     asm!(code;
         cli; cld;
         // The shutdown byte counts once.
         mov al, 0x8F; out 0x70, al; in_ al, 0x71;
         mov bl, al;
         mov al, 0x8F; out 0x70, al; xor al, al; out 0x71, al;
+        xor ax, ax; mov ds, ax;
         cmp bl, shutdown::RESUME; je resume;
+        cmp bl, shutdown::AFTER_MOVE; je after_move;
+        cmp bl, shutdown::INTERRUPT_RETURN; je interrupt;
+        cmp bl, shutdown::FAR_RETURN; je far;
+        cmp bl, shutdown::BOOT; je boot;
         cmp bl, shutdown::RESUME_AFTER_EOI; jne cold;
-        set_label &mut after_eoi;
         mov al, 0x20; out 0xA0, al; out 0x20, al;
         set_label &mut resume;
-        xor ax, ax; mov ds, ax;
-        jmp dword_ptr(u64::from(0x400 + bda::RESET_VECTOR));
+        jmp dword_ptr(saved);
+        set_label &mut after_move;
+        lss sp, dword_ptr(saved); pop ds; pop es; popa; iret;
+        set_label &mut interrupt;
+        lss sp, dword_ptr(saved); iret;
+        set_label &mut far;
+        lss sp, dword_ptr(saved); retf;
+        set_label &mut boot;
+        mov ss, ax; mov sp, post::STACK; int 0x19;
         set_label &mut cold;
+        // If shadow RAM is on, only the processors were reset, and chips are as the system left them.
+        mov eax, HOST_BRIDGE_PAM; mov dx, 0xCF8; out dx, eax;
+        mov dx, 0xCFD; in_ al, dx; test al, al; je first;
+        mov dx, 0xCF9; mov al, 0x02; out dx, al; mov al, 0x06; out dx, al;
+        set_label &mut first;
         // A20 on, and into protected mode.
         in_ al, 0x92; or al, 2; and al, 0xFE; out 0x92, al;
         lgdt ptr(u64::from(DESCRIPTORS)).cs();

@@ -6,7 +6,7 @@
 //!     └──────────────────────── I/O APIC ── messages ───────────────┘
 //! ```
 
-use rax_devices::apic::{ApicCycle, deliver};
+use rax_devices::apic::{ApicCycle, ApicMessage, DeliveryMode, Destination, deliver};
 use rax_devices::local_apic::{Acknowledged, Lint, Signals};
 use rax_devices::{ApicQueue, Context, Device, Dma, LocalApic, NumericError, Time};
 
@@ -214,8 +214,27 @@ impl Board {
         self.is_stirred = true;
         self.apic_bus.clear();
         self.smi_requested = false;
+        self.enter_virtual_wire_mode();
+    }
+
+    /// The bootstrap processor's local APIC as firmware leaves it.
+    pub(crate) fn enter_virtual_wire_mode(&mut self) {
         if let Some(bootstrap) = self.apics.first_mut() {
             bootstrap.enter_virtual_wire_mode();
         }
+    }
+
+    /// INIT# goes to all processors. The A20 gate opens, for with a closed one
+    /// the reset vector leads nowhere.
+    pub(crate) fn assert_init(&mut self) {
+        for apic in &mut self.apics {
+            apic.accept(&ApicMessage {
+                destination: Destination::All,
+                mode: DeliveryMode::Init,
+                vector: 0,
+                is_level: false,
+            });
+        }
+        self.system.set_a20(true);
     }
 }

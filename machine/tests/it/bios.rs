@@ -3,6 +3,7 @@
 mod big_stack;
 mod caller;
 mod protected;
+mod restart;
 mod services;
 
 use rax_devices::{Disc, Floppy, FwCfg, IdeDrive, MemoryConsole, MemoryDisk};

@@ -102,16 +102,29 @@ impl Bench {
 
     /// Runs for at most `instructions` more, while somebody looks on.
     pub(crate) fn run_with(&mut self, instructions: u64, watcher: &mut dyn Watcher) -> End {
-        let limit = self.machine.cpu.state.instructions + instructions;
+        let pace = self.pace(instructions);
+        self.machine.run(&pace, watcher)
+    }
+
+    /// Runs for at most `instructions` more; resets do not end it.
+    pub(crate) fn run_through_resets(&mut self, instructions: u64) -> End {
         let pace = Pace {
+            no_reboot: false,
+            ..self.pace(instructions)
+        };
+        self.machine.run(&pace, &mut LastWords::default())
+    }
+
+    fn pace(&self, instructions: u64) -> Pace {
+        let limit = self.machine.cpu.state.instructions + instructions;
+        Pace {
             clock: ClockSource::Virtual,
             timeout: Some(Duration::from_secs(300)),
             max_instructions: Some(limit),
             no_reboot: true,
             inbox: Inbox::default(),
             door: None,
-        };
-        self.machine.run(&pace, watcher)
+        }
     }
 
     /// What has come over the serial line since power-on.

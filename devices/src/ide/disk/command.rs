@@ -3,7 +3,7 @@
 
 use super::identify::MAX_SHORT_SECTORS;
 use super::transfer::{Addressing, Direction, Way};
-use super::{AtaDisk, Geometry, MAX_MULTIPLE, SECTOR_BYTES};
+use super::{AtaDisk, Geometry, MAX_MULTIPLE, Power, SECTOR_BYTES};
 use crate::ide::registers::{DeviceBits, ErrorBits, Status, TransferMode};
 
 /// READ VERIFY reads this many sectors at once.
@@ -15,6 +15,9 @@ impl AtaDisk {
     pub(in crate::ide) fn command(&mut self, command: u8) {
         use Addressing::{Long, Short};
         use Direction::{FromDisk, ToDisk};
+        if self.settings.power == Power::Sleep {
+            return;
+        }
         self.stop();
         self.task.begin();
         match command {
@@ -46,13 +49,11 @@ impl AtaDisk {
                 self.start_reply(identity);
             }
             0xef => self.set_features(),
-            // CHECK POWER MODE: active.
-            0xe5 | 0x98 => {
-                self.task.sector_count.set(0xff);
-                self.task.succeed();
-            }
-            // STANDBY, IDLE and SLEEP: this disk is never tired.
-            0xe0..=0xe3 | 0xe6 | 0x94..=0x97 | 0x99 => self.task.succeed(),
+            0xe5 | 0x98 => self.check_power_mode(),
+            // STANDBY and IDLE, at once or after a time that never comes; SLEEP.
+            0xe0 | 0xe2 | 0x94 | 0x96 => self.rest(Power::Standby),
+            0xe1 | 0xe3 | 0x95 | 0x97 => self.rest(Power::Idle),
+            0xe6 | 0x99 => self.rest(Power::Sleep),
             // NOP aborts by definition; DEVICE RESET, the packet commands and
             // the rest because a disk has them not.
             _ => {
@@ -106,6 +107,7 @@ impl AtaDisk {
     }
 
     fn move_sectors(&mut self, direction: Direction, addressing: Addressing, way: Way) {
+        self.settings.power = Power::Active;
         if direction == Direction::ToDisk && self.disk.is_read_only() {
             // The write fault of older standards, and an abort.
             self.task.fail(ErrorBits::ABRT, Status::DF);
@@ -133,6 +135,20 @@ impl AtaDisk {
         self.move_sectors(direction, addressing, Way::Dma);
     }
 
+    fn rest(&mut self, power: Power) {
+        self.settings.power = power;
+        self.task.succeed();
+    }
+
+    fn check_power_mode(&mut self) {
+        self.task.sector_count.set(match self.settings.power {
+            Power::Active => 0xff,
+            Power::Idle => 0x80,
+            Power::Standby | Power::Sleep => 0x00,
+        });
+        self.task.succeed();
+    }
+
     fn set_multiple(&mut self) {
         let count = self.task.sector_count.current;
         if count == 0 || (count.is_power_of_two() && count <= MAX_MULTIPLE) {
@@ -144,6 +160,7 @@ impl AtaDisk {
     }
 
     fn verify(&mut self, addressing: Addressing) {
+        self.settings.power = Power::Active;
         let Some(mut sector) = self.address(addressing) else {
             self.task.fail(ErrorBits::IDNF, Status::empty());
             return;
@@ -172,6 +189,7 @@ impl AtaDisk {
     }
 
     fn seek(&mut self) {
+        self.settings.power = Power::Active;
         match self.address(Addressing::Short) {
             Some(sector) if sector < self.sectors() => self.task.succeed(),
             _ => self.task.fail(ErrorBits::IDNF, Status::empty()),

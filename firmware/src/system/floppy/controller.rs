@@ -233,6 +233,14 @@ fn establish(drive: impl Into<Value>) -> Value {
     })
 }
 
+/// Finds out about the disk once more. What is known stays if it shows no sectors.
+pub(super) fn look_again(drive: impl Into<Value>) -> Value {
+    routine("floppy_look_again", [drive.into()], |f, [drive]| {
+        f.run(establish(drive));
+        f.out8(RATE, bda8(drive + bda::FLOPPY_MEDIA) >> 6);
+    })
+}
+
 /// Reads the next sector's address. A status.
 fn read_id(drive: impl Into<Value>) -> Value {
     routine("floppy_read_id", [drive.into()], |f, [drive]| {

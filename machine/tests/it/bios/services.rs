@@ -106,6 +106,23 @@ fn a_changed_floppy_is_told_once() {
     assert_eq!(pc.word(TO_ADDRESS + 510), 0xAA55);
 }
 
+/// A program may say what it is going to format, and then read the disk that is still there.
+#[test]
+fn a_floppy_is_read_whatever_format_was_announced() {
+    let mut pc = with_floppy();
+    let small = Floppy::new(Box::new(MemoryDisk::new(pattern(1440)))).unwrap();
+    pc.bench.machine.insert_floppy(0, small);
+    assert_status(pc.disk(0x0201, 0x0001, 0, TO), 0x06, 0);
+    let announced = [(0x1800, 0x4F12), (0x1703, 0), (0x1702, 0), (0x1701, 0)];
+    for (function, format) in announced {
+        assert_eq!(pc.disk(function, format, 0, (0, 0)).ah(), 0);
+        assert_status(pc.disk(0x0201, 0x0502, 0, TO), 0, 1);
+        let sector = 5 * 18 + 1;
+        let expected = pattern(sector + 1)[sector * 512..].to_vec();
+        assert_eq!(pc.read(TO_ADDRESS, 512), expected, "{function:#06x}");
+    }
+}
+
 #[test]
 fn a_protected_floppy_is_not_written() {
     let mut pc = with_floppy();
