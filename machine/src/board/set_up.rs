@@ -10,6 +10,9 @@ const ROUTES: [u8; 4] = [10, 10, 11, 11];
 /// Those are levels at the 8259s: the edge/level control registers.
 const LEVELS: [u8; 2] = [0x00, 0x0c];
 
+/// The first 8237A asks the processor through channel 4, the second one's first: its mode and its mask.
+const CASCADE: [(u16, u8); 2] = [(0xd6, 0xc0), (0xd4, 0x00)];
+
 /// Configuration registers.
 mod register {
     /// Where an interrupt pin leads, for software to read.
@@ -52,8 +55,11 @@ impl Board {
         }
     }
 
-    /// Routes PCI interrupts and opens the power management block.
+    /// Routes PCI interrupts, opens the power management block, and lets the DMA controllers' requests through.
     pub(crate) fn set_up(&mut self, now: Time) {
+        for (port, value) in CASCADE {
+            self.port_write(port, &[value], now, &mut NoMemory);
+        }
         for (index, route) in (0..).zip(ROUTES) {
             self.configure_byte(1, 0, register::PIRQRCA + index, route, now);
         }

@@ -2,7 +2,7 @@
 
 use rax_devices::pci::Pin;
 use rax_devices::{
-    Disc, Floppy, FwCfg, IdeDrive, Loopback, MemoryConsole, MemoryDisk, NoMemory, Time,
+    Disc, Floppy, FwCfg, IdeDrive, Loopback, MemoryConsole, MemoryDisk, NoMemory, PlainMemory, Time,
 };
 
 use super::{
@@ -205,6 +205,50 @@ fn the_tables_follow_the_power_management_block() {
     assert_eq!(told(&mut board), [0xb000, 0xb004, 0xb008, 0xb00c]);
     board.configure(1, 3, 0x40, &[0x00, 0x06]);
     assert_eq!(told(&mut board), standard);
+}
+
+#[test]
+fn floppies_are_read_by_dma_where_no_firmware_was() {
+    let mut disk = vec![0; 2880 * 512];
+    disk[..512].fill(0x5a);
+    let floppy = Floppy::new(Box::new(MemoryDisk::new(disk))).unwrap();
+    let mut board = Board::pc(Fittings {
+        floppies: vec![Some(floppy), None],
+        ..Fittings::default()
+    })
+    .unwrap();
+    let mut memory = PlainMemory(vec![0; 0x2000]);
+    let mut now = Time(1);
+    board.set_up(now);
+    // A sector to 1000h by channel 2, as Linux asks for it; the controller leaves its reset; READ DATA.
+    let channel = [
+        (0x0c, 0),
+        (0x0b, 0x46),
+        (0x81, 0),
+        (0x04, 0x00),
+        (0x04, 0x10),
+        (0x05, 0xff),
+        (0x05, 0x01),
+        (0x0a, 2),
+    ];
+    let set_up = [(0x3f2, 0x1c), (0x3f7, 0)];
+    let sense = [8; 4].map(|command| (0x3f5, command));
+    let read = [0x46, 0, 0, 0, 1, 2, 18, 0x1b, 0xff].map(|byte| (0x3f5, byte));
+    for (port, value) in [&channel[..], &set_up, &sense, &read].concat() {
+        board.port_write(port, &[value], now, &mut memory);
+        now = now.after_ns(1_000_000);
+        board.advance(now, &mut memory);
+        if (port, value) == (0x3f5, 8) {
+            board.inb(0x3f5);
+            board.inb(0x3f5);
+        }
+    }
+    for _ in 0..100 {
+        now = now.after_ns(1_000_000);
+        board.advance(now, &mut memory);
+    }
+    assert_eq!(memory.0[0x1000..0x1200], [0x5a; 512]);
+    assert_eq!(memory.0[0x1200], 0);
 }
 
 #[test]
