@@ -401,11 +401,13 @@ impl Vga {
         let (left, top) = screen.offset;
         if screen.bits_per_pixel == 4 {
             let colors = self.attribute.palette(0);
+            let mut quad = [0; 4];
             for y in top..top + screen.height {
                 for x in left..left + screen.width {
-                    let mut quad = [0; 4];
-                    let address = y * screen.line_bytes + x / 8;
-                    self.memory.read(cell(address), &mut quad);
+                    if x == left || x % 8 == 0 {
+                        let address = y * screen.line_bytes + x / 8;
+                        self.memory.read(cell(address), &mut quad);
+                    }
                     let color = (0..4).fold(0, |color, plane| {
                         color | (quad[plane] >> (7 - x % 8) & 1) << plane
                     });
