@@ -134,20 +134,12 @@ impl Emit<'_> {
         } else {
             return self.stuck();
         };
-        let base_register = pinned(base);
-        if base == Gpr::Zero {
-            let index = pinned(index).unwrap_or_else(|| {
-                self.load_gpr(to, index);
-                to
-            });
-            let mem = Mem {
-                base: NO_BASE,
-                index: Some((index, scale)),
-                disp: short,
-            };
-            self.form(bits, to, mem);
-            return Ok(());
-        }
+        // An index may stand by itself.
+        let base_register = if base == Gpr::Zero {
+            Some(NO_BASE)
+        } else {
+            pinned(base)
+        };
         if index == Gpr::Zero {
             let base = base_register.unwrap_or_else(|| {
                 self.load_gpr(to, base);
