@@ -7,7 +7,8 @@
 //! The mechanism is faster than any real one: a head step takes 100 µs and a
 //! sector 250 µs, whatever the data rate and wherever the disk has turned to.
 //! A disk reads only at its own data rate, because that is how systems tell
-//! what lies in a drive.
+//! what lies in a drive. Until a rate is chosen every disk reads: Bochs's BIOS
+//! leaves the rate as the reset left it, and expects 1.44 MB disks to work.
 //!
 //! The controller counts steps and does not see the heads: a reset clears its
 //! cylinder numbers (PCN) and moves nothing, so a seek after it goes wrong
@@ -114,7 +115,8 @@ struct Seeking {
 struct Core {
     digital_output: u8,
     tape_drive: u8,
-    data_rate: u8,
+    /// What the guest has chosen, if it ever did.
+    data_rate: Option<u8>,
     phase: Phase,
     drives: [Drive; DRIVES],
     /// Status register 0 of interrupts that are yet to be sensed, by drive.
@@ -138,7 +140,7 @@ impl Core {
         Self {
             digital_output: 0,
             tape_drive: 0,
-            data_rate: medium::rate::DOUBLE,
+            data_rate: None,
             phase: Phase::Command(Vec::new()),
             drives: [Drive::default(); DRIVES],
             unsensed: [None; 4],
@@ -487,13 +489,13 @@ impl Registers for Fdc {
             2 => self.write_digital_output(value, cx.now),
             3 => self.core.tape_drive = value & 3,
             4 => {
-                self.core.data_rate = value & 3;
+                self.core.data_rate = Some(value & 3);
                 if value & 0x80 != 0 && !self.is_in_reset() {
                     self.reset_controller(cx.now);
                 }
             }
             5 => self.write_data(value, cx),
-            7 => self.core.data_rate = value & 3,
+            7 => self.core.data_rate = Some(value & 3),
             _ => return Err(BusError::NoRegister(register)),
         }
         Ok(())

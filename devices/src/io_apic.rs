@@ -101,11 +101,6 @@ impl IoApic {
         }
     }
 
-    /// Sets its ID, as firmware does.
-    pub const fn set_id(&mut self, id: u8) {
-        self.id = id & 0xf;
-    }
-
     /// Looks at the wires and sends what is due.
     ///
     /// The board calls this after anything may have moved a wire.

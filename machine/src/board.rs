@@ -95,8 +95,9 @@ pub(crate) const VIDEO_BYTES: u64 = FRAME_BUFFER_BYTES;
 
 /// Where the I/O APIC's registers are.
 pub(crate) const IO_APIC_BASE: u64 = 0xfec0_0000;
-/// Its ID, out of the way of the processors'.
-pub(crate) const IO_APIC_ID: u8 = 15;
+/// Its ID after reset. SeaBIOS takes it for granted in its MP table; a processor may have the same, since I/O APICs are
+/// addressed by nobody.
+pub(crate) const IO_APIC_ID: u8 = 0;
 /// Where every processor finds its local APIC.
 pub(crate) const LOCAL_APIC_BASE: u64 = 0xfee0_0000;
 pub(crate) const HPET_BASE: u64 = 0xfed0_0000;

@@ -75,8 +75,11 @@ impl FloppyFormat {
         is_there.then(|| track * u64::from(self.sectors) + u64::from(sector) - 1)
     }
 
-    /// Whether the marks of a track can be read at a data rate.
-    pub(super) const fn is_readable_at(self, data_rate: u8) -> bool {
+    /// Whether the marks of a track can be read at a data rate, if one was chosen.
+    pub(super) fn is_readable_at(self, data_rate: Option<u8>) -> bool {
+        let Some(data_rate) = data_rate else {
+            return true;
+        };
         match self.sectors {
             ..=10 => matches!(data_rate, rate::DOUBLE | rate::DOUBLE_IN_HIGH),
             11..=24 => data_rate == rate::HIGH,

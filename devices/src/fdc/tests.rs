@@ -307,6 +307,22 @@ fn data_commands_go_to_their_cylinder() {
 }
 
 #[test]
+fn a_disk_reads_at_its_own_rate_once_one_was_chosen() {
+    let mut bench = Bench::new();
+    bench.fdc.reset();
+    bench.write(2, 0x1c);
+    bench.wait_ms(1);
+    for drive in 0..4 {
+        assert_eq!(bench.command(&[8], 2), [0xc0 | drive, 0]);
+    }
+    assert_eq!(bench.long_command(&[0x4a, 0])[0], 0);
+    bench.write(7, rate::DOUBLE);
+    assert_eq!(bench.long_command(&[0x4a, 0])[..2], [0x40, 1]);
+    bench.write(7, rate::HIGH);
+    assert_eq!(bench.long_command(&[0x4a, 0])[0], 0);
+}
+
+#[test]
 fn verify_counts_sectors_if_asked() {
     let mut bench = Bench::new();
     let results = bench.long_command(&[0x56, 0x80, 0, 0, 3, 2, 18, 0x1b, 4]);

@@ -91,6 +91,7 @@ fn identity_names_size_geometry_and_modes() {
     let words = identify(&mut probe);
     assert_eq!(words[0], 0x0040);
     assert_eq!((words[1], words[3], words[6]), (4, 16, 63));
+    assert_eq!((words[4], words[5]), (63 * 512, 512));
     assert_eq!(words[27], u16::from_be_bytes(*b"RA"));
     assert_eq!(words[49] & 0x300, 0x300, "LBA and DMA");
     assert_eq!((words[60], words[61]), (SECTORS as u16, 0));

@@ -10,7 +10,7 @@ use rax_devices::apic::{ApicCycle, ApicMessage, DeliveryMode, Destination, deliv
 use rax_devices::local_apic::{Acknowledged, Lint, Signals};
 use rax_devices::{ApicQueue, Context, Device, Dma, LocalApic, NumericError, Time};
 
-use super::{Board, IO_APIC_ID, SMI};
+use super::{Board, SMI};
 
 /// IA32_TSC_DEADLINE.
 const TSC_DEADLINE: u32 = 0x6e0;
@@ -207,7 +207,6 @@ impl Board {
         self.pic.reset();
         self.isa_bridge.reset();
         self.io_apic.reset();
-        self.io_apic.set_id(IO_APIC_ID);
         for apic in &mut self.apics {
             apic.reset();
         }

@@ -6,7 +6,8 @@ use rax_devices::{
 };
 
 use super::{
-    Board, BootDevice, Fittings, IO_APIC_BASE, LOCAL_APIC_BASE, NetworkAdapter, NetworkModel, Place,
+    Board, BootDevice, Fittings, IO_APIC_BASE, IO_APIC_ID, LOCAL_APIC_BASE, NetworkAdapter,
+    NetworkModel, Place,
 };
 use crate::handover;
 
@@ -107,6 +108,18 @@ fn the_timer_comes_through_the_io_apic_at_pin_2() {
     assert_eq!(board.acknowledge_interrupt(), 0x31);
     board.poke(LOCAL_APIC_BASE + 0xb0, 0);
     assert!(!board.interrupt_pending());
+}
+
+#[test]
+fn the_io_apic_has_the_id_of_the_tables_after_reset() {
+    let mut board = board();
+    for _ in 0..2 {
+        board.poke(IO_APIC_BASE, 0);
+        let id = board.peek(IO_APIC_BASE + 0x10);
+        // What the datasheet says (82093AA 3.2.1), and SeaBIOS in its MP table.
+        assert_eq!((id, IO_APIC_ID), (0, 0));
+        board.reset();
+    }
 }
 
 #[test]

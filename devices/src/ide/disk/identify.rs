@@ -27,6 +27,9 @@ impl AtaDisk {
         words[0] = 0x0040;
         words[1] = Geometry::DEFAULT.cylinders(sectors);
         words[3] = u16::from(Geometry::DEFAULT.heads);
+        // Bytes of a track and of a sector, as ATA-1 has it; Bochs's BIOS reads by that.
+        words[4] = 512 * u16::from(Geometry::DEFAULT.sectors_per_track);
+        words[5] = 512;
         words[6] = u16::from(Geometry::DEFAULT.sectors_per_track);
         words[47] = 0x8000 | u16::from(MAX_MULTIPLE);
         // 32-bit data port accesses, as older standards have it.
