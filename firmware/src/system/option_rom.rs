@@ -154,7 +154,9 @@ fn call(segment: impl Into<Value>, entry: impl Into<Value>, function: impl Into<
 fn pnp_header(segment: impl Into<Value>) -> Value {
     routine("find_pnp_header", [segment.into()], |f, [segment]| {
         let header = f.var(far16(segment, PNP_POINTER));
-        let is_there = header.is_not(0).and(far32(segment, header).is(PNP_HEADER));
+        // ROMs look for our own "$PnP" at each paragraph, and must not find this comparison's.
+        let name = far32(segment, header) + 1;
+        let is_there = header.is_not(0).and(name.is(PNP_HEADER + 1));
         f.when(is_there, |f| f.ret(header));
         f.ret(0);
     })
