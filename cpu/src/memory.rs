@@ -7,6 +7,7 @@ use rax_mmu::{
 };
 
 use crate::Cpu;
+use crate::cpuid::Feature;
 use crate::exception::{Exception, Exit};
 use crate::flags::mask;
 use crate::insn::{AddressKind, Insn};
@@ -160,6 +161,17 @@ impl Cpu {
                 LinearAddress(address),
                 self.state.cr4 & Cr4::LA57.bits() != 0,
             )
+    }
+
+    /// Whether MSRs, table registers and INVPCID take an address.
+    ///
+    /// They go by the bits that the processor has, not by those in use: where there are 57,
+    /// CR4.LA57 does not matter. The manual's definition leaves that open (SDM 1, 3.3.7.1);
+    /// KVM's authors found processors to do so. Accesses check for themselves.
+    #[must_use]
+    pub(crate) fn is_canonical_base(&self, base: u64) -> bool {
+        let has_57_bits = self.model.supports(Feature::La57);
+        !self.long_mode_active() || is_canonical(LinearAddress(base), has_57_bits)
     }
 
     /// Reads a value at a linear address, as the running program.

@@ -376,9 +376,9 @@ impl Cpu {
         }
         let is_canonical = match register {
             n::FS_BASE | n::GS_BASE | n::KERNEL_GS_BASE | n::LSTAR | n::CSTAR => {
-                self.is_canonical(value)
+                self.is_canonical_base(value)
             }
-            n::SYSENTER_ESP | n::SYSENTER_EIP => self.is_canonical(value),
+            n::SYSENTER_ESP | n::SYSENTER_EIP => self.is_canonical_base(value),
             _ => true,
         };
         if !is_canonical {

@@ -415,6 +415,7 @@ fn read_base<W: Width>(cpu: &mut Cpu, insn: &Insn, register: SegmentRegister) ->
 fn write_base<W: Width>(cpu: &mut Cpu, insn: &Insn, register: SegmentRegister) -> Result<(), Exit> {
     check_fsgsbase(cpu)?;
     let base = cpu.read::<W>(Reg0::of(insn))?.widen();
+    // By the bits in use, unlike the MSRs: an Emerald Rapids without CR4.LA57 refuses others.
     if !cpu.is_canonical(base) {
         return Err(cpu.raise(Exception::GeneralProtection(0)));
     }

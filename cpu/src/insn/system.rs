@@ -263,7 +263,7 @@ fn invpcid<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let with_pcid = cpu.state.cr4 & Cr4::PCIDE.bits() != 0;
     let fits = low >> 12 == 0
         && match kind {
-            0 => cpu.is_canonical(address) && (with_pcid || low == 0),
+            0 => cpu.is_canonical_base(address) && (with_pcid || low == 0),
             1 => with_pcid || low == 0,
             _ => true,
         };

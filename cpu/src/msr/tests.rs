@@ -57,9 +57,9 @@ fn plain_registers_keep_what_was_written() {
 fn values_that_do_not_fit_are_refused() {
     let mut cpu = cpu64();
     for (register, value) in [
-        (0xc000_0082, 0x8000_0000_0000),
-        (0xc000_0100, 0x8000_0000_0000),
-        (0x176, 0x8000_0000_0000),
+        (0xc000_0082, 0x0100_0000_0000_0000),
+        (0xc000_0100, 0x0100_0000_0000_0000),
+        (0x176, 0x0100_0000_0000_0000),
         (0x277, 2),
         (0x200, 2),
         (0x200, 0x106),

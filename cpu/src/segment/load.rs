@@ -183,7 +183,7 @@ impl Cpu {
         }
         let high = self.upper_half(entry, fault)?;
         let base = low | high << 32;
-        if self.is_canonical(base) {
+        if self.is_canonical_base(base) {
             Ok(base)
         } else {
             Err(self.raise(fault(entry.code())))

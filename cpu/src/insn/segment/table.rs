@@ -50,7 +50,7 @@ fn read_table<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<DescriptorTable, E
         };
         u64::from(base)
     };
-    if !cpu.is_canonical(base) {
+    if !cpu.is_canonical_base(base) {
         return Err(cpu.raise(Exception::GeneralProtection(0)));
     }
     Ok(DescriptorTable { base, limit })

@@ -315,3 +315,33 @@ fn virtual_8086_loads_make_real_style_segments() {
     let expected = Segment::virtual_8086(0x1234);
     assert_eq!(*rig.cpu.state.segment(SegmentRegister::Ds), expected);
 }
+
+#[test]
+fn bases_go_by_the_address_bits_that_the_processor_has() {
+    let base = 0xffaa_aaaa_aaaa_a000_u64;
+    let load_table = [0x0f, 0x01, 0x10]; // LGDT [RAX]
+    let load_local_table = [0x0f, 0x00, 0xd0]; // LLDT AX
+    let write_register = [0x0f, 0x30]; // WRMSR
+    for (model, fault) in [("max", None), ("x86-64-v3", Some(13))] {
+        let mut rig = with_rax(Rig::of_model(model, Bits::Long64), CODE + 0x100);
+        rig.put(CODE + 0x102, base);
+        rig.run(&load_table, 1);
+        assert_eq!(rig.handling(), fault, "{model}: LGDT");
+
+        let mut rig = with_rax(Rig::of_model(model, Bits::Long64), SPARE.into());
+        rig.set_descriptor(SPARE, descriptor(base as u32, 0xffff, 0x82));
+        rig.set_descriptor(SPARE + 8, base >> 32);
+        rig.run(&load_local_table, 1);
+        assert_eq!(rig.handling(), fault, "{model}: LLDT");
+
+        let mut rig = with_rax(Rig::of_model(model, Bits::Long64), base);
+        rig.cpu.state.set_gpr(Gpr::Rdx, base >> 32);
+        rig.cpu.state.set_gpr(Gpr::Rcx, 0xc000_0100);
+        rig.run(&write_register, 1);
+        assert_eq!(rig.handling(), fault, "{model}: IA32_FS_BASE");
+    }
+    let mut rig = with_rax(Rig::new(Bits::Long64), base);
+    rig.cpu.state.cr4 |= Cr4::FSGSBASE.bits();
+    rig.run(&[0xf3, 0x48, 0x0f, 0xae, 0xd8], 1);
+    assert_eq!(rig.handling(), Some(13), "but WRGSBASE by those in use");
+}
