@@ -212,9 +212,11 @@ impl Machine {
 
     /// What a reset that the guest asked for resets. Where firmware decides what
     /// to do then, INIT# of the processors leaves chips and memory alone; a kernel
-    /// without firmware begins anew.
+    /// without firmware begins anew. So does a system that uses x2APIC mode: INIT
+    /// would leave that on, and SeaBIOS would look for the APIC in vain.
     fn restart(&mut self, kind: ResetKind) -> Result<(), BuildError> {
-        if kind != ResetKind::Processor || matches!(self.boot, Boot::Image(_)) {
+        let is_soft = kind == ResetKind::Processor && matches!(self.boot, Boot::Rom(_));
+        if !is_soft || lock(&self.bus).board.uses_x2apic() {
             return self.reset();
         }
         self.give_turn(0);

@@ -223,6 +223,11 @@ impl Board {
         }
     }
 
+    /// Whether any processor's local APIC is in x2APIC mode.
+    pub(crate) fn uses_x2apic(&self) -> bool {
+        self.apics.iter().any(LocalApic::is_x2apic)
+    }
+
     /// INIT# goes to all processors. The A20 gate opens, for with a closed one
     /// the reset vector leads nowhere.
     pub(crate) fn assert_init(&mut self) {
