@@ -469,9 +469,10 @@ fn ovmf_keeps_its_variables() {
     const NAME: &str = "Kept -guid 5f9b2d1c-1111-4222-8333-445566778899";
     run(&format!("setvar {NAME} -bs -nv =0x4711\n"));
     assert_ne!(disk.contents(), variables);
+    // The shell takes a number, and keeps its low byte first.
     let answer = run(&format!("dmpstore {NAME}\n"));
     assert!(
-        answer.contains("NV+BS") && answer.contains("47 11"),
+        answer.contains("NV+BS") && answer.contains("11 47"),
         "{answer}"
     );
 }
