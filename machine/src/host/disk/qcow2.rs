@@ -4,6 +4,8 @@
 //! files are opened, that a chain of them has an end, and that data is safe
 //! after a flush.
 
+mod tables;
+
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -38,7 +40,7 @@ impl Qcow2Disk {
         is_writable: bool,
     ) -> Result<Self, ImageProblem> {
         if is_writable {
-            check_refcounts(&mut file).map_err(ImageProblem::Qcow2)?;
+            tables::check(&mut file).map_err(ImageProblem::Qcow2)?;
         }
         let mut chain = Vec::new();
         let access = open_layer(path, file, is_writable, &mut chain)?;
@@ -58,53 +60,6 @@ impl Qcow2Disk {
         self.access.flush()?;
         self.access.sync()
     }
-}
-
-/// Refuses to write to an image whose table of reference counts is damaged.
-///
-/// The table must begin with blocks that are in the file, with no gap between
-/// them: where there is one, the crate looks for room for the missing block in
-/// the part that it would count, and never comes back.
-fn check_refcounts(file: &mut File) -> io::Result<()> {
-    /// As much as QEMU takes.
-    const MOST_BYTES: u64 = 8 << 20;
-    let damaged = |what| Err(io::Error::new(io::ErrorKind::InvalidData, what));
-    let bytes = file.seek(SeekFrom::End(0))?;
-    let mut header = [0; 60];
-    file.seek(SeekFrom::Start(0))?;
-    file.read_exact(&mut header)?;
-    let long = |at: usize| {
-        header[at..at + 8]
-            .iter()
-            .fold(0, |n, b| n << 8 | u64::from(*b))
-    };
-    // Cluster bits, then offset and clusters of the table.
-    let (cluster_bits, offset, clusters) = (long(16) & 0xffff_ffff, long(48), long(52) as u32);
-    if !(9..=21).contains(&cluster_bits) {
-        return damaged("clusters of an impossible size");
-    }
-    let length = u64::from(clusters) << cluster_bits;
-    let is_inside = offset.checked_add(length).is_some_and(|end| end <= bytes);
-    if length == 0 || length > MOST_BYTES || !is_inside {
-        return damaged("a table of reference counts outside the file");
-    }
-    let mut table = vec![0; length as usize];
-    file.seek(SeekFrom::Start(offset))?;
-    file.read_exact(&mut table)?;
-    let entries = table.as_chunks::<8>().0.iter();
-    let mut entries = entries.map(|entry| u64::from_be_bytes(*entry));
-    let blocks = entries.by_ref().take_while(|&entry| entry != 0);
-    let cluster = 1 << cluster_bits;
-    let is_block = |&entry: &u64| entry.is_multiple_of(cluster) && entry <= bytes - cluster;
-    let (mut count, mut are_blocks) = (0, true);
-    for block in blocks {
-        count += 1;
-        are_blocks &= is_block(&block);
-    }
-    if count == 0 || !are_blocks || entries.any(|entry| entry != 0) {
-        return damaged("a damaged table of reference counts");
-    }
-    Ok(())
 }
 
 /// Refuses what the crate would take for something else: ciphertext for data,

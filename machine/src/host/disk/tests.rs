@@ -55,7 +55,21 @@ impl Files {
 }
 
 fn open(path: &Path, access: Access) -> Box<dyn Disk> {
-    open_image(Medium::Disk, &ImageOptions::new(path, access)).unwrap()
+    open_as(&ImageOptions::new(path, access))
+}
+
+/// Opens an image that nobody uses. But a test beside this one may be starting qemu-img, and its child has our files
+/// and their locks until it runs that.
+fn open_as(options: &ImageOptions) -> Box<dyn Disk> {
+    for _ in 0..200 {
+        match open_image(Medium::Disk, options) {
+            Err(error) if matches!(error.problem, ImageProblem::InUse) => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            opened => return opened.unwrap(),
+        }
+    }
+    open_image(Medium::Disk, options).unwrap()
 }
 
 fn refused(medium: Medium, path: &Path, access: Access) -> String {
@@ -180,7 +194,7 @@ fn a_guest_cannot_make_a_raw_image_another_format() {
         format: Some(ImageFormat::Raw),
         ..ImageOptions::new(&path, Access::ReadWrite)
     };
-    let mut disk = open_image(Medium::Disk, &options).unwrap();
+    let mut disk = open_as(&options);
     disk.write(0, &magic).unwrap();
 }
 
@@ -296,6 +310,43 @@ fn small_qcow2() -> Option<Vec<u8>> {
     disk.write(3, &[3; 9 * SECTOR]).unwrap();
     drop(disk);
     Some(std::fs::read(path).unwrap())
+}
+
+#[test]
+fn qcow2_images_with_data_in_the_place_of_tables_are_not_written_to() {
+    let Some(good) = small_qcow2() else { return };
+    let files = Files::new();
+    let number = |at: usize| u64::from_be_bytes(good[at..at + 8].try_into().unwrap());
+    let first = number(40) as usize;
+    let second = number(first) & 0x00ff_ffff_ffff_fe00;
+    let counts = number(48);
+    let problem = |what: &str, at: usize, entry: u64| {
+        let mut bytes = good.clone();
+        bytes[at..at + 8].copy_from_slice(&entry.to_be_bytes());
+        let path = files.bytes(what, &bytes);
+        // It can still be read.
+        open(&path, Access::ReadOnly);
+        refused(Medium::Disk, &path, Access::ReadWrite)
+    };
+    let in_second = second as usize + 8 * 20;
+    let places = [
+        ("compressed-header", 1 << 62),
+        // Of the two sectors the second one is the first table's.
+        ("compressed-table", 1 << 62 | 1 << 61 | (first as u64 - 1)),
+        ("itself", 1 << 63 | second),
+        ("counts", 1 << 63 | counts),
+    ];
+    for (what, entry) in places {
+        let text = problem(what, in_second, entry);
+        assert!(
+            text.contains("data in the place of a table"),
+            "{what}: {text}"
+        );
+    }
+    let text = problem("shared", first + 8, 1 << 63 | second);
+    assert!(text.contains("two tables in one place"), "{text}");
+    let text = problem("outside", first + 8, 1 << 63 | 1 << 40);
+    assert!(text.contains("a table outside the file"), "{text}");
 }
 
 #[test]
