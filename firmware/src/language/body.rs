@@ -129,7 +129,7 @@ impl<'u> Body<'u> {
             return;
         }
         let arguments = u32::try_from(4 * self.arguments).expect("few arguments");
-        self.unit.drop_frame();
+        asm!(&mut self.unit.code; leave;);
         if arguments == 0 {
             asm!(&mut self.unit.code; ret;);
         } else {
