@@ -220,6 +220,9 @@ struct Emit<'a> {
     /// The instruction under way puts an end to the flags before it.
     flags_end: bool,
     ending: Ending,
+    /// The branch under way leaves the trace for the target if the host's flags meet the
+    /// condition.
+    aside: Option<(u8, u64)>,
     again: Option<Again>,
     /// What is yet to be written of the x87 unit's pointers.
     noted: Noted,
@@ -274,6 +277,7 @@ impl<'a> Emit<'a> {
             carry_waits: false,
             flags_end: false,
             ending: Ending::FallThrough,
+            aside: None,
             again: None,
             noted: Noted::default(),
             emitted: work.emitted,
@@ -377,6 +381,7 @@ impl<'a> Emit<'a> {
             }
         }
         self.give_borrowed_back()?;
+        self.turn_aside();
         debug_assert!(
             self.free.len() == 2,
             "values that outlive their instruction are registers or constants"

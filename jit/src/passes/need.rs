@@ -2,8 +2,9 @@
 //! dead, and what a back end may put off until the block is left early.
 //!
 //! A block can be left at its end; before an operation that can fault, with the
-//! state as it is there; and after an instruction that writes memory, because it may
-//! have hit a device or the block itself. A write of a register or of flags that is
+//! state as it is there; after an instruction that writes memory, because it may
+//! have hit a device or the block itself; and after a branch, which leaves a trace or a
+//! block for its target. A write of a register or of flags that is
 //! overwritten before anything in the block reads it, with such an exit in between,
 //! is needed [`Need::AtExits`]: the back end may leave it out of the main path if
 //! it makes up for it on the way out, by carrying out [`Needs::pending`].
@@ -53,7 +54,9 @@ impl Needs {
         let mut end = block.ops.len();
         while let Some((start, number)) = last_instruction(block, end) {
             let own = &block.ops[start..end];
-            if own.iter().any(|(op, _)| op.writes_memory()) {
+            // LOOP writes its count after it branched.
+            let may_leave = |op: Op| op.writes_memory() || matches!(op, Op::Branch(_));
+            if own.iter().any(|&(op, _)| may_leave(op)) {
                 walk.exit();
             }
             walk.number = number;

@@ -20,14 +20,15 @@ const DATA: u64 = 0xa000;
 const COUNTER: u32 = 0xb800;
 
 /// Loops within a loop around short blocks, all of whose accesses succeed.
-fn program(random: &mut Random) -> Vec<u8> {
+fn program(bits: Bits, random: &mut Random) -> Vec<u8> {
     let mut code = Vec::new();
     let mut starts = Vec::new();
     let mut skips: Vec<(usize, usize)> = Vec::new();
+    let mut short_skips: Vec<(usize, usize)> = Vec::new();
     let count = 4 + random.below(20) as usize;
     for n in 0..count {
         starts.push(code.len());
-        match random.below(9) {
+        match random.below(10) {
             0 | 1 => {
                 // Jcc over the next few instructions.
                 code.extend([0x0f, 0x80 | random.below(16) as u8, 0, 0, 0, 0]);
@@ -53,10 +54,21 @@ fn program(random: &mut Random) -> Vec<u8> {
                 code.extend((if own { at + 9 } else { CODE as u32 + 2 }).to_le_bytes());
                 code.extend([0x83, 0xc2, 0x05]);
             }
-            _ => instruction(random, &mut code),
+            5 => {
+                // LOOPNE, LOOPE, LOOP or JCXZ over the next few, also of the narrower count.
+                if random.one_in(2) {
+                    code.push(0x67);
+                }
+                code.extend([0xe0 + random.below(4) as u8, 0]);
+                short_skips.push((code.len(), (n + 1 + random.below(4) as usize).min(count)));
+            }
+            _ => instruction(bits, random, &mut code),
         }
     }
     starts.push(code.len());
+    for (at, to) in short_skips {
+        code[at - 1] = i8::try_from(starts[to] - at).expect("four instructions are short") as u8;
+    }
     for (at, to) in skips {
         let by = starts[to] as i32 - at as i32;
         code[at - 4..at].copy_from_slice(&by.to_le_bytes());
@@ -67,8 +79,9 @@ fn program(random: &mut Random) -> Vec<u8> {
     code
 }
 
-/// One that cannot fault: RBX points to data, R8 to the last bytes of a page.
-fn instruction(random: &mut Random, code: &mut Vec<u8>) {
+/// One that cannot fault: RBX points to data, R8 or EDI to the last bytes of a page. What is a
+/// REX prefix in 64-bit code is INC or DEC in 32-bit code.
+fn instruction(bits: Bits, random: &mut Random, code: &mut Vec<u8>) {
     const REGISTERS: [u8; 4] = [0, 1, 2, 6];
     const ALU: [u8; 8] = [0x01, 0x09, 0x11, 0x19, 0x21, 0x29, 0x31, 0x39];
     let register = |random: &mut Random| REGISTERS[random.below(4) as usize];
@@ -85,8 +98,14 @@ fn instruction(random: &mut Random, code: &mut Vec<u8>) {
         7 => code.extend([wide, 0x8b, 0x43 | a << 3, near]),
         8 => code.extend([wide, 0x89, 0x43 | a << 3, near]),
         // Across a page.
-        9 => code.extend([wide | 1, alu | 2, 0x40 | a << 3, random.below(8) as u8]),
-        10 => code.extend([wide | 1, 0x89, 0x40 | a << 3, random.below(8) as u8]),
+        9 | 10 => {
+            let (rex, base) = match bits {
+                Bits::Long64 => (wide | 1, 0),
+                _ => (wide, 7),
+            };
+            let opcode = if random.one_in(2) { alu | 2 } else { 0x89 };
+            code.extend([rex, opcode, 0x40 | base | a << 3, random.below(8) as u8]);
+        }
         // MOVZX and MOVSX, with an index.
         11 => {
             code.extend([wide, 0x83, 0xe1, 0x1f, wide, 0x0f]);
@@ -129,13 +148,14 @@ type Seen = Vec<(Stop, CpuState, u64)>;
 
 /// Runs a program at these addresses, one after the other, by one engine.
 fn run(
+    bits: Bits,
     code: &[u8],
     seed: u64,
     windows: &[u64],
     engine: &mut dyn FnMut(&Cpu) -> Box<dyn Engine>,
 ) -> (Seen, Vec<u8>) {
     let mut random = Random(seed);
-    let mut cpu = bare(Bits::Long64, RAM).unwrap();
+    let mut cpu = bare(bits, RAM).unwrap();
     let memory = cpu.mmu.memory().clone();
     let bytes: Vec<u8> = (0..RAM).map(|at| (at ^ seed) as u8).collect();
     memory.ram_write(PhysicalAddress(0), &bytes).unwrap();
@@ -161,13 +181,19 @@ fn run(
             memory.ram_write(at, &(entry | 7).to_le_bytes()).unwrap();
         }
     }
-    cpu.state.cr4 |= 1 << 5;
-    cpu.state.cr3 = TABLES;
-    cpu.state.cr0 |= 1 << 31;
-    cpu.state.cpl = 3;
-    for register in [Gpr::Rax, Gpr::Rcx, Gpr::Rdx, Gpr::Rsi] {
-        cpu.state.set_gpr(register, random.next());
+    if bits == Bits::Long64 {
+        cpu.state.cr4 |= 1 << 5;
+        cpu.state.cr3 = TABLES;
+        cpu.state.cr0 |= 1 << 31;
+        cpu.state.cpl = 3;
     }
+    for register in [Gpr::Rax, Gpr::Rcx, Gpr::Rdx, Gpr::Rsi] {
+        let value = random.next();
+        let is_wide = bits == Bits::Long64;
+        cpu.state
+            .set_gpr(register, if is_wide { value } else { value & 0xffff_ffff });
+    }
+    cpu.state.set_gpr(Gpr::Rdi, DATA + 0xffa);
     cpu.state.set_gpr(Gpr::Rbx, DATA + 0x100);
     cpu.state.set_gpr(Gpr::R8, DATA + 0xffa);
     cpu.mmu.flush_all();
@@ -193,17 +219,17 @@ fn run(
 }
 
 /// Holds both engines against each other; how many traces and copies there were.
-fn check(cases: u64, windows: &[u64]) -> [u64; 2] {
+fn check(bits: Bits, cases: u64, windows: &[u64]) -> [u64; 2] {
     let factor = std::env::var("RAX_CASES").ok();
     let factor: u64 = factor.and_then(|text| text.parse().ok()).unwrap_or(1);
     let mut counts = [0; 2];
     for seed in 0..cases * factor {
-        let code = program(&mut Random(seed));
-        let (expected, memory) = run(&code, seed, windows, &mut |cpu| {
+        let code = program(bits, &mut Random(seed));
+        let (expected, memory) = run(bits, &code, seed, windows, &mut |cpu| {
             Box::new(Interpreter::new(cpu))
         });
         let mut report = None;
-        let (found, other) = run(&code, seed, windows, &mut |cpu| {
+        let (found, other) = run(bits, &code, seed, windows, &mut |cpu| {
             let options = Options {
                 threshold: (seed % 3) as u16,
                 cache_bytes: 1 << 18,
@@ -228,14 +254,16 @@ fn check(cases: u64, windows: &[u64]) -> [u64; 2] {
 
 #[test]
 fn hot_loops_end_alike() {
-    let [traces, _] = check(1500, &[0]);
-    assert!(traces > 1500, "{traces} traces");
+    for bits in [Bits::Long64, Bits::Protected32] {
+        let [traces, _] = check(bits, 1000, &[0]);
+        assert!(traces > 800, "{bits:?}: {traces} traces");
+    }
 }
 
 #[test]
 fn copies_of_code_end_alike() {
     let windows = [1, 5, 2, 5, 14].map(|n| FAR + (n << 21));
-    let [_, copied] = check(500, &windows);
+    let [_, copied] = check(Bits::Long64, 500, &windows);
     assert!(copied > 1500, "{copied} copies");
 }
 
@@ -244,7 +272,7 @@ fn a_direct_call_of_far_code_is_joined() {
     // CALL of a RET, which lies behind a JMP back.
     let code = [0xe8, 5, 0, 0, 0, 0xe9, 0xf6, 0xff, 0xff, 0xff, 0xc3];
     let mut report = None;
-    run(&code, 1, &[FAR], &mut |cpu| {
+    run(Bits::Long64, &code, 1, &[FAR], &mut |cpu| {
         let jit = Jit::new(cpu, Options::default()).unwrap();
         report = Some(jit.report());
         Box::new(jit)

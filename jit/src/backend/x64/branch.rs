@@ -181,12 +181,20 @@ impl Emit<'_> {
         };
         match tested {
             Ok(condition) => {
-                let rest = self.unit.insns.len() - 1 - self.index as usize;
-                self.side_exit(condition ^ u8::from(!leaves_if_taken), elsewhere, rest);
+                self.aside = Some((condition ^ u8::from(!leaves_if_taken), elsewhere));
                 Ok(())
             }
             Err(is_taken) if is_taken == leaves_if_taken => self.stuck(),
             Err(_) => Ok(()),
+        }
+    }
+
+    /// At the end of an instruction that may leave a trace: what it wrote after it branched,
+    /// as LOOP does, is written on both ways.
+    pub(super) fn turn_aside(&mut self) {
+        if let Some((condition, target)) = self.aside.take() {
+            let rest = self.unit.insns.len() - 1 - self.index as usize;
+            self.side_exit(condition, target, rest);
         }
     }
 
