@@ -129,7 +129,7 @@ impl<'u> Body<'u> {
             return;
         }
         let arguments = u32::try_from(4 * self.arguments).expect("few arguments");
-        asm!(&mut self.unit.code; leave;);
+        self.unit.drop_frame();
         if arguments == 0 {
             asm!(&mut self.unit.code; ret;);
         } else {

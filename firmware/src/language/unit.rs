@@ -125,9 +125,22 @@ impl Unit {
             Bitness::Protected => asm!(&mut self.code; push eax; push ebp; mov ebp, esp;),
         }
         Body::inline(self, arguments, body);
+        self.drop_frame();
         match self.bitness {
-            Bitness::Real => asm!(&mut self.code; leave; add sp, 2;),
-            Bitness::Protected => asm!(&mut self.code; leave; add esp, 4;),
+            Bitness::Real => asm!(&mut self.code; add sp, 2;),
+            Bitness::Protected => asm!(&mut self.code; add esp, 4;),
+        }
+    }
+
+    /// Takes the frame of a body off the stack.
+    ///
+    /// In real mode without LEAVE: a caller that was in protected mode before may have left a 32-bit stack segment
+    /// (loading SS in real mode changes its base only), and LEAVE would take all of EBP for the stack pointer, whose
+    /// upper half is the caller's.
+    pub(super) fn drop_frame(&mut self) {
+        match self.bitness {
+            Bitness::Real => asm!(&mut self.code; mov sp, bp; pop bp;),
+            Bitness::Protected => asm!(&mut self.code; leave;),
         }
     }
 

@@ -1,5 +1,6 @@
 //! rax's own BIOS and VGA BIOS boot a program from every kind of medium, and answer it.
 
+mod big_stack;
 mod caller;
 mod protected;
 mod restart;

@@ -23,10 +23,10 @@ fn compiled(body: impl FnOnce(&mut Body<'_>)) -> Vec<String> {
         formatter.format(&decoder.decode(), &mut line);
         lines.push(line);
     }
-    // PUSH AX, PUSH BP, MOV BP, SP; and at the end LEAVE, ADD SP, 2.
+    // PUSH AX, PUSH BP, MOV BP, SP; and at the end MOV SP, BP, POP BP, ADD SP, 2.
     let end = lines
         .iter()
-        .position(|line| line == "leave")
+        .position(|line| line == "mov sp, bp")
         .expect("an end");
     lines[3..end].to_vec()
 }
