@@ -22,6 +22,7 @@ use crate::rflags::Rflags;
 use crate::segment::SegmentRegister;
 use crate::state::Gpr;
 use crate::verbs::{Bits, Byte, Dword, Flags, Qword, Verbs, Width, Word};
+use bulk::Progress;
 
 /// One row: by itself the instruction is written in verbs, repeated it is a function.
 macro_rules! string {
@@ -361,8 +362,9 @@ fn restore_flags(cpu: &mut Cpu, flags: LazyFlags, result: Result<(), Exit>) -> R
 /// CMPS: the source operand minus the one in ES.
 fn cmps<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let flags = cpu.state.flags;
+    let mut progress = Progress::default();
     let result = repeat(cpu, insn, |cpu, insn, most| {
-        if let Some((done, a, b)) = bulk::compare::<W>(cpu, insn, most) {
+        if let Some((done, a, b)) = bulk::compare::<W>(cpu, insn, most, &mut progress) {
             return Ok((done, compare::<W>(cpu, insn, a, b)));
         }
         // The manual does not say which comes first; Intel's processors fault on ES.
@@ -379,8 +381,9 @@ fn cmps<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
 fn scas<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let a = cpu.gpr::<W>(Gpr::Rax);
     let flags = cpu.state.flags;
+    let mut progress = Progress::default();
     let result = repeat(cpu, insn, |cpu, insn, most| {
-        if let Some((done, b)) = bulk::scan::<W>(cpu, insn, most, a) {
+        if let Some((done, b)) = bulk::scan::<W>(cpu, insn, most, a, &mut progress) {
             return Ok((done, compare::<W>(cpu, insn, a, b)));
         }
         let b = load_destination::<W>(cpu, insn)?;

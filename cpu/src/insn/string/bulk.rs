@@ -14,13 +14,16 @@ use crate::mode::Mode;
 use crate::rflags::Rflags;
 use crate::segment::SegmentRegister;
 use crate::state::Gpr;
-use crate::verbs::Width;
+use crate::verbs::{Bits, Width};
 
 /// Fewer iterations are not worth the effort.
 const LEAST: u64 = 4;
-/// How much is compared or scanned at a time.
+/// How much is compared or scanned at first: most strings are short.
 const WINDOW: usize = 256;
+/// And then.
 const PAGE: usize = PAGE_SIZE as usize;
+/// How much is compared at once where something differs.
+const CHUNK: usize = 64;
 
 /// Upwards, undisturbed, and enough of it.
 #[inline(always)]
@@ -120,11 +123,12 @@ fn read(cpu: &Cpu, host: HostAddress, bytes: &mut [u8]) {
     ram.read(host.0.wrapping_sub(ram.base().0), bytes);
 }
 
-/// Writes RAM that a probe found writable.
+/// Copies RAM that probes found readable and writable.
 #[inline(always)]
-fn write(cpu: &Cpu, host: HostAddress, bytes: &[u8]) {
+fn transfer(cpu: &Cpu, from: HostAddress, to: HostAddress, bytes: u64) {
     let ram = cpu.mmu.memory().ram();
-    ram.write(host.0.wrapping_sub(ram.base().0), bytes);
+    let offset = |host: HostAddress| host.0.wrapping_sub(ram.base().0);
+    ram.copy(offset(from), offset(to), bytes);
 }
 
 /// MOVS; how many elements it moved.
@@ -142,18 +146,16 @@ pub(super) fn copy<W: Width>(cpu: &mut Cpu, insn: &Insn, most: u64) -> Option<u6
     if count < LEAST {
         return None;
     }
-    let bytes = (count * W::BYTES) as usize;
+    let bytes = count * W::BYTES;
     let distance = to.0.wrapping_sub(from.0);
-    if (1..bytes as u64).contains(&distance) {
+    if (1..bytes).contains(&distance) {
         // What is read was written by an earlier iteration.
-        for offset in (0..bytes as u64).step_by(W::BYTES as usize) {
+        for offset in (0..bytes).step_by(W::BYTES as usize) {
             let value: W::Bits = cpu.mmu.ram_load(from.wrapping_add(offset));
             cpu.mmu.ram_store(to.wrapping_add(offset), value);
         }
-    } else if bytes <= WINDOW {
-        transfer::<WINDOW>(cpu, from, to, bytes);
     } else {
-        transfer::<PAGE>(cpu, from, to, bytes);
+        transfer(cpu, from, to, bytes);
     }
     step_source::<W>(cpu, insn, count);
     step_destination::<W>(cpu, insn, count);
@@ -180,18 +182,11 @@ fn copy_down<W: Width>(cpu: &mut Cpu, insn: &Insn, most: u64) -> Option<u64> {
             cpu.mmu.ram_store(to.wrapping_add(offset), value);
         }
     } else {
-        transfer::<PAGE>(cpu, from, to, bytes as usize);
+        transfer(cpu, from, to, bytes);
     }
     step_source::<W>(cpu, insn, count);
     step_destination::<W>(cpu, insn, count);
     Some(count)
-}
-
-fn transfer<const ROOM: usize>(cpu: &Cpu, from: HostAddress, to: HostAddress, bytes: usize) {
-    let mut buffer = [0; ROOM];
-    let buffer = &mut buffer[..bytes];
-    read(cpu, from, buffer);
-    write(cpu, to, buffer);
 }
 
 /// STOS; how many elements it stored.
@@ -255,28 +250,57 @@ fn element<W: Width>(bytes: &[u8], count: u64) -> W::Bits {
     W::Bits::from_guest_bytes(bytes.get(start as usize..).unwrap_or_default())
 }
 
+/// How many elements are the same in both, and the first that is not, if there is one.
+fn count_until_different<W: Width>(a: &[u8], b: &[u8]) -> u64 {
+    let mut chunks = a.chunks(CHUNK).zip(b.chunks(CHUNK));
+    let same = chunks.position(|(a, b)| a != b);
+    let start = same.map_or(a.len(), |chunks| chunks * CHUNK);
+    let mut pairs = elements::<W>(&a[start..]).zip(elements::<W>(&b[start..]));
+    let different = pairs.position(|(a, b)| a != b);
+    start as u64 / W::BYTES + different.map_or(0, |index| index as u64 + 1)
+}
+
+/// How far CMPS or SCAS has got: whether it has gone through its first window.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    is_long: bool,
+}
+
 /// CMPS; how many elements it compared, and the last two.
 #[inline]
 pub(super) fn compare<W: Width>(
     cpu: &mut Cpu,
     insn: &Insn,
     most: u64,
+    progress: &mut Progress,
 ) -> Option<(u64, W::Bits, W::Bits)> {
     if !is_worthwhile(cpu, most) {
         return None;
     }
+    if std::mem::replace(&mut progress.is_long, true) {
+        compare_window::<W, PAGE>(cpu, insn, most)
+    } else {
+        compare_window::<W, WINDOW>(cpu, insn, most)
+    }
+}
+
+fn compare_window<W: Width, const WINDOW: usize>(
+    cpu: &mut Cpu,
+    insn: &Insn,
+    most: u64,
+) -> Option<(u64, W::Bits, W::Bits)> {
     let bytes = most.saturating_mul(W::BYTES).min(WINDOW as u64);
     let (first, bytes) = source_span(cpu, insn, bytes)?;
     let (second, bytes) = destination_span(cpu, insn, bytes, false)?;
+    let bytes = bytes / W::BYTES * W::BYTES;
     let (mut a, mut b) = ([0; WINDOW], [0; WINDOW]);
     let (a, b) = (&mut a[..bytes as usize], &mut b[..bytes as usize]);
     read(cpu, first, a);
     read(cpu, second, b);
-    let all = bytes / W::BYTES;
-    let count = if !insn.flags.contains(InsnFlags::REPNE) && a == b {
-        all
-    } else {
+    let count = if insn.flags.contains(InsnFlags::REPNE) {
         count_until_end::<W>(insn, elements::<W>(a).zip(elements::<W>(b)))
+    } else {
+        count_until_different::<W>(a, b)
     };
     if count == 0 {
         return None;
@@ -293,17 +317,36 @@ pub(super) fn scan<W: Width>(
     insn: &Insn,
     most: u64,
     wanted: W::Bits,
+    progress: &mut Progress,
 ) -> Option<(u64, W::Bits)> {
     if !is_worthwhile(cpu, most) {
         return None;
     }
+    if std::mem::replace(&mut progress.is_long, true) {
+        scan_window::<W, PAGE>(cpu, insn, most, wanted)
+    } else {
+        scan_window::<W, WINDOW>(cpu, insn, most, wanted)
+    }
+}
+
+fn scan_window<W: Width, const WINDOW: usize>(
+    cpu: &mut Cpu,
+    insn: &Insn,
+    most: u64,
+    wanted: W::Bits,
+) -> Option<(u64, W::Bits)> {
     let bytes = most.saturating_mul(W::BYTES).min(WINDOW as u64);
     let (host, bytes) = destination_span(cpu, insn, bytes, false)?;
     let mut window = [0; WINDOW];
     let window = &mut window[..bytes as usize];
     read(cpu, host, window);
-    let pairs = elements::<W>(window).map(|element| (wanted, element));
-    let count = count_until_end::<W>(insn, pairs);
+    let count = if W::BYTES == 1 && insn.flags.contains(InsnFlags::REPNE) {
+        let found = memchr::memchr(wanted.widen() as u8, window);
+        found.map_or(bytes, |index| index as u64 + 1)
+    } else {
+        let pairs = elements::<W>(window).map(|element| (wanted, element));
+        count_until_end::<W>(insn, pairs)
+    };
     if count == 0 {
         return None;
     }

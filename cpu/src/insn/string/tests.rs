@@ -229,6 +229,46 @@ fn comparisons_set_flags_of_the_last_pair() {
 }
 
 #[test]
+fn long_scans_and_comparisons_end_where_they_should() {
+    const LENGTH: u64 = 7000;
+    let mut cpu = cpu64();
+    cpu.state.set_gpr(Gpr::Rax, 0);
+    // Opcodes by width; in the first windows, at their ends, and across pages.
+    for (width, size) in [(1, &[][..]), (2, &[0x66]), (4, &[]), (8, &[0x48])] {
+        for place in [
+            0, 1, 63, 64, 200, 255, 256, 300, 4090, 4096, 4400, 6990, LENGTH,
+        ] {
+            let odd = u8::from(width != 1);
+            poke(&cpu, 0x2_0000, &[1; LENGTH as usize]);
+            poke(&cpu, 0x2_4000, &[1; LENGTH as usize]);
+            let most = (LENGTH - 7) / width;
+            let index = place / width;
+            let ends = index < most;
+            if ends {
+                poke(&cpu, 0x2_4000 + index * width, &[0; 8][..width as usize]);
+            }
+            let done = if ends { index + 1 } else { most };
+            // REPNE SCAS, REPE CMPS.
+            for (prefix, opcode) in [(0xf2, 0xae), (0xf3, 0xa6)] {
+                let mut code = vec![prefix];
+                code.extend(size);
+                code.push(opcode | odd);
+                set(&mut cpu, most, 0x2_0000, 0x2_4000);
+                assert_eq!(run(&mut cpu, &code), None);
+                let case = format!("width {width}, place {place}, opcode {opcode:x}");
+                let [count, _, to] = registers(&cpu);
+                assert_eq!(
+                    (count, to),
+                    (most - done, 0x2_4000 + done * width),
+                    "{case}"
+                );
+                assert_eq!(cpu.state.flags.zero(), ends == (opcode == 0xae), "{case}");
+            }
+        }
+    }
+}
+
+#[test]
 fn narrow_addresses_wrap_in_their_registers() {
     let mut cpu = cpu32();
     cpu.state.set_gpr(Gpr::Rax, 0x77);
