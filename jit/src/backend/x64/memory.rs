@@ -183,8 +183,11 @@ impl Emit<'_> {
 
     /// An address in a register; nothing is done if it is there already.
     fn form(&mut self, bits: u32, to: Reg, mem: Mem) {
-        if bits != 64 || mem != at(to, 0) {
+        if bits != 64 || mem != at(mem.base, 0) || mem.base == NO_BASE {
             self.asm.lea(bits, to, mem);
+        } else if mem.base != to {
+            // Most processors rename the register instead of moving anything.
+            self.asm.load(64, to, mem.base);
         }
     }
 
