@@ -322,7 +322,9 @@ impl Decoder {
     ) -> Block {
         let last = &insns[insns.len() - 1];
         let bytes = last.next;
-        let in_second = second.map_or(0, |(_, length)| length as u16);
+        let (second_page, in_second) = second.map_or((PhysicalAddress(0), 0), |(page, length)| {
+            (page, length as u16)
+        });
         let within = |offset: u64| (physical % PAGE_SIZE).wrapping_add(offset) < PAGE_SIZE;
         let mut linkable = [false; 2];
         let plain_end = !last.flags.contains(InsnFlags::ENDS_BLOCK);
@@ -339,12 +341,9 @@ impl Decoder {
         Block {
             bytes,
             crosses_page: second.is_some(),
-            ranges: [
-                (PhysicalAddress(physical), bytes - in_second),
-                second.map_or((PhysicalAddress(0), 0), |(page, length)| {
-                    (page, length as u16)
-                }),
-            ],
+            start: PhysicalAddress(physical),
+            second_page,
+            in_second,
             linkable,
             links: Default::default(),
             insns: Arc::from(insns),

@@ -118,9 +118,8 @@ impl Interpreter {
         if !block.linkable[side] {
             return None;
         }
-        let epoch = self.cache.epoch();
         let link = block.links[side];
-        if link.epoch == epoch {
+        if link.epoch == self.cache.link_epoch() {
             cpu.statistics.linked += 1;
             return Some(link.block);
         }
@@ -186,10 +185,8 @@ impl Interpreter {
         let block = self.decoder.decode(cpu, linear, physical)?;
         cpu.statistics.decoded_blocks += 1;
         cpu.statistics.decoded_instructions += block.insns.len() as u64;
-        for range in &block.ranges {
-            if range.1 != 0 {
-                cpu.mmu.mark_code(range.0, u64::from(range.1));
-            }
+        for (start, bytes) in block.parts() {
+            cpu.mmu.mark_code(start, u64::from(bytes));
         }
         let id = self.cache.insert(block, cpu.mode);
         self.remember(cpu, id);

@@ -34,39 +34,57 @@ pub enum Dropped {
     All,
 }
 
-/// The block that follows by a branch or by falling through; valid in its epoch only.
+/// The block that follows by a branch or by falling through; valid only in the epoch whose
+/// lower half this is, and never if that is zero.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Link {
-    pub(crate) epoch: u64,
+    pub(crate) epoch: u32,
     pub(crate) block: BlockId,
 }
 
-/// Straight-line code, decoded.
+/// A part of memory: where it begins, and how many bytes it has.
+type Part = (PhysicalAddress, u16);
+
+/// Straight-line code, decoded. Whoever runs cold code visits one block after the other, so
+/// each has one line of the host's cache.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct Block {
     /// The instructions; never empty.
     pub insns: Arc<[Insn]>,
-    /// Their length in bytes.
+    /// Physical memory it was decoded from.
+    pub(crate) start: PhysicalAddress,
+    /// The page of its last bytes, if it spans two.
+    pub(crate) second_page: PhysicalAddress,
+    /// The blocks that what it falls through to, and where its branch leads, are.
+    pub(crate) links: [Link; 2],
+    /// Whether those lie in the same page and may be linked.
+    pub(crate) linkable: [bool; 2],
+    /// Its length in bytes.
     pub bytes: u16,
+    /// How many of them are in the second page.
+    pub(crate) in_second: u16,
     /// It is one instruction that spans two pages.
     pub crosses_page: bool,
-    /// Physical memory it was decoded from; a length of zero for none.
-    pub(crate) ranges: [(PhysicalAddress, u16); 2],
-    /// Whether what it falls through to, and where its branch leads, lies in the
-    /// same page and may be linked.
-    pub(crate) linkable: [bool; 2],
-    /// The blocks there.
-    pub(crate) links: [Link; 2],
 }
 
+const _: () = assert!(size_of::<Block>() == 64);
+
 impl Block {
+    /// Physical memory it was decoded from.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part> + use<> {
+        let first = (self.start, self.bytes - self.in_second);
+        let second = (self.second_page, self.in_second);
+        std::iter::once(first).chain((self.in_second != 0).then_some(second))
+    }
+
     /// Whether the second page of a page-crossing block is still the same.
     pub(crate) fn still_spans(&self, cpu: &mut Cpu, linear: LinearAddress) -> bool {
         let controls = cpu.controls();
         let access = cpu.program_access(AccessKind::Execute);
         let next = LinearAddress((linear.0 & !(PAGE_SIZE - 1)).wrapping_add(PAGE_SIZE));
         match cpu.mmu.fetch_page(&controls, access, next) {
-            Ok(page) => page.physical.0 & !(PAGE_SIZE - 1) == self.ranges[1].0.0 & !(PAGE_SIZE - 1),
+            Ok(page) => page.physical.0 & !(PAGE_SIZE - 1) == self.second_page.0,
             // Decoding again will find the fault.
             Err(_) => false,
         }
@@ -175,10 +193,27 @@ impl BlockCache {
         self.epoch
     }
 
+    /// The epoch of links that are valid.
+    #[inline(always)]
+    pub(crate) const fn link_epoch(&self) -> u32 {
+        self.epoch as u32
+    }
+
+    /// No link or jump is valid any more.
+    fn renew_epoch(&mut self) {
+        self.epoch += 1;
+        if self.link_epoch() == 0 {
+            // Links of long ago must not be valid again.
+            self.epoch += 1;
+            for block in &mut self.blocks {
+                block.links = [Link::default(); 2];
+            }
+        }
+    }
+
     pub(crate) fn link(&mut self, id: BlockId, side: usize, target: BlockId) {
-        let epoch = self.epoch;
         self.blocks[id.0 as usize].links[side] = Link {
-            epoch,
+            epoch: self.link_epoch(),
             block: target,
         };
     }
@@ -244,18 +279,16 @@ impl BlockCache {
             self.clear();
         }
         let id = BlockId(self.blocks.len() as u32);
-        let key = key(block.ranges[0].0.0, mode);
-        for (start, bytes) in block.ranges {
-            if bytes != 0 {
-                self.by_page
-                    .entry(start.0 / PAGE_SIZE)
-                    .or_default()
-                    .push((key, id));
-            }
+        let key = key(block.start.0, mode);
+        for (start, _) in block.parts() {
+            self.by_page
+                .entry(start.0 / PAGE_SIZE)
+                .or_default()
+                .push((key, id));
         }
         if let Some(old) = self.by_address.insert(key, id) {
             // Nothing will find the block replaced any more when its bytes change.
-            self.epoch += 1;
+            self.renew_epoch();
             self.dropped.add(old);
         }
         self.blocks.push(block);
@@ -267,7 +300,7 @@ impl BlockCache {
         self.blocks.clear();
         self.by_address.clear();
         self.by_page.clear();
-        self.epoch += 1;
+        self.renew_epoch();
         self.dropped = Dropped::All;
     }
 
@@ -317,9 +350,9 @@ impl BlockCache {
         let by_address = &mut self.by_address;
         let dropped = &mut self.dropped;
         list.retain(|&(key, id)| {
-            let overlaps = blocks[id.0 as usize].ranges.iter().any(|&(from, length)| {
-                length != 0 && from.0 <= last && first < from.0 + u64::from(length)
-            });
+            let overlaps = blocks[id.0 as usize]
+                .parts()
+                .any(|(from, length)| from.0 <= last && first < from.0 + u64::from(length));
             let alive = by_address.get(&key) == Some(&id);
             if overlaps && alive {
                 by_address.remove(&key);
@@ -332,7 +365,7 @@ impl BlockCache {
             self.by_page.remove(&page);
         }
         if count != 0 {
-            self.epoch += 1;
+            self.renew_epoch();
         }
         count
     }
@@ -343,7 +376,7 @@ impl BlockCache {
     pub(crate) fn mark_again(&self, memory: &PhysicalMemory, page: u64) {
         let mut code = CodeBytes::default();
         for &(_, id) in self.by_page.get(&page).into_iter().flatten() {
-            for (from, length) in self.blocks[id.0 as usize].ranges {
+            for (from, length) in self.blocks[id.0 as usize].parts() {
                 if from.0 / PAGE_SIZE == page {
                     code.add(from, u64::from(length));
                 }
@@ -364,7 +397,7 @@ pub(crate) fn pages_of(start: PhysicalAddress, bytes: u64) -> Range<u64> {
 /// Blocks that lie side by side have slots side by side.
 #[inline(always)]
 fn jump_slot(linear: u64) -> usize {
-    (linear >> 2 ^ linear >> 16) as usize & (JUMP_CACHE - 1)
+    (linear >> 3 ^ linear >> 16) as usize & (JUMP_CACHE - 1)
 }
 
 #[inline(always)]
