@@ -75,6 +75,16 @@ impl Made {
 /// What is looked at when code is looked for lies in one line of the host's cache.
 const _: () = assert!(size_of::<Code>() <= 48);
 
+/// What is known of a block.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// The code of it that was found last. The same library is at another address in each
+    /// process.
+    first: Option<CodeId>,
+    /// How often it was asked for while it was cold.
+    heat: u16,
+}
+
 /// A part of the space.
 #[derive(Debug, Default)]
 struct Region {
@@ -92,9 +102,8 @@ pub(crate) struct CodeCache {
     regions: Vec<Region>,
     /// The region that is being filled.
     filling: usize,
-    /// By number of the interpreter's block: the code of it that was found last. The
-    /// same library is at another address in each process.
-    first: Vec<Option<CodeId>>,
+    /// By number of the interpreter's block.
+    known: Vec<Known>,
     /// Traces, by the blocks that they go through, but for the first of each.
     riders: HashMap<usize, Vec<CodeId>>,
     /// Code on its way from one place to another.
@@ -129,16 +138,32 @@ impl CodeCache {
             memory,
             regions,
             filling: 0,
-            first: Vec::new(),
+            known: Vec::new(),
             riders: HashMap::new(),
             copied: Vec::new(),
             jumps: JumpCaches::new(),
         })
     }
 
+    /// Whether a block was asked for so often before. What is cold was never compiled.
+    pub(crate) fn is_warm(&mut self, block: BlockId, threshold: u16) -> bool {
+        let known = self.known_mut(block);
+        let is_warm = known.heat >= threshold;
+        known.heat += u16::from(!is_warm);
+        is_warm
+    }
+
+    fn known_mut(&mut self, block: BlockId) -> &mut Known {
+        let index = block.index();
+        if self.known.len() <= index {
+            self.known.resize(index + 1, Known::default());
+        }
+        &mut self.known[index]
+    }
+
     /// The code of a block at the address of this name.
     pub(crate) fn find(&mut self, block: BlockId, key: u64) -> Option<CodeId> {
-        let first = (*self.first.get(block.index())?)?;
+        let first = self.known.get(block.index())?.first?;
         let mut before = None;
         let mut at = Some(first);
         while let Some(id) = at {
@@ -148,7 +173,7 @@ impl CodeCache {
                 if let Some(before) = before {
                     self.code_mut(before)?.next = next;
                     self.code_mut(id)?.next = Some(first);
-                    self.first[block.index()] = Some(id);
+                    self.known[block.index()].first = Some(id);
                 }
                 return Some(id);
             }
@@ -216,16 +241,16 @@ impl CodeCache {
         let first_link = region.links.len();
         region.links.extend(links);
         let id = CodeId::new(number as u32, region.codes.len() as u32);
-        if self.first.len() <= block.index() {
-            self.first.resize(block.index() + 1, None);
-        }
-        region.codes.push(Some(Code {
+        let links = first_link as u32..region.links.len() as u32;
+        let next = self.known_mut(block).first.replace(id);
+        let entry = self.memory.base() + offset as u64;
+        self.regions[number].codes.push(Some(Code {
             key: made.unit.key(),
-            entry: self.memory.base() + offset as u64,
+            entry,
             made,
             block,
-            next: self.first[block.index()].replace(id),
-            links: first_link as u32..region.links.len() as u32,
+            next,
+            links,
             incoming: None,
         }));
         id
@@ -256,9 +281,10 @@ impl CodeCache {
 
     /// Takes code that is gone off the list of its block.
     fn unlist(&mut self, id: CodeId, code: &Code) {
-        let mut at = self.first.get(code.block.index()).copied().flatten();
+        let first = &mut self.known_mut(code.block).first;
+        let mut at = *first;
         if at == Some(id) {
-            self.first[code.block.index()] = code.next;
+            *first = code.next;
             return;
         }
         while let Some(other) = at.and_then(|other| self.code_mut(other)) {
@@ -323,7 +349,7 @@ impl CodeCache {
     /// Forgets the code of a block, at all its addresses.
     pub(crate) fn forget(&mut self, block: BlockId, backend: &dyn Backend) -> u64 {
         let mut count = 0;
-        let mut at = self.first.get_mut(block.index()).and_then(Option::take);
+        let mut at = self.known_mut(block).first.take();
         while let Some(code) = at.and_then(|id| self.take(id, backend)) {
             count += 1;
             at = code.next;
@@ -369,6 +395,11 @@ impl CodeCache {
         Some(code)
     }
 
+    /// Where code begins.
+    pub(crate) fn entry(&self, id: CodeId) -> Option<u64> {
+        self.code(id).map(|code| code.entry)
+    }
+
     /// Enters code of a mode into the jump cache that was chosen last for that; gives where
     /// it begins.
     pub(crate) fn enter_jump(
@@ -390,7 +421,7 @@ impl CodeCache {
             region.links.clear();
             region.next = region.start;
         }
-        self.first.clear();
+        self.known.clear();
         self.riders.clear();
         self.jumps.clear();
         self.filling = 0;

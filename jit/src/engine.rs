@@ -153,8 +153,6 @@ pub struct Jit {
     pub(crate) options: Options,
     /// The operations of the block compiled last, whose place the next takes.
     ops: Vec<(ir::Op, u32)>,
-    /// How often each block ran interpreted, by its number.
-    heat: Vec<u16>,
     /// Compiled code was interrupted at the start of a unit.
     is_sample: bool,
     pub(crate) interval: Interval,
@@ -190,7 +188,6 @@ impl Jit {
             cache,
             options,
             ops: Vec::new(),
-            heat: Vec::new(),
             is_sample: false,
             interval: Interval::new(options.interval),
             interpret_once: false,
@@ -241,7 +238,6 @@ impl Jit {
 
     fn forget_all(&mut self) {
         self.cache.clear();
-        self.heat.clear();
         self.statistics.flushes += 1;
     }
 
@@ -250,13 +246,7 @@ impl Jit {
         if !cpu.may_run_compiled() {
             return None;
         }
-        if self.heat.len() <= block.index() {
-            self.heat.resize(block.index() + 1, 0);
-        }
-        let heat = &mut self.heat[block.index()];
-        if *heat < self.options.threshold {
-            // What is cold was never compiled.
-            *heat += 1;
+        if !self.cache.is_warm(block, self.options.threshold) {
             return None;
         }
         if let Some(id) = self.cache.find(block, cpu.code_key()) {
@@ -343,12 +333,17 @@ impl Jit {
         None
     }
 
-    /// Runs compiled code; the exit that it took, if it may be joined to something.
-    fn enter(&mut self, cpu: &mut Cpu, id: CodeId) -> Option<LinkId> {
+    /// Runs compiled code; the exit that it took, if it may be joined to something. With
+    /// `is_jump`, no known exit led there: the next jump is to find it.
+    fn enter(&mut self, cpu: &mut Cpu, id: CodeId, is_jump: bool) -> Option<LinkId> {
         let mode = cpu.mode();
         cpu.cells.jumps = self.cache.jumps.choose(mode, cpu.code_epoch());
         cpu.cells.jump_caches = self.cache.jumps.list();
-        let entry = self.cache.enter_jump(id, mode, &*self.backend)?;
+        let entry = if is_jump {
+            self.cache.enter_jump(id, mode, &*self.backend)?
+        } else {
+            self.cache.entry(id)?
+        };
         cpu.enter_compiled(self.interval.get());
         self.statistics.entries += 1;
         cpu.cells.whereabouts = self.whereabouts.address();
@@ -467,7 +462,7 @@ impl Jit {
             }
             self.forget_dropped();
             came_by = match self.next(cpu, came_by) {
-                Some(code) => self.enter(cpu, code),
+                Some(code) => self.enter(cpu, code, came_by.is_none()),
                 None => None,
             };
         }

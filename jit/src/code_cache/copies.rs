@@ -40,7 +40,7 @@ impl CodeCache {
 
     /// Code of a block at another address: a trace, if there is one.
     fn model(&self, block: BlockId) -> Option<CodeId> {
-        let first = *self.first.get(block.index())?;
+        let first = self.known.get(block.index())?.first;
         let mut at = first;
         for _ in 0..MOST_MODELS {
             let Some(code) = at.and_then(|id| self.code(id)) else {
