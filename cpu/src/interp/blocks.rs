@@ -428,3 +428,37 @@ impl Hasher for KeyHasher {
         self.0 = mixed ^ mixed >> 32;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_not_valid_again_when_epochs_wrap() {
+        let block = Block {
+            insns: Arc::new([]),
+            start: PhysicalAddress(0x1000),
+            second_page: PhysicalAddress(0),
+            links: Default::default(),
+            linkable: [true; 2],
+            bytes: 1,
+            in_second: 0,
+            crosses_page: false,
+        };
+        let mut cache = BlockCache {
+            epoch: u64::from(u32::MAX) - 1,
+            ..BlockCache::default()
+        };
+        let id = cache.insert(block, Mode::empty());
+        for _ in 0..4 {
+            cache.link(id, 0, id);
+            assert_eq!(cache.block(id).links[0].epoch, cache.link_epoch());
+            let before = cache.epoch();
+            cache.renew_epoch();
+            assert!(cache.epoch() > before);
+            let link = cache.block(id).links[0];
+            assert!(link.epoch != cache.link_epoch() && cache.link_epoch() != 0);
+        }
+        assert_eq!(cache.epoch() >> 32, 1, "it has wrapped");
+    }
+}
