@@ -37,11 +37,13 @@ const STRINGS: [(u8, &[(&str, &str)]); 5] = [
         1,
         &[
             ("manufacturer", "rax"),
-            ("product", "440FX PC"),
+            // FreeBSD knows this name, and then interrupts itself a hundred times a second and not a thousand,
+            // and leaves the screen in text mode.
+            ("product", "Virtual Machine"),
             ("version", VERSION),
             ("serial", ""),
             ("sku", ""),
-            ("family", ""),
+            ("family", "440FX PC"),
             ("uuid", ""),
         ],
     ),

@@ -18,16 +18,14 @@ const BUFFER: (u16, u32) = (0x2000, 0);
 /// Bytes of stack that a call used.
 fn used(pc: &mut Caller, vector: u32, before: Registers) -> usize {
     pc.write(TOP - LOOKED_AT as u32, &[UNTOUCHED; LOOKED_AT]);
-    let after = pc.call(vector, before);
+    pc.call(vector, before);
     let stack = pc.read(TOP - LOOKED_AT as u32, LOOKED_AT);
-    println!("{vector:x} {:x} -> {after:x?}", before.eax);
     stack.iter().skip_while(|&&byte| byte == UNTOUCHED).count()
 }
 
 fn check(pc: &mut Caller, calls: &[(u32, Registers)]) {
     for &(vector, before) in calls {
         let bytes = used(pc, vector, before);
-        println!("   {bytes}");
         assert!(bytes <= MOST, "INT {vector:02X}h with {before:x?}: {bytes}");
     }
 }
