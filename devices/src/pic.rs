@@ -5,12 +5,15 @@
 //! ports (A0 = 0 and 1), 2 and 3 the slave's, 4 and 5 the master's and slave's
 //! edge/level control.
 //!
-//! Two decisions. A rising edge on an edge-triggered input stays requested
-//! until it is acknowledged, even if the line falls first: lines are looked at
-//! now and then, so a short pulse must count. The slave's INT output is taken
-//! by the master as a level, which is what it amounts to. The MCS-80 call
-//! sequence (ICW4 with µPM = 0) does not exist on a PC: vectors are always
-//! single bytes.
+//! Decisions. A request ends when its line falls, also on an edge-triggered
+//! input: drivers of serial ports read the request register to see that theirs
+//! comes and goes. But lines are looked at now and then, so a pulse between two
+//! looks counts until it is acknowledged; and so does each tick of the 8254,
+//! whose output falls by itself after half a period: a host that stops for a
+//! moment while interrupts are off must not take ticks from the guest. The
+//! slave's INT output is taken by the master as a level, which is what it
+//! amounts to. The MCS-80 call sequence (ICW4 with µPM = 0) does not exist on a
+//! PC: vectors are always single bytes.
 
 use std::sync::Arc;
 
@@ -29,6 +32,8 @@ use chip::{Chip, SavedChipV1};
 const WIRES: u32 = 0xffff;
 /// The master's input that the slave is connected to.
 const CASCADE: u8 = 2;
+/// The master's inputs whose requests stay when the line falls: the 8254.
+const HOLDING: u8 = 1 << 0;
 /// ELCR bits that exist: timer, keyboard and cascade are always edges.
 const MASTER_ELCR_BITS: u8 = 0b1111_1000;
 /// ELCR bits that exist: the clock (8) and the coprocessor (13) are edges.
@@ -87,14 +92,15 @@ impl PicPair {
     fn sample(&mut self) {
         let [rises_low, rises_high, ..] = self.lines.take_rises(WIRES).to_le_bytes();
         let [low, high, ..] = self.lines.levels().to_le_bytes();
-        self.slave.sample(rises_high, high, 0);
+        self.slave.sample(rises_high, high, 0, 0);
         if self.master.has_slave() {
             let cascade = 1 << CASCADE;
             let slave = u8::from(self.slave.pending().is_some()) << CASCADE;
             let levels = (low & !cascade) | slave;
-            self.master.sample(rises_low & !cascade, levels, cascade);
+            let rises = rises_low & !cascade;
+            self.master.sample(rises, levels, cascade, HOLDING);
         } else {
-            self.master.sample(rises_low, low, 0);
+            self.master.sample(rises_low, low, 0, HOLDING);
         }
     }
 

@@ -142,11 +142,13 @@ impl Chip {
         (self.icw2 & 0xf8) | (irq & 7)
     }
 
-    /// Looks at the inputs; those in `cascade` have slaves.
-    pub(super) const fn sample(&mut self, rises: u8, levels: u8, cascade: u8) {
+    /// Looks at the inputs; those in `cascade` have slaves. An input that was seen high and has fallen
+    /// asks no longer, unless it is one of `holding`.
+    pub(super) const fn sample(&mut self, rises: u8, levels: u8, cascade: u8, holding: u8) {
+        let fallen = self.levels & !levels & !holding;
         self.cascade = cascade;
         self.levels = levels;
-        self.edges |= rises & !self.level_inputs();
+        self.edges = (self.edges & !fallen) | (rises & !self.level_inputs());
     }
 
     const fn level_inputs(&self) -> u8 {

@@ -74,6 +74,40 @@ fn a_pulse_between_two_looks_is_not_lost() {
     assert_eq!(pic.acknowledge(), 0x08);
 }
 
+/// As FreeBSD's sio looks for a serial port's interrupt, everything masked.
+#[test]
+fn a_request_ends_when_its_line_falls() {
+    let (mut pic, lines) = initialized(1);
+    write(&mut pic, 1, 0xff);
+    write(&mut pic, 3, 0xff);
+    for (irq, register) in [(4, 0), (12, 2)] {
+        let bit = 1 << (irq % 8);
+        let wire = raise(&lines, irq);
+        assert_eq!(read(&mut pic, register) & bit, bit);
+        wire.set(false);
+        assert_eq!(read(&mut pic, register) & bit, 0);
+        wire.set(true);
+        wire.set(false);
+        wire.set(true);
+        assert_eq!(read(&mut pic, register) & bit, bit);
+        wire.set(false);
+    }
+    write(&mut pic, 1, 0);
+    write(&mut pic, 3, 0);
+    assert!(!pic.interrupt_pending());
+}
+
+#[test]
+fn a_tick_of_the_timer_stays_requested() {
+    let (mut pic, lines) = initialized(1);
+    let wire = raise(&lines, 0);
+    assert!(pic.interrupt_pending());
+    wire.set(false);
+    assert!(pic.interrupt_pending());
+    assert_eq!(pic.acknowledge(), 0x08);
+    assert!(!pic.interrupt_pending());
+}
+
 #[test]
 fn lower_numbers_go_first_and_block_higher_ones() {
     let (mut pic, lines) = initialized(1);
@@ -128,6 +162,11 @@ fn a_request_that_went_away_is_spurious() {
     let wire = raise(&lines, 5);
     assert!(pic.interrupt_pending());
     wire.set(false);
+    assert_eq!(pic.acknowledge(), 0x0f);
+    // An edge that went away is, too.
+    let edge = raise(&lines, 3);
+    assert!(pic.interrupt_pending());
+    edge.set(false);
     assert_eq!(pic.acknowledge(), 0x0f);
     write(&mut pic, MASTER, 0x0b);
     assert_eq!(read(&mut pic, MASTER), 0);

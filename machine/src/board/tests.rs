@@ -189,6 +189,7 @@ fn the_tables_follow_the_power_management_block() {
         ram: 64 << 20,
         processors: 1,
         serial_ports: 1,
+        has_parallel_port: false,
         power_block: 0x600,
     };
     let mut fw_cfg = FwCfg::new();
@@ -458,6 +459,38 @@ fn what_is_printed_comes_out() {
     board.out(0x378, b"!");
     board.out(0x37a, &[0x0d]);
     assert_eq!(printer.output(), b"!");
+}
+
+/// FreeBSD's sio, up to version 7, finds a serial port's interrupt so: everything is masked, and the request register
+/// of the 8259 is to show it come and go. Up to version 3 a port whose request stays is not used.
+#[test]
+fn a_serial_port_shows_its_interrupt_to_who_polls_the_8259() {
+    let mut board = Board::pc(Fittings {
+        serial: vec![Box::new(MemoryConsole::new())],
+        ..Fittings::default()
+    })
+    .unwrap();
+    board.initialize_pics();
+    for (port, byte) in [(0x21, 0xff), (0xa1, 0xff), (0x3fb, 3), (0x3f9, 0)] {
+        board.out(port, &[byte]);
+    }
+    let requested = |board: &mut Board| board.inb(0x20) & 0x10 != 0;
+    // The interrupt gate opens, then a null byte goes round in loopback.
+    for (port, byte) in [(0x3fc, 0x0b), (0x3fc, 0x1b), (0x3f9, 2), (0x3f8, 0)] {
+        board.out(port, &[byte]);
+        assert!(!requested(&mut board), "{port:x}");
+    }
+    board.out(0x3fc, &[0x0b]);
+    assert_eq!(
+        [0x3fb, 0x3f9, 0x3fc].map(|port| board.inb(port)),
+        [3, 2, 0x0b]
+    );
+    assert!(requested(&mut board));
+    assert_eq!(board.inb(0x3fa), 0x02, "the transmitter is empty");
+    assert!(!requested(&mut board));
+    assert_eq!(board.inb(0x3fa), 0x01, "and has been heard");
+    board.out(0x3f9, &[0]);
+    assert!(!requested(&mut board));
 }
 
 proptest::proptest! {

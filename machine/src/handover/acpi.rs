@@ -33,6 +33,8 @@ pub(crate) struct Machine {
     pub(crate) processors: u16,
     /// Serial ports.
     pub(crate) serial_ports: u8,
+    /// There is a parallel port.
+    pub(crate) has_parallel_port: bool,
     /// Where firmware has put the power management block.
     pub(crate) power_block: u16,
 }
@@ -199,6 +201,7 @@ mod tests {
             ram: 64 << 20,
             processors,
             serial_ports: 2,
+            has_parallel_port: true,
             power_block: 0x600,
         })
         .place(BASE)
@@ -254,11 +257,31 @@ mod tests {
     }
 
     #[test]
+    fn a_parallel_port_is_listed_if_there_is_one() {
+        for has_parallel_port in [false, true] {
+            let (tables, _) = tables(&Machine {
+                ram: 64 << 20,
+                processors: 1,
+                serial_ports: 2,
+                has_parallel_port,
+                power_block: 0x600,
+            })
+            .place(BASE);
+            let has = |name: &[u8]| tables.windows(4).any(|place| place == name);
+            assert_eq!(
+                [has(b"COM2"), has(b"COM3"), has(b"LPT_")],
+                [true, false, has_parallel_port]
+            );
+        }
+    }
+
+    #[test]
     fn firmware_is_told_what_to_mend() {
         let blob = tables(&Machine {
             ram: 64 << 20,
             processors: 2,
             serial_ports: 1,
+            has_parallel_port: false,
             power_block: 0x600,
         });
         let [(_, tables), (_, rsdp), (_, loader)] = blob.into_files();

@@ -237,9 +237,24 @@ fn isa_bridge(machine: &Machine) -> Code {
             "PNP0700",
             vec![ports(0x3f2, 4), ports(0x3f7, 1), irq(6), dma(2)],
         ),
-        ("LPT_", "PNP0400", vec![ports(0x378, 8), irq(7)]),
+        // What no other device has, so that nobody puts PCI devices there: fast A20, APM, edge or level, power management.
+        (
+            "MBRD",
+            "PNP0C02",
+            vec![
+                ports(0x92, 1),
+                ports(0xb2, 2),
+                ports(0x4d0, 2),
+                ports(machine.power_block, 64),
+            ],
+        ),
     ] {
         pieces.push(device(label, &[identity(id), resources(&parts)]));
+    }
+    if machine.has_parallel_port {
+        let parts = [ports(0x378, 8), irq(7)];
+        let printer = [identity("PNP0400"), resources(&parts)];
+        pieces.push(device("LPT_", &printer));
     }
     let serial = COM.into_iter().take(usize::from(machine.serial_ports));
     for (number, (port, interrupt)) in (1u8..).zip(serial) {

@@ -37,11 +37,13 @@ const STRINGS: [(u8, &[(&str, &str)]); 5] = [
         1,
         &[
             ("manufacturer", "rax"),
-            ("product", "440FX PC"),
+            // FreeBSD knows this name, and then interrupts itself a hundred times a second and not a thousand,
+            // and leaves the screen in text mode.
+            ("product", "Virtual Machine"),
             ("version", VERSION),
             ("serial", ""),
             ("sku", ""),
-            ("family", ""),
+            ("family", "440FX PC"),
             ("uuid", ""),
         ],
     ),
@@ -397,6 +399,7 @@ mod tests {
             ram: 5 << 30,
             processors: 2,
             serial_ports: 1,
+            has_parallel_port: false,
             power_block: 0x600,
         };
         let strings: Vec<_> = strings.iter().map(|text| parse(text).unwrap()).collect();

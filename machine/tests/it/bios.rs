@@ -5,6 +5,7 @@ mod caller;
 mod protected;
 mod restart;
 mod services;
+mod small_stack;
 
 use rax_devices::{Disc, Floppy, FwCfg, IdeDrive, MemoryConsole, MemoryDisk};
 use rax_machine::{Boot, End, Fittings};
