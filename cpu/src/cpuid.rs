@@ -103,6 +103,15 @@ impl Model {
         self.kind.signature
     }
 
+    /// The family that the signature tells, the extended part included.
+    #[must_use]
+    pub(crate) const fn family(&self) -> u32 {
+        match self.signature() >> 8 & 0xf {
+            0xf => 0xf + (self.signature() >> 20 & 0xff),
+            family => family,
+        }
+    }
+
     /// How many times a second the time-stamp counter counts.
     #[must_use]
     pub const fn tsc_hz(&self) -> u64 {

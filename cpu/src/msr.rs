@@ -45,12 +45,19 @@ mod number {
     pub(super) const HWCR: u32 = 0xc001_0015;
     pub(super) const NB_CFG: u32 = 0xc001_001f;
     pub(super) const INTERRUPT_PENDING: u32 = 0xc001_0055;
+    pub(super) const LS_CFG: u32 = 0xc001_1020;
+    pub(super) const BU_CFG: u32 = 0xc001_1023;
+    pub(super) const DE_CFG: u32 = 0xc001_1029;
+    pub(super) const BU_CFG2: u32 = 0xc001_102a;
     pub(super) const XSS: u32 = 0xda0;
     pub(super) const EFER: u32 = 0xc000_0080;
     pub(super) const STAR: u32 = 0xc000_0081;
     pub(super) const LSTAR: u32 = 0xc000_0082;
     pub(super) const CSTAR: u32 = 0xc000_0083;
     pub(super) const FMASK: u32 = 0xc000_0084;
+    /// The K6-2's write handling control, where later processors have LSTAR.
+    pub(super) const WHCR: u32 = 0xc000_0082;
+    pub(super) const UWCCR: u32 = 0xc000_0085;
     pub(super) const FS_BASE: u32 = 0xc000_0100;
     pub(super) const GS_BASE: u32 = 0xc000_0101;
     pub(super) const KERNEL_GS_BASE: u32 = 0xc000_0102;
@@ -88,6 +95,20 @@ const SYS_CFG_BITS: u64 = 0x7c_0000;
 
 /// AMD's HWCR: the time-stamp counter does not follow the processor's speed.
 const STEADY_CLOCK: u64 = 1 << 24;
+
+/// AMD's registers that steer how a processor of this family (AMD 21850, K6-2; BKDGs of families 0Fh and 10h) goes
+/// about its work: they keep what is written and change nothing. Operating systems work around errata there, and
+/// take it for granted that a family has them. The register's place in the state.
+const fn amd_switch(family: u32, register: u32) -> Option<usize> {
+    match (family, register) {
+        (5, number::WHCR) => Some(0),
+        (5, number::UWCCR) => Some(1),
+        (0x0f.., number::LS_CFG..=number::BU_CFG) => Some((register - number::LS_CFG) as usize),
+        (0x10.., number::DE_CFG) => Some(4),
+        (0x10.., number::BU_CFG2) => Some(5),
+        _ => None,
+    }
+}
 
 /// What a register number says of a write or read.
 enum Outcome<T> {
@@ -262,8 +283,10 @@ impl Cpu {
             n::TSC_ADJUST => model.supports(Feature::TscAdjust),
             n::ARCH_CAPABILITIES => model.supports(Feature::ArchCapabilities),
             n::EFER => model.efer_bits() != 0,
-            n::STAR | n::LSTAR | n::CSTAR | n::FMASK => model.supports(Feature::Syscall),
-            n::FS_BASE | n::GS_BASE | n::KERNEL_GS_BASE => model.supports(Feature::Lm),
+            n::STAR => model.supports(Feature::Syscall),
+            n::LSTAR | n::CSTAR | n::FMASK | n::FS_BASE | n::GS_BASE | n::KERNEL_GS_BASE => {
+                model.supports(Feature::Lm)
+            }
             n::TSC_AUX => model.supports(Feature::Rdtscp),
             n::XSS => model.supports(Feature::Xsaves),
             n::MISC_ENABLE => since(Generation::Pentium4) && !model.is_amd(),
@@ -282,8 +305,17 @@ impl Cpu {
         }
     }
 
+    /// Where the state has one of AMD's registers that change nothing.
+    fn switch_place(&self, register: u32) -> Option<usize> {
+        let family = self.model.family();
+        amd_switch(family, register).filter(|_| self.model.is_amd())
+    }
+
     fn plain_msr(&self, register: u32) -> Outcome<u64> {
         use number as n;
+        if let Some(place) = self.switch_place(register) {
+            return Done(self.state.msrs.amd_switches[place]);
+        }
         if !self.is_there(register) {
             return Unknown;
         }
@@ -371,6 +403,10 @@ impl Cpu {
 
     fn write_plain_msr(&mut self, register: u32, value: u64) -> Outcome<()> {
         use number as n;
+        if let Some(place) = self.switch_place(register) {
+            self.state.msrs.amd_switches[place] = value;
+            return Done(());
+        }
         if !self.is_there(register) {
             return Unknown;
         }

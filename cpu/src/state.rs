@@ -145,6 +145,8 @@ pub struct Msrs {
     pub sys_cfg: u64,
     /// AMD's HWCR.
     pub hwcr: u64,
+    /// AMD's registers that change nothing: LS_CFG, IC_CFG, DC_CFG, BU_CFG, DE_CFG, BU_CFG2; a K6-2's WHCR, UWCCR.
+    pub amd_switches: [u64; 6],
     /// IA32_MCG_STATUS.
     pub mcg_status: u64,
 }

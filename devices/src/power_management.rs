@@ -50,6 +50,8 @@ mod offset {
     /// SMBus host configuration: bit 0 opens it.
     pub(super) const SMBHSTCFG: u8 = 0xd2;
 }
+/// In SMBHSTCFG, bits 1 to 3: commands' ends interrupt by IRQ 9.
+const SMBUS_BY_IRQ_9: u32 = 4;
 /// In DEVACTB: a write to the APM control port asks for an SMI.
 const APMC_EN: u32 = 1 << 25;
 
@@ -155,7 +157,7 @@ const RESET: &[(usize, &[u8])] = &[
 /// What the function is connected to.
 #[derive(Clone, Debug)]
 pub struct PowerManagementWires {
-    /// The system control interrupt, a level.
+    /// The system control interrupt, a level, and the SMBus controller's.
     pub sci: IrqLine,
     /// SMI#; each request is an edge.
     pub smi: IrqLine,
@@ -276,8 +278,14 @@ impl PowerManagement {
         let events = self.word(at::PMSTS) & self.word(at::PMEN);
         let general = self.word(at::GPSTS) & self.word(at::GPEN);
         let pending = Pm::from_bits_truncate(events).intersects(Pm::all() - Pm::RSM);
-        let high = self.control().contains(Control::SCI_EN) && (pending || general != 0);
-        drive(&self.wires.sci, high);
+        let wanted = self.control().contains(Control::SCI_EN) && (pending || general != 0);
+        drive(&self.wires.sci, wanted || self.smbus_interrupts());
+    }
+
+    /// Whether the SMBus controller asks for IRQ 9, which it shares with the SCI.
+    fn smbus_interrupts(&self) -> bool {
+        let select = self.config.register(offset::SMBHSTCFG) >> 1 & 7;
+        select == SMBUS_BY_IRQ_9 && self.smbus.interrupts()
     }
 
     fn note_smi_cause(&mut self, cause: Global) {
@@ -526,6 +534,7 @@ impl Registers for PowerManagement {
             (0..SMBUS_REGISTERS, _) => self.write_block(register as usize, bytes),
             (SMBUS_REGISTERS..APM_REGISTERS, &[value]) => {
                 self.smbus.write((register - SMBUS_REGISTERS) as u8, value);
+                self.drive_sci(IrqLine::set);
                 Ok(())
             }
             (APM_REGISTERS.., &[value]) => self.write_apm(register - APM_REGISTERS, value),

@@ -149,3 +149,38 @@ fn amd_registers_are_amds() {
     }
     assert!(matches!(phenom.plain_msr(0x1a0), super::Outcome::Unknown));
 }
+
+#[test]
+fn amd_families_keep_their_switches() {
+    let families: [(&str, &[u32]); 4] = [
+        ("k6-2", &[0xc000_0082, 0xc000_0085]),
+        ("athlon", &[]),
+        ("athlon64", &[0xc001_1020, 0xc001_1023]),
+        (
+            "phenom",
+            &[0xc001_1020, 0xc001_1022, 0xc001_1029, 0xc001_102a],
+        ),
+    ];
+    for (name, switches) in families {
+        let mut cpu = cpu(name);
+        for &register in switches {
+            assert_eq!(read(&mut cpu, register), Some(0), "{name} {register:#x}");
+            assert!(write(&mut cpu, register, 1 << 52 | u64::from(register)));
+        }
+        for &register in switches {
+            let kept = Some(1 << 52 | u64::from(register));
+            assert_eq!(read(&mut cpu, register), kept, "{name} {register:#x}");
+        }
+        for register in [0xc000_0082, 0xc000_0085, 0xc001_1020, 0xc001_1029] {
+            // LSTAR comes with 64-bit mode.
+            let is_lstar = register == 0xc000_0082 && matches!(name, "athlon64" | "phenom");
+            let is_there = switches.contains(&register) || is_lstar;
+            assert_eq!(
+                read(&mut cpu, register).is_some(),
+                is_there,
+                "{name} {register:#x}"
+            );
+        }
+    }
+    assert_eq!(read(&mut cpu("max"), 0xc001_1029), None);
+}

@@ -2,7 +2,8 @@
 //!
 //! Intel 82371AB datasheet, 7.4, and System Management Bus Specification 1.0.
 //! A transfer takes no time: the status is there when software looks. Process
-//! calls and block writes find no device that would take them.
+//! calls and block writes find no device that would take them. The end of a
+//! command interrupts by IRQ 9; where SMI# is selected for that, nobody is told.
 
 use bitflags::bitflags;
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,11 @@ impl Smbus {
 
     pub(super) fn reset(&mut self) {
         *self = Self::new(std::mem::take(&mut self.eeproms));
+    }
+
+    /// Whether the end of a command, good or bad, is yet to be acknowledged and interrupts.
+    pub(super) fn interrupts(&self) -> bool {
+        self.control.contains(HostControl::INTEREN) && !self.status.is_empty()
     }
 
     pub(super) fn read(&mut self, register: u8) -> u8 {

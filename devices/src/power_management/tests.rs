@@ -224,3 +224,31 @@ fn a_reset_lets_go_of_the_interrupt() {
     bench.chip.reset();
     assert_eq!(bench.lines.levels(), 0);
 }
+
+#[test]
+fn the_smbus_interrupts_by_irq_9_where_that_is_selected() {
+    let mut bench = bench();
+    let lines = bench.lines.clone();
+    let mut probe = Probe::new(&mut bench.chip);
+    let read_byte = |probe: &mut Probe<'_>, control: u8| {
+        probe.write(0x40, 0x1e);
+        probe.write(0x44, 0x50 << 1 | 1);
+        probe.write(0x42, control);
+    };
+    // SMI# is selected after a reset, and IRQ 9 stays low.
+    read_byte(&mut probe, 0x49);
+    assert_eq!((probe.read(0x40), lines.levels()), (2, 0));
+    probe.config_write(0xd2, &[0x09]);
+    read_byte(&mut probe, 0x48);
+    assert_eq!(lines.levels(), 0);
+    read_byte(&mut probe, 0x49);
+    assert_eq!(lines.levels(), SCI);
+    probe.write(0x40, 2);
+    assert_eq!(lines.levels(), 0);
+    // Nobody answers, which is an end as well.
+    probe.write(0x44, 0x20 << 1);
+    probe.write(0x42, 0x41);
+    assert_eq!((probe.read(0x40), lines.levels()), (4, SCI));
+    probe.write(0x40, 4);
+    assert_eq!(lines.levels(), 0);
+}

@@ -171,7 +171,8 @@ fn format(f: &mut Body<'_>, r: Registers) {
     finish(f, r, status);
 }
 
-/// INT 13h 08h: what a drive can hold at most.
+/// INT 13h 08h: what a drive can hold at most. A drive that is not there is an error, by which OpenBSD's loader counts
+/// them.
 fn parameters(f: &mut Body<'_>, r: Registers) {
     let drive = f.var(r.dl());
     let kind = f.var(drive_type(drive));
@@ -187,7 +188,7 @@ fn parameters(f: &mut Body<'_>, r: Registers) {
         point_to_parameters(f, r);
     });
     f.set(r.dl(), count());
-    f.when(drive.above(1), |f| finish(f, r, status::BAD_COMMAND));
+    f.when(kind.is(0), |f| finish(f, r, status::BAD_COMMAND));
     finish(f, r, 0);
 }
 

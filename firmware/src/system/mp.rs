@@ -24,6 +24,8 @@ const ISA_BUS: u32 = 1;
 /// Interrupts: as the bus has them; level-triggered, active high.
 const CONFORMING: u32 = 0;
 const LEVEL: u32 = 0x0D;
+/// The line of the PIIX4's power management: the SCI.
+const POWER_MANAGEMENT: u32 = 9;
 /// How many processors the table lists at most.
 const MAXIMUM: u32 = 64;
 
@@ -111,10 +113,12 @@ fn write_interrupts(f: &mut Body<'_>, place: Var, entries: Var, io_apic: Var) {
     });
     f.each(0, 16, |f, line| {
         let input = f.var(line);
-        // The timer comes at input 2, where the cascade would; lines that PCI has are not ISA's.
+        // The timer comes at input 2, where the cascade would; lines that PCI has are not ISA's, nor is that of the
+        // power management function.
         f.when(line.is(0), |f| f.set(input, 2));
         let taken = line
             .is(2)
+            .or(line.is(POWER_MANAGEMENT))
             .or(line.is(u32::from(ROUTES[0])))
             .or(line.is(u32::from(ROUTES[3])));
         f.when(taken, |f| f.again());
