@@ -59,7 +59,7 @@ enum Power {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Settings {
     geometry: Geometry,
-    /// Sectors a block of READ and WRITE MULTIPLE; 0 until set.
+    /// Sectors a block of READ and WRITE MULTIPLE, as firmware leaves it: some systems do not set it. 0: not allowed.
     multiple: u8,
     write_cache: bool,
     look_ahead: bool,
@@ -71,7 +71,7 @@ struct Settings {
 impl Settings {
     const DEFAULT: Self = Self {
         geometry: Geometry::DEFAULT,
-        multiple: 0,
+        multiple: MAX_MULTIPLE,
         write_cache: true,
         look_ahead: true,
         smart: true,
