@@ -192,18 +192,26 @@ impl Fdc {
         let mut start = now.after_ns(COMMAND_NS);
         let track = transfer.cylinder();
         // With or without CONFIGURE's implied seek; see above.
-        if let Some(drive) = self.core.drives.get_mut(number)
-            && !transfer.is_format()
-            && track <= INNERMOST
-        {
-            let steps = track.abs_diff(drive.cylinder);
-            drive.present = track;
-            self.step_to(number, track);
-            start = start.after_ns(u64::from(steps) * STEP_NS);
+        if !transfer.is_format() {
+            start = start.after_ns(u64::from(self.go_to(number, track)) * STEP_NS);
         }
         self.core.phase = Phase::Transfer(transfer);
         self.core.deadline = Some(start);
         self.drive_wires();
+    }
+
+    /// Moves a drive's heads to a cylinder, if it has one of that number. How many steps that took.
+    pub(super) fn go_to(&mut self, number: usize, track: u8) -> u8 {
+        let Some(drive) = self.core.drives.get_mut(number) else {
+            return 0;
+        };
+        if track > INNERMOST {
+            return 0;
+        }
+        let steps = track.abs_diff(drive.cylinder);
+        drive.present = track;
+        self.step_to(number, track);
+        steps
     }
 }
 

@@ -175,6 +175,26 @@ fn multi_track_goes_on_to_the_other_side() {
 }
 
 #[test]
+fn a_last_sector_beyond_the_track_goes_on_at_the_next_cylinder() {
+    let mut bench = Bench::new();
+    bench.program_dma(0x44, 40 * 512);
+    let results = bench.long_command(&[0xe6, 0, 0, 0, 17, 2, 56, 0x1b, 0xff]);
+    assert_eq!(results, [0x04, 0, 0, 1, 1, 3, 2]);
+    for sector in 0..40 {
+        let at = 0x1000 + sector * 512;
+        assert_eq!(bench.memory.0[at..at + 512], bench.sector(16 + sector));
+    }
+    // Without the multi-track flag there is no such sector.
+    bench.program_dma(0x44, 1024);
+    let results = bench.long_command(&[0x46, 0, 0, 0, 18, 2, 19, 0x1b, 0xff]);
+    assert_eq!(results[..3], [0x40, 0x04, 0]);
+    // Nor is there another cylinder behind the last one.
+    bench.program_dma(0x44, 1024);
+    let results = bench.long_command(&[0xe6, 4, 79, 1, 18, 2, 19, 0x1b, 0xff]);
+    assert_eq!(results[..4], [0x40, 0x04, 0, 80]);
+}
+
+#[test]
 fn no_terminal_count_is_the_end_of_the_cylinder() {
     let mut bench = Bench::new();
     bench.program_dma(0x44, 4096);

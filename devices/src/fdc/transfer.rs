@@ -1,5 +1,11 @@
 //! The commands that move data: sector by sector, by DMA or by the processor
 //! (82077AA, "Data Transfer Commands").
+//!
+//! A multi-track command whose last sector is beyond those of the track goes on at
+//! the other head, and then at the next cylinder. The chip would look for a sector
+//! that is not there. But SeaBIOS's and Bochs's BIOS pass on what they are asked
+//! for, and boot sectors of hobby systems ask for 50 sectors at once, because it
+//! has worked with the emulators that those were made on.
 
 use serde::{Deserialize, Serialize};
 
@@ -181,8 +187,8 @@ impl Transfer {
         (self.id[0], self.head(), self.id[2])
     }
 
-    /// Goes on to the next sector's identifier; false after the last one of the command.
-    fn next_sector(&mut self) -> bool {
+    /// Goes on to the next sector's identifier; false after the last one of the command. The track has so many.
+    fn next_sector(&mut self, on_track: u8) -> bool {
         if self.is_format() {
             self.count = self.count.saturating_sub(1);
             return self.count != 0;
@@ -192,12 +198,14 @@ impl Transfer {
             self.count -= 1;
         }
         let is_last = counts && self.count == 0;
-        self.next_identifier() && !is_last
+        self.next_identifier(on_track) && !is_last
     }
 
     /// Goes on to the next identifier on the disk; false if that is beyond the last sector.
-    fn next_identifier(&mut self) -> bool {
-        if self.id[2] != self.last_sector {
+    fn next_identifier(&mut self, on_track: u8) -> bool {
+        let runs_over =
+            self.is_multi_track && self.id[2] == on_track && self.last_sector > on_track;
+        if self.id[2] != self.last_sector && !runs_over {
             self.id[2] = self.id[2].wrapping_add(1);
             return true;
         }
@@ -211,7 +219,7 @@ impl Transfer {
             }
         }
         self.id[0] = self.id[0].wrapping_add(1);
-        false
+        runs_over
     }
 }
 
@@ -367,7 +375,11 @@ impl Fdc {
             self.end_transfer(&transfer, ABNORMAL, failure(error));
             return;
         }
-        let goes_on = transfer.next_sector();
+        let number = transfer.drive();
+        let medium = self.media.get(number).and_then(Option::as_ref);
+        let on_track = medium.map_or(0, |medium| medium.format.sectors);
+        let cylinder = transfer.cylinder();
+        let goes_on = transfer.next_sector(on_track);
         transfer.is_loaded = false;
         transfer.position = 0;
         transfer.buffer.fill(0);
@@ -379,6 +391,9 @@ impl Fdc {
         {
             self.end_transfer(&transfer, 0, (0, 0));
         } else if goes_on {
+            if transfer.cylinder() != cylinder {
+                self.go_to(number, transfer.cylinder());
+            }
             self.core.phase = Phase::Transfer(transfer);
             self.core.deadline = Some(now.after_ns(SECTOR_NS));
             self.set_interrupt(false);

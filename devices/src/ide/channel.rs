@@ -20,8 +20,9 @@ use crate::device::{byte_of_read, byte_of_write};
 use crate::irq_line::IrqLine;
 use crate::snapshot::RestoreError;
 
-/// What a read gives when no drive drives the bus.
-const FLOATING: u8 = 0x7f;
+/// What a read gives when no drive drives the bus. DD7 is pulled down, so that BSY is clear; the others are not driven.
+/// Ones would be DRQ and ERR, which small systems take for a packet device.
+const FLOATING: u8 = 0;
 
 /// EXECUTE DEVICE DIAGNOSTIC, which both drives carry out.
 const DIAGNOSE: u8 = 0x90;

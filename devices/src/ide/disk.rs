@@ -33,17 +33,16 @@ impl Geometry {
         sectors_per_track: 63,
     };
 
-    /// Cylinders of a disk of `sectors`.
+    /// Cylinders of a disk of `sectors`; at first two at least. Firmware takes a disk without any for none, and a boot
+    /// sector with a small kernel behind it has not as much as one.
     fn cylinders(self, sectors: u64) -> u16 {
         let cylinder = u64::from(self.heads) * u64::from(self.sectors_per_track);
-        let limit = if self == Self::DEFAULT {
-            16_383
+        let cylinders = sectors.checked_div(cylinder).unwrap_or(0);
+        if self == Self::DEFAULT {
+            cylinders.clamp(2, 16_383) as u16
         } else {
-            65_535
-        };
-        sectors
-            .checked_div(cylinder)
-            .map_or(0, |cylinders| cylinders.min(limit) as u16)
+            cylinders.min(65_535) as u16
+        }
     }
 }
 
@@ -60,7 +59,7 @@ enum Power {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Settings {
     geometry: Geometry,
-    /// Sectors a block of READ and WRITE MULTIPLE; 0 until set.
+    /// Sectors a block of READ and WRITE MULTIPLE, as firmware leaves it: some systems do not set it. 0: not allowed.
     multiple: u8,
     write_cache: bool,
     look_ahead: bool,
@@ -72,7 +71,7 @@ struct Settings {
 impl Settings {
     const DEFAULT: Self = Self {
         geometry: Geometry::DEFAULT,
-        multiple: 0,
+        multiple: MAX_MULTIPLE,
         write_cache: true,
         look_ahead: true,
         smart: true,

@@ -105,6 +105,29 @@ fn identity_names_size_geometry_and_modes() {
 }
 
 #[test]
+fn a_disk_of_a_few_sectors_has_cylinders_too() {
+    let disk = MemoryDisk::new(vec![7; 9 * 512]);
+    let (mut ide, _) = channel(&disk);
+    let mut probe = Probe::new(&mut ide);
+    let words = identify(&mut probe);
+    assert_eq!((words[1], words[3], words[6]), (2, 16, 63));
+    assert_eq!((words[57], words[60]), (9, 9));
+    // Cylinder 0, head 0: the last sector there is, and the one behind it.
+    probe.write(DEVICE, 0xa0);
+    for (sector, status) in [(9, 0x58), (10, 0x51)] {
+        probe.write(COUNT, 1);
+        probe.write(LBA_LOW, sector);
+        probe.write(LBA_MID, 0);
+        probe.write(LBA_HIGH, 0);
+        probe.write(STATUS, 0x20);
+        assert_eq!(probe.read(STATUS), status);
+        if status == 0x58 {
+            assert_eq!(read_data(&mut probe, 512), [7; 512]);
+        }
+    }
+}
+
+#[test]
 fn reading_interrupts_once_a_sector_and_status_clears_it() {
     let disk = disk();
     let (mut ide, wire) = channel(&disk);
@@ -156,6 +179,9 @@ fn multiple_moves_blocks() {
     let disk = disk();
     let (mut ide, wire) = channel(&disk);
     let mut probe = Probe::new(&mut ide);
+    assert_eq!(identify(&mut probe)[59], 0x110, "as firmware leaves it");
+    command(&mut probe, 0xc6, 0, 0);
+    assert_eq!(probe.read(STATUS), 0x50);
     command(&mut probe, 0xc4, 0, 1);
     assert_eq!((probe.read(STATUS), probe.read(ERROR)), (0x51, 0x04));
     command(&mut probe, 0xc6, 0, 3);
@@ -266,12 +292,12 @@ fn device_1_is_absent() {
 }
 
 #[test]
-fn without_a_disk_the_bus_floats() {
+fn without_a_disk_nobody_is_busy() {
     let wire = IrqLine::new(&IrqLines::new(), 15);
     let mut ide = controller(&wire, [None, None]);
     let mut probe = Probe::new(&mut ide);
     probe.write(STATUS, 0xec);
-    assert_eq!(probe.read(STATUS), 0x7f);
+    assert_eq!(probe.read(STATUS), 0);
     assert!(!wire.level());
 }
 

@@ -177,7 +177,8 @@ fn disk_cells(drives: &[Option<IdeDrive>; 4]) -> Vec<(u8, u8)> {
     let cylinders = |drive: &Option<IdeDrive>| {
         let sectors = drive.as_ref()?.disk_sectors()?;
         let cylinders = sectors / (u64::from(HEADS) * u64::from(SECTORS));
-        Some(cylinders.min(16_383) as u16)
+        // As the drive says.
+        Some(cylinders.clamp(2, 16_383) as u16)
     };
     let mut cells = Vec::new();
     let (mut kinds, mut translations) = (0, 0);

@@ -121,6 +121,12 @@ fn open_medium(medium: Medium, options: &ImageOptions) -> Result<Box<dyn Disk>, 
         ImageFormat::Qcow2 => Box::new(Qcow2Disk::open(&options.path, file, is_writable)?),
         ImageFormat::Raw => {
             let sectors = raw_sectors(medium, bytes)?;
+            if !bytes.is_multiple_of(SECTOR_BYTES as u64) {
+                let path = options.path.display();
+                log::warn!(
+                    "{medium} '{path}' has {bytes} bytes, no whole number of 512-byte sectors; the last one is filled up with zeros"
+                );
+            }
             let disk = RawDisk::new(file, bytes, sectors, is_writable);
             // A guest could turn a raw image into a qcow2 image that names any file.
             Box::new(disk.guard_format(options.format.is_none()))
@@ -133,12 +139,14 @@ fn open_medium(medium: Medium, options: &ImageOptions) -> Result<Box<dyn Disk>, 
     }
 }
 
-/// How many sectors a raw image of so many bytes has. A floppy image that ends
-/// early, as the output of a linker does, is one of 1.44 MB.
+/// How many sectors a raw image of so many bytes has. A last sector that ends early has zeros behind it. A floppy image
+/// that ends early, as the output of a linker does, is one of 1.44 MB.
 fn raw_sectors(medium: Medium, bytes: u64) -> Result<u64, ImageProblem> {
     const COMMON_FLOPPY: u64 = 2880;
-    let sectors = bytes / SECTOR_BYTES as u64;
-    if !bytes.is_multiple_of(SECTOR_BYTES as u64) {
+    let sectors = bytes.div_ceil(SECTOR_BYTES as u64);
+    let is_cut = !bytes.is_multiple_of(SECTOR_BYTES as u64);
+    // Disks are put together from a boot sector and a kernel of any length; nobody makes discs so.
+    if is_cut && !matches!(medium, Medium::Disk | Medium::Floppy) {
         return Err(ImageProblem::OddSize { bytes });
     }
     let is_short = medium == Medium::Floppy && sectors < COMMON_FLOPPY;

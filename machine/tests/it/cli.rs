@@ -262,7 +262,7 @@ fn bad_disks_are_refused_in_one_line() {
     let empty = files.write("empty", b"");
     refused(&["--disk", &empty], &[&empty, "is empty", "truncate"]);
     let odd = files.sized("odd", 1000);
-    refused(&["--disk", &odd], &[&odd, "1000 bytes", "512"]);
+    refused(&["--cdrom", &odd], &[&odd, "1000 bytes", "512"]);
     let directory = files.0.path().to_str().unwrap();
     refused(&["--disk", directory], &[directory, "is a directory"]);
     let good = files.sized("good", 4096);

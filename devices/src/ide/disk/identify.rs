@@ -69,6 +69,6 @@ impl AtaDisk {
         let capacity = u64::from(cylinders)
             * u64::from(geometry.heads)
             * u64::from(geometry.sectors_per_track);
-        write_number(&mut words[57..59], capacity);
+        write_number(&mut words[57..59], capacity.min(sectors));
     }
 }

@@ -350,8 +350,11 @@ pub(super) fn transfer(
             f.when(fast.is(0xC0).and(on_track.below(36)), |f| {
                 f.set(on_track, 36);
             });
-            f.when(last.above(on_track).and(sector.at_most(on_track)), |f| {
-                f.set(last, on_track);
+            // What does not fit into the cylinder goes on at the next one where controllers do so; else it ends there.
+            let in_cylinder = head.is(0).and(last.at_most(on_track * 2));
+            let to_the_other_side = last.above(on_track).and(sector.at_most(on_track));
+            f.when(in_cylinder.and(to_the_other_side), |f| {
+                f.set(last, on_track)
             });
             f.run(put(kind & 0xFF));
             f.run(put(drive | head << 2));

@@ -140,7 +140,6 @@ fn bad_images_are_named_with_what_to_do() {
     assert!(disk(files.0.path()).contains("is a directory"));
     assert!(disk(&files.path("none")).contains("truncate -s 64M"));
     assert!(disk(&files.sectors("empty", 0)).contains("is empty"));
-    assert!(disk(&files.sectors("odd", 700)).contains("700 bytes"));
     assert!(disk(&files.bytes("gz", b"\x1f\x8b\x08\0rest")).contains("gunzip"));
     assert!(disk(&files.bytes("vmdk", &[&b"KDMV"[..], &[0; 508]].concat())).contains("VMDK"));
     assert!(disk(&files.bytes("q", &[&b"QFI\xfb"[..], &[0; 508]].concat())).contains("damaged"));
@@ -150,6 +149,27 @@ fn bad_images_are_named_with_what_to_do() {
     let raw_cd = [&[0][..], &[0xff; 10], &[0; 2341]].concat();
     let cd = refused(Medium::Cdrom, &files.bytes("cd", &raw_cd), Access::ReadOnly);
     assert!(cd.contains("raw CD sectors"), "{cd}");
+    let odd = refused(Medium::Cdrom, &files.sectors("odd", 700), Access::ReadOnly);
+    assert!(odd.contains("700 bytes"), "{odd}");
+}
+
+#[test]
+fn a_last_sector_that_ends_early_has_zeros_behind_it() {
+    let files = Files::new();
+    for (medium, sectors) in [(Medium::Disk, 2), (Medium::Floppy, 2880)] {
+        let path = files.bytes("os", &[7; 700]);
+        let options = ImageOptions::new(&path, Access::ReadWrite);
+        let mut disk = open_image(medium, &options).unwrap();
+        assert_eq!(disk.sectors(), sectors);
+        let mut last = [1; SECTOR];
+        disk.read(1, &mut last).unwrap();
+        assert_eq!((&last[..188], &last[188..]), (&[7; 188][..], &[0; 324][..]));
+        // What is written there is kept whole.
+        disk.write(1, &[9; SECTOR]).unwrap();
+        drop(disk);
+        let written = std::fs::read(&path).unwrap();
+        assert_eq!((written.len(), written[1023]), (1024, 9));
+    }
 }
 
 #[test]
