@@ -11,6 +11,7 @@ mod descriptor;
 mod fixture;
 mod interrupts;
 mod layout;
+mod numeric_error;
 mod paging;
 mod prelude;
 mod segmentation;
@@ -108,6 +109,13 @@ pub const ALL: &[TestRom] = &[
         proves: "delivery in real, protected and long mode, double fault, shadows, single step, breakpoints, system calls",
         build: || built(interrupts::build()),
         expected_serial: fixture_end(&["interrupts: ", " passed, 0 failed"]),
+        exit_status: Some(33),
+    },
+    TestRom {
+        name: "numeric-error",
+        proves: "x87 errors as a PC's board reports them: FERR#, IRQ 13, port F0h, IGNNE#",
+        build: || built(numeric_error::build()),
+        expected_serial: fixture_end(&["numeric-error: ", " passed, 0 failed"]),
         exit_status: Some(33),
     },
     TestRom {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use iced_x86::BlockEncoderOptions;
 use iced_x86::code_asm::{
-    CodeAssembler, CodeLabel, ax, bp, ds, dword_ptr, eax, ebp, ecx, es, esp, sp,
+    CodeAssembler, CodeLabel, ax, bp, byte_ptr, ds, eax, ebp, ecx, es, esp, sp,
 };
 
 use super::asm;
@@ -90,31 +90,43 @@ impl Unit {
         asm!(&mut self.code; pop eax; popad; pop es; pop ds; iret;);
     }
 
-    /// A far routine for protected mode: as an interrupt, but the body says by a non-zero value that the carry flag
-    /// is to be set on return.
+    /// A far routine for protected mode, 16-bit or 32-bit as the unit's code is: as an interrupt, but DS is the caller's,
+    /// ES is not saved, and the body says by a non-zero value that the carry flag is to be set on return.
     pub(crate) fn far_service(
         &mut self,
         name: &'static str,
         body: impl FnOnce(&mut Body<'_>, Registers),
     ) {
-        asm!(self.entry(name);
-            pushfd; cld; pushad;
-            mov eax, esp; push eax;
-        );
+        match self.bitness {
+            Bitness::Real => asm!(self.entry(name); pushf; cld; pushad;),
+            Bitness::Protected => asm!(self.entry(name); pushfd; cld; pushad;),
+        }
+        asm!(&mut self.code; mov eax, esp; push eax;);
         self.inline(1, |f| {
             let registers = Registers(f.argument(0));
             body(f, registers);
         });
         let mut fine = self.code.create_label();
+        asm!(&mut self.code; pop ecx;);
+        // The caller's flags lie above its eight registers.
+        let flags = match self.bitness {
+            Bitness::Real => {
+                asm!(&mut self.code; mov bp, sp;);
+                byte_ptr(bp + 32)
+            }
+            Bitness::Protected => byte_ptr(esp + 32),
+        };
         asm!(&mut self.code;
-            pop ecx;
-            and dword_ptr(esp + 32), -2;
+            and flags, -2;
             test eax, eax;
             je fine;
-            or dword_ptr(esp + 32), 1;
+            or flags, 1;
         );
         self.place(&mut fine);
-        asm!(&mut self.code; popad; popfd; retf;);
+        match self.bitness {
+            Bitness::Real => asm!(&mut self.code; popad; popf; retf;),
+            Bitness::Protected => asm!(&mut self.code; popad; popfd; retf;),
+        }
     }
 
     /// Emits a body in line. Its arguments are the values pushed last; they stay on the stack.

@@ -52,12 +52,7 @@ pub(super) fn services(unit: &mut Unit) {
                 f.run(set_cmos(index::STATUS_B, cmos(index::STATUS_B) & !ALARM));
                 f.set_carry(r, false);
             });
-            s.case(0xB1, |f| {
-                f.set_carry(r, false);
-                f.when(pci_bios::service(r.frame()).is_not(0), |f| {
-                    f.set_carry(r, true);
-                });
-            });
+            s.case(0xB1, |f| pci_bios::interrupt(f, r));
             s.default(|f| f.set_carry(r, true));
         });
     });

@@ -20,8 +20,9 @@ pub(super) const REAL_MODE_CODE: u32 = 0xF100;
 /// The descriptor table of the start, in segment F000h.
 pub(super) const DESCRIPTORS: u32 = 0xE000;
 
-/// Entry points and where the first PC had them in segment F000h.
-const COMPATIBLE_ENTRIES: [(u32, &str); 18] = [
+/// Entry points and where the first PC had them in segment F000h, after one that is ours.
+const COMPATIBLE_ENTRIES: [(u32, &str); 19] = [
+    (apm::ENTRY_16, "apm16"),
     (0xE05B, "reset"),
     (0xE2C3, "int02"),
     (0xE3FE, "int13"),
@@ -79,7 +80,7 @@ pub fn image() -> Vec<u8> {
         &bios32::directory(),
     );
     image.put(ROM_SEGMENT, bios32::PCI, apm::ENTRY, &bios32::pci());
-    image.put(ROM_SEGMENT, apm::ENTRY, rom::COMPATIBLE, &apm::protected());
+    image.put(ROM_SEGMENT, apm::ENTRY, apm::ENTRY_16, &apm::protected());
     image.put(
         ROM_SEGMENT,
         bios32::HEADER,

@@ -5,7 +5,9 @@ use super::image::{
     CONFIGURATION, DIVISORS, FLOPPY_PARAMETERS, FONT, HIGH_VECTORS, LOW_VECTORS, RETURN,
     VIDEO_PARAMETERS,
 };
-use super::{boot, chipset, clock, disk, floppy, keyboard, memory, mouse, printer, serial, start};
+use super::{
+    apm, boot, chipset, clock, disk, floppy, keyboard, memory, mouse, printer, serial, start,
+};
 use crate::language::{Body, Unit, bytes, flat16, flat32, rom8};
 use crate::language::{Compare as _, Value, far16, routine};
 use crate::video::font;
@@ -54,6 +56,7 @@ pub(super) fn services(unit: &mut Unit) {
     serial::services(unit);
     printer::services(unit);
     boot::services(unit);
+    apm::services(unit);
     unit.interrupt("int02", |_, _| {});
     unit.interrupt("int05", |f, _| printer::print_screen(f));
     // Before there is a VGA BIOS, text goes nowhere.

@@ -61,12 +61,14 @@ pub(super) fn services(unit: &mut Unit) {
             s.case(0x02, |f| f.set(r.al(), shifts()));
             s.case(0x03, |f| set_typematic(f, r));
             s.case(0x05, |f| f.set(r.al(), Value::from(1) - put_key(r.cx())));
-            // What functions there are: typematic (3), 0Ah, and 10h to 12h.
-            s.case(0x09, |f| f.set(r.al(), 0x30));
+            // What functions there are: typematic by AX=0305h, 0Ah, 10h to 12h, and 20h to 22h.
+            s.case(0x09, |f| f.set(r.al(), 0x74));
             s.case(0x0A, |f| f.set(r.bx(), 0x41AB));
             s.cases(&[0x10, 0x20], |f| read(f, r, true));
             s.cases(&[0x11, 0x21], |f| check(f, r, true));
             s.cases(&[0x12, 0x22], |f| extended_shifts(f, r));
+            // Keyboard drivers find out so whether there are 10h to 12h, and 20h to 22h: AH is 80h at most then.
+            s.cases(&[0x92, 0xA2], |f| f.set(r.ah(), 0x80));
         });
     });
 }

@@ -30,7 +30,7 @@ pub(super) fn services(unit: &mut Unit) {
         f.switch(r.ah(), |s| {
             s.case(0x24, |f| a20(f, r));
             // The keyboard's hook: the scan code stays as it is, and the carry flag says so.
-            s.case(0x4F, |_| {});
+            s.case(0x4F, |f| f.set_carry(r, true));
             s.case(0x53, |f| apm::service(f, r));
             s.case(0x83, |f| clock::event_wait(f, r));
             // Devices that are opened, closed, busy or ready: for systems to hook.

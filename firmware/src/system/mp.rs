@@ -153,15 +153,21 @@ fn write_header(f: &mut Body<'_>, table: Var, end: Var, entries: Var) {
     f.run(set_checksum(table + 7, table, end - table));
 }
 
+/// How the routing table begins, and how long its header is.
+pub(super) const ROUTING_TABLE: u32 = u32::from_le_bytes(*b"$PIR");
+pub(super) const ROUTING_HEADER: u32 = 32;
+/// Lines that a link may be led to, one bit each: any that an ISA card leaves free.
+pub(super) const FREE_LINES: u32 = 0xDEF8;
+
 /// The wiring of the slots: device 1 is the router, its registers 60h to 63h are the links.
 fn write_routing_table(f: &mut Body<'_>) {
-    const HEADER: u32 = 32;
+    const HEADER: u32 = ROUTING_HEADER;
     const SLOT: u32 = 16;
     const DEVICES: u32 = 31;
     let size = HEADER + DEVICES * SLOT;
     let table = f.var(take(size, 16));
     f.when(table.is_not(0), |f| {
-        set_signature(f, flat32(table), *b"$PIR");
+        f.set(flat32(table), ROUTING_TABLE);
         f.set(flat32(table + 4), size << 16 | 0x0100);
         f.set(flat32(table + 8), 0x0000_0800);
         f.set(flat32(table + 12), 0x7000_8086);
@@ -174,8 +180,7 @@ fn write_routing_table(f: &mut Body<'_>) {
             f.each(0, 4, |f, pin| {
                 let link = f.var(slot + pin * 3 + 2);
                 f.set(flat8(link), ((device + pin + 3) & 3) | 0x60);
-                // Any line that an ISA card leaves free.
-                f.set(flat16(link + 1), 0xDEF8);
+                f.set(flat16(link + 1), FREE_LINES);
             });
             f.set(flat16(slot + 14), device);
         });

@@ -41,8 +41,10 @@ pub(super) fn wait_port(
         |f, [port, mask, wanted, milliseconds]| {
             let start = f.var(now());
             f.forever(|f| {
+                // The clock first: who was stopped between the two, as by a busy host, has not looked at the port since.
+                let passed = f.var(passed_ms(start));
                 f.when((in8(port) & mask).is(wanted), |f| f.ret(1));
-                f.when(passed_ms(start).at_least(milliseconds), |f| f.ret(0));
+                f.when(passed.at_least(milliseconds), |f| f.ret(0));
             });
         },
     )

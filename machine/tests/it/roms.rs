@@ -122,6 +122,11 @@ fn interrupts() {
 }
 
 #[test]
+fn numeric_error() {
+    check("numeric-error");
+}
+
+#[test]
 fn self_modifying() {
     check("self-modifying");
 }
@@ -151,6 +156,7 @@ fn every_rom_is_checked_here() {
         "task-switch",
         "v86",
         "interrupts",
+        "numeric-error",
         "self-modifying",
         "code-alias",
         "code-crossing",

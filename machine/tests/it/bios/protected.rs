@@ -1,4 +1,4 @@
-//! The BIOS's entries for 32-bit protected mode: the BIOS32 service directory, PCI BIOS behind it, and advanced power
+//! The BIOS's entries for protected mode: the BIOS32 service directory, PCI BIOS behind it, and advanced power
 //! management (BIOS32 Service Directory 0.4; PCI BIOS 2.1; APM 1.2).
 
 use iced_x86::code_asm::CodeAssembler;
@@ -19,14 +19,18 @@ const REGISTERS: u32 = 0x5910;
 const FLAGS: u32 = 0x5920;
 const DATA_SEGMENT: u32 = 0x5930;
 const ENTRY: u32 = 0x5940;
-/// Selectors: all memory; segment F000h; the EBDA; what real mode wants.
+/// What calls 16-bit code for the 32-bit code, and where it calls.
+const THUNK: u32 = 0x5400;
+const ENTRY_16: u32 = 0x5950;
+/// Selectors: all memory; segment F000h; the EBDA; what real mode wants; segment F000h with 16-bit code.
 const FLAT_CODE: u16 = 0x08;
 const FLAT_DATA: u16 = 0x10;
 const BIOS_CODE: u16 = 0x18;
 const BIOS_DATA: u16 = 0x20;
 const REAL_CODE: u16 = 0x28;
 const REAL_DATA: u16 = 0x30;
-const DESCRIPTORS: [u64; 7] = [
+const BIOS_CODE_16: u16 = 0x38;
+const DESCRIPTORS: [u64; 8] = [
     0,
     0x00CF_9B00_0000_FFFF,
     0x00CF_9300_0000_FFFF,
@@ -34,6 +38,7 @@ const DESCRIPTORS: [u64; 7] = [
     0x0040_9309_FC00_03FF,
     0x0000_9B00_0000_FFFF,
     0x0000_9300_0000_FFFF,
+    0x0000_9B0F_0000_FFFF,
 ];
 /// A vector that is free for programs, to get there by.
 const VECTOR: u32 = 0x60;
@@ -112,7 +117,12 @@ fn set_up(pc: &Caller) {
         }
         a.iret()
     });
-    for (place, bytes) in [(ENTER, enter), (CALL, call), (LEAVE, leave), (BACK, back)] {
+    let thunk = piece(16, THUNK, |a| {
+        a.call(dword_ptr(u64::from(ENTRY_16)).cs())?;
+        a.db(&[0x66, 0xCB])
+    });
+    let pieces = [enter, call, leave, back, thunk];
+    for (place, bytes) in [ENTER, CALL, LEAVE, BACK, THUNK].into_iter().zip(pieces) {
         pc.write(place, &bytes);
     }
     let table: Vec<u8> = DESCRIPTORS.iter().flat_map(|d| d.to_le_bytes()).collect();
@@ -179,7 +189,7 @@ fn power_management_is_connected_for_protected_mode() {
     };
     let check = pc.call(0x15, ax(0x5300));
     assert_eq!((check.eax & 0xFFFF, check.carry), (0x0102, false));
-    assert_eq!((check.ebx & 0xFFFF, check.ecx & 3), (0x504D, 2));
+    assert_eq!((check.ebx & 0xFFFF, check.ecx & 3), (0x504D, 3));
     let entry = pc.call(0x15, ax(0x5303));
     assert_eq!((entry.eax & 0xFFFF, entry.carry), (0xF000, false));
     assert_eq!((entry.edx & 0xFFFF, entry.edi & 0xFFFF), (0x9FC0, 0x400));
@@ -189,19 +199,62 @@ fn power_management_is_connected_for_protected_mode() {
         let before = Registers {
             eax: ax,
             ebx: bx,
+            // The driver's version, where that is asked for.
+            ecx: bx,
             ..Registers::default()
         };
         call(&mut pc, (BIOS_CODE, entry.ebx), BIOS_DATA, before)
     };
-    let version = ask(0x530E, 0);
+    answers_as_power_management(&mut ask);
+    let gone = pc.call(0x15, ax(0x5304));
+    assert_eq!((gone.ah(), gone.carry), (3, true), "not connected");
+}
+
+/// What an entry says to some functions, the last of which disconnects it.
+fn answers_as_power_management(ask: &mut impl FnMut(u32, u32) -> Registers) {
+    let version = ask(0x530E, 0x0102);
     assert_eq!((version.eax & 0xFFFF, version.carry), (0x0102, false));
+    let older = ask(0x530E, 0x0101);
+    assert_eq!((older.eax & 0xFFFF, older.carry), (0x0101, false));
     let event = ask(0x530B, 0);
     assert_eq!((event.ah(), event.carry), (0x80, true));
     let power = ask(0x530A, 1);
     assert_eq!((power.ah(), power.ebx & 0xFFFF), (0, 0x01FF), "on mains");
+    let capabilities = ask(0x5310, 0);
+    assert_eq!((capabilities.ah(), capabilities.carry), (0, false));
+    assert_eq!((capabilities.ebx & 0xFF, capabilities.ecx), (0, 0));
+    let state = ask(0x530C, 1);
+    assert_eq!((state.ah(), state.ecx, state.carry), (0, 0, false), "ready");
     let unknown = ask(0x5399, 0);
     assert_eq!((unknown.ah(), unknown.carry), (0x0C, true));
     assert!(!ask(0x5304, 0).carry, "disconnects");
+}
+
+#[test]
+fn power_management_is_connected_for_16_bit_protected_mode() {
+    let mut pc = with_floppy();
+    set_up(&pc);
+    let ax = |ax: u32| Registers {
+        eax: ax,
+        ..Registers::default()
+    };
+    let entry = pc.call(0x15, ax(0x5302));
+    assert_eq!((entry.eax & 0xFFFF, entry.carry), (0xF000, false));
+    assert_eq!((entry.ecx & 0xFFFF, entry.edi & 0xFFFF), (0x9FC0, 0x400));
+    assert_eq!(entry.esi & 0xFFFF, 0xFFFF, "64 KiB of code");
+    pc.write(ENTRY_16, &(entry.ebx as u16).to_le_bytes());
+    pc.write(ENTRY_16 + 2, &BIOS_CODE_16.to_le_bytes());
+    let mut ask = |ax: u32, bx: u32| {
+        let before = Registers {
+            eax: ax,
+            ebx: bx,
+            // The driver's version, where that is asked for.
+            ecx: bx,
+            ..Registers::default()
+        };
+        call(&mut pc, (REAL_CODE, THUNK), BIOS_DATA, before)
+    };
+    answers_as_power_management(&mut ask);
     let gone = pc.call(0x15, ax(0x5304));
     assert_eq!((gone.ah(), gone.carry), (3, true), "not connected");
 }

@@ -405,3 +405,58 @@ fn roms_find_that_they_can_be_booted_from() {
         .fold(0u8, |sum, byte| sum.wrapping_add(*byte));
     assert_eq!((structure[5], sum), (0x21, 0));
 }
+
+#[test]
+fn keyboard_functions_are_told() {
+    let mut pc = with_floppy();
+    let ask = |ax: u32| Registers {
+        eax: ax,
+        ..Registers::default()
+    };
+    // AX=0305h, 0Ah, 10h to 12h, 20h to 22h.
+    assert_eq!(pc.call(0x16, ask(0x0900)).al(), 0x74);
+    for question in [0x9200, 0xA200] {
+        assert_eq!(pc.call(0x16, ask(question)).ah(), 0x80);
+    }
+    let hook = pc.call(0x15, ask(0x4F1E));
+    assert_eq!((hook.al(), hook.carry), (0x1E, true), "a key to be handled");
+}
+
+#[test]
+fn interrupt_routes_are_told_and_changed() {
+    const STRUCTURE: u32 = 0x1_0000;
+    let mut pc = with_floppy();
+    let pci = |function: u32, ebx: u32, ecx: u32| Registers {
+        eax: 0xB100 | function,
+        ebx,
+        ecx,
+        es: 0x1000,
+        ds: 0xF000,
+        ..Registers::default()
+    };
+    // A buffer that is too small, then one of the size that was asked for.
+    pc.write(STRUCTURE, &[0x10, 0, 0, 0, 0x00, 0x20]);
+    let small = pc.call(0x1A, pci(0x0E, 0, 0));
+    assert_eq!((small.ah(), small.carry), (0x89, true));
+    let size = pc.word(STRUCTURE);
+    assert_eq!(size % 16, 0);
+    let options = pc.call(0x1A, pci(0x0E, 0, 0));
+    assert_eq!((options.ah(), options.carry), (0, false), "{options:x?}");
+    let slots = pc.read(TO_ADDRESS, usize::from(size));
+    let second = slots.chunks(16).find(|slot| slot[1] == 2 << 3).unwrap();
+    assert_eq!(second[2], 0x61, "INTA# of device 2 is PIRQB");
+    assert_eq!(second[3..5], [0xF8, 0xDE], "the lines it may have");
+    // INTA# of device 2 gets line 5.
+    let changed = pc.call(0x1A, pci(0x0F, 2 << 3, 0x050A));
+    assert_eq!((changed.ah(), changed.carry), (0, false));
+    let route = Registers {
+        edi: 0x61,
+        ..pci(0x08, 1 << 3, 0)
+    };
+    assert_eq!(pc.call(0x1A, route).ecx & 0xFF, 5);
+    for refused in [0x030E, 0x080A, 0x0209, 0x100A] {
+        let answer = pc.call(0x1A, pci(0x0F, 2 << 3, refused));
+        assert_eq!((answer.ah(), answer.carry), (0x88, true), "{refused:x}");
+    }
+    assert_eq!(pc.call(0x1A, route).ecx & 0xFF, 5);
+}
