@@ -44,6 +44,8 @@ mod number {
     pub(super) const SYS_CFG: u32 = 0xc001_0010;
     pub(super) const HWCR: u32 = 0xc001_0015;
     pub(super) const NB_CFG: u32 = 0xc001_001f;
+    pub(super) const MC_CTL_MASK_FIRST: u32 = 0xc001_0044;
+    pub(super) const MC_CTL_MASK_LAST: u32 = 0xc001_0049;
     pub(super) const INTERRUPT_PENDING: u32 = 0xc001_0055;
     pub(super) const LS_CFG: u32 = 0xc001_1020;
     pub(super) const BU_CFG: u32 = 0xc001_1023;
@@ -129,6 +131,16 @@ const fn is_memory_type(kind: u8) -> bool {
 /// Those, and UC- for the PAT.
 const fn is_pat_type(kind: u8) -> bool {
     is_memory_type(kind) || kind == 7
+}
+
+/// AMD's registers since the 64-bit models that have nothing to steer here: no north bridge with switches, no banks that
+/// errors are masked in, no message on pending interrupts (31116, BKDG for family 10h).
+const fn is_amd_void(register: u32) -> bool {
+    use number as n;
+    matches!(
+        register,
+        n::NB_CFG | n::MC_CTL_MASK_FIRST..=n::MC_CTL_MASK_LAST | n::INTERRUPT_PENDING
+    )
 }
 
 /// The place of a fixed-range register among the eleven.
@@ -290,7 +302,7 @@ impl Cpu {
             n::TSC_AUX => model.supports(Feature::Rdtscp),
             n::XSS => model.supports(Feature::Xsaves),
             n::MISC_ENABLE => since(Generation::Pentium4) && !model.is_amd(),
-            n::NB_CFG | n::INTERRUPT_PENDING => since(Generation::X8664) && model.is_amd(),
+            _ if is_amd_void(register) => since(Generation::X8664) && model.is_amd(),
             n::SYS_CFG | n::HWCR => since(Generation::PentiumPro) && model.is_amd(),
             n::PLATFORM_ID
             | n::APIC_BASE
@@ -340,8 +352,7 @@ impl Cpu {
             n::MTRR_DEF_TYPE => msrs.mtrr_def_type,
             n::SYS_CFG => msrs.sys_cfg,
             n::HWCR => msrs.hwcr | STEADY_CLOCK,
-            // No north bridge with switches, no message on pending interrupts.
-            n::NB_CFG | n::INTERRUPT_PENDING => 0,
+            _ if is_amd_void(register) => 0,
             n::XSS => msrs.xss,
             n::EFER => msrs.efer,
             n::STAR => msrs.star,
@@ -439,7 +450,7 @@ impl Cpu {
             }
             n::DEBUGCTL if only(DEBUGCTL_BITS) => msrs.debugctl = value,
             n::SYS_CFG if only(SYS_CFG_BITS) => msrs.sys_cfg = value,
-            n::NB_CFG | n::INTERRUPT_PENDING => {}
+            _ if is_amd_void(register) => {}
             n::HWCR if only(0xffff_ffff) => msrs.hwcr = value,
             n::XSS if only(supervisor_components) => msrs.xss = value,
             n::STAR => msrs.star = value,

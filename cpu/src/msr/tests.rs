@@ -137,7 +137,17 @@ fn amd_registers_are_amds() {
         phenom.plain_msr(0xc001_0015),
         super::Outcome::Done(0x0100_0000)
     ));
-    for register in [0xc001_0010, 0xc001_0015, 0xc001_001f, 0xc001_0055] {
+    // Those that FreeBSD and Linux go around family 10h's errata with are among them.
+    for register in [
+        0xc001_0010,
+        0xc001_0015,
+        0xc001_001f,
+        0xc001_0044,
+        0xc001_0055,
+        0xc001_1023,
+        0xc001_1029,
+        0xc001_102a,
+    ] {
         assert!(matches!(
             phenom.write_plain_msr(register, 0),
             super::Outcome::Done(())

@@ -224,7 +224,7 @@ fn detects_hardware(pairing: Pairing) {
     pc.type_text("hdt\n");
     pc.wait_for(&["hdt>"]);
     pc.type_text("show summary\n");
-    let screen = pc.wait_for(&["CPU (2 logical", "440FX PC", "NB Devices", "hdt>"]);
+    let screen = pc.wait_for(&["CPU (2 logical", "Virtual Machine", "NB Devices", "hdt>"]);
     // It is in the MP tables that there may be several processors.
     for line in ["1000 Mhz : x86_64 64bit SMP", "Memory Size   : 6"] {
         assert!(screen.contains(line), "no {line:?}:\n{screen}");
