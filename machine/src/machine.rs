@@ -122,6 +122,7 @@ impl Machine {
             ram,
             processors: fittings.processors.clamp(1, MOST_PROCESSORS),
             serial_ports: fittings.serial.len().min(COM.len()) as u8,
+            has_parallel_port: fittings.printer.is_some(),
             power_block: PM_BASE,
         };
         let smbios = std::mem::take(&mut fittings.smbios);

@@ -189,6 +189,7 @@ fn the_tables_follow_the_power_management_block() {
         ram: 64 << 20,
         processors: 1,
         serial_ports: 1,
+        has_parallel_port: true,
         power_block: 0x600,
     };
     let mut fw_cfg = FwCfg::new();

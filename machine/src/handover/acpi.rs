@@ -33,6 +33,8 @@ pub(crate) struct Machine {
     pub(crate) processors: u16,
     /// Serial ports.
     pub(crate) serial_ports: u8,
+    /// There is a parallel port.
+    pub(crate) has_parallel_port: bool,
     /// Where firmware has put the power management block.
     pub(crate) power_block: u16,
 }
@@ -199,6 +201,7 @@ mod tests {
             ram: 64 << 20,
             processors,
             serial_ports: 2,
+            has_parallel_port: true,
             power_block: 0x600,
         })
         .place(BASE)
@@ -239,6 +242,29 @@ mod tests {
     }
 
     #[test]
+    fn the_namespace_has_the_ports_that_the_board_has() {
+        let named = |machine: &Machine, name: &[u8]| {
+            let code = super::dsdt(machine);
+            code.windows(name.len()).any(|window| window == name)
+        };
+        let mut machine = Machine {
+            ram: 64 << 20,
+            processors: 1,
+            serial_ports: 1,
+            has_parallel_port: true,
+            power_block: 0x600,
+        };
+        for (name, is_there) in [(b"COM1", true), (b"COM2", false), (b"LPT_", true)] {
+            assert_eq!(named(&machine, name), is_there, "{name:?}");
+        }
+        machine.has_parallel_port = false;
+        assert!(!named(&machine, b"LPT_"));
+        // The one route of device 1 to the link that is not the router's.
+        let route = *b"\x0c\xff\xff\x01\x00\x00LNKS\x00";
+        assert!(named(&machine, &route));
+    }
+
+    #[test]
     fn every_processor_is_listed_once() {
         let (tables, rsdp) = placed(8);
         let rsdt = at(&tables, word(&rsdp, 16));
@@ -259,6 +285,7 @@ mod tests {
             ram: 64 << 20,
             processors: 2,
             serial_ports: 1,
+            has_parallel_port: true,
             power_block: 0x600,
         });
         let [(_, tables), (_, rsdp), (_, loader)] = blob.into_files();

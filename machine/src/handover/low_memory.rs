@@ -122,6 +122,7 @@ mod tests {
         ram: 16 << 20,
         processors: 1,
         serial_ports: 2,
+        has_parallel_port: true,
         power_block: 0x600,
     };
     const INVENTORY: Inventory = Inventory {

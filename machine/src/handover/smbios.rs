@@ -397,6 +397,7 @@ mod tests {
             ram: 5 << 30,
             processors: 2,
             serial_ports: 1,
+            has_parallel_port: true,
             power_block: 0x600,
         };
         let strings: Vec<_> = strings.iter().map(|text| parse(text).unwrap()).collect();
