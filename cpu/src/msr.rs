@@ -47,6 +47,9 @@ mod number {
     pub(super) const MC_CTL_MASK_FIRST: u32 = 0xc001_0044;
     pub(super) const MC_CTL_MASK_LAST: u32 = 0xc001_0049;
     pub(super) const INTERRUPT_PENDING: u32 = 0xc001_0055;
+    pub(super) const P_STATE_LIMIT: u32 = 0xc001_0061;
+    pub(super) const P_STATE_0: u32 = 0xc001_0064;
+    pub(super) const P_STATE_LAST: u32 = 0xc001_0068;
     pub(super) const LS_CFG: u32 = 0xc001_1020;
     pub(super) const BU_CFG: u32 = 0xc001_1023;
     pub(super) const DE_CFG: u32 = 0xc001_1029;
@@ -110,6 +113,19 @@ const fn amd_switch(family: u32, register: u32) -> Option<usize> {
         (0x10.., number::BU_CFG2) => Some(5),
         _ => None,
     }
+}
+
+/// What AMD's family 10h says of a speed in its first P-state register (BKDG 31116, MSRC001_0064): enabled, and 100 MHz
+/// times a multiplier of 16 or more, over a power of two.
+const fn p_state(mhz: u64) -> u64 {
+    const ENABLED: u64 = 1 << 63;
+    let mut divisor = 0;
+    while mhz << divisor < 1600 && divisor < 4 {
+        divisor += 1;
+    }
+    let multiplier = (mhz << divisor) / 100;
+    let identifier = multiplier.saturating_sub(16);
+    ENABLED | divisor << 6 | if identifier < 0x3f { identifier } else { 0x3f }
 }
 
 /// What a register number says of a write or read.
@@ -303,6 +319,7 @@ impl Cpu {
             n::XSS => model.supports(Feature::Xsaves),
             n::MISC_ENABLE => since(Generation::Pentium4) && !model.is_amd(),
             _ if is_amd_void(register) => since(Generation::X8664) && model.is_amd(),
+            n::P_STATE_LIMIT..=n::P_STATE_LAST => model.is_amd() && model.family() >= 0x10,
             n::SYS_CFG | n::HWCR => since(Generation::PentiumPro) && model.is_amd(),
             n::PLATFORM_ID
             | n::APIC_BASE
@@ -353,6 +370,9 @@ impl Cpu {
             n::SYS_CFG => msrs.sys_cfg,
             n::HWCR => msrs.hwcr | STEADY_CLOCK,
             _ if is_amd_void(register) => 0,
+            n::P_STATE_0 => p_state(self.model.tsc_hz() / 1_000_000),
+            // The only one: nothing limits, chooses or shows another.
+            n::P_STATE_LIMIT..=n::P_STATE_LAST => 0,
             n::XSS => msrs.xss,
             n::EFER => msrs.efer,
             n::STAR => msrs.star,
@@ -450,6 +470,7 @@ impl Cpu {
             }
             n::DEBUGCTL if only(DEBUGCTL_BITS) => msrs.debugctl = value,
             n::SYS_CFG if only(SYS_CFG_BITS) => msrs.sys_cfg = value,
+            n::P_STATE_LIMIT..=n::P_STATE_LAST => {}
             _ if is_amd_void(register) => {}
             n::HWCR if only(0xffff_ffff) => msrs.hwcr = value,
             n::XSS if only(supervisor_components) => msrs.xss = value,

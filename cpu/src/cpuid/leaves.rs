@@ -63,9 +63,11 @@ impl Cpu {
                     0
                 };
                 let id = self.platform.local_apic().map_or(0, |apic| apic.id << 24);
+                // Intel counts the IDs that a package has room for, as leaf 4 does; AMD its cores.
                 let logical = match self.package() {
                     1 => 0,
-                    processors => processors.min(0xff) << 16,
+                    processors if self.model.is_amd() => processors.min(0xff) << 16,
+                    processors => processors.next_power_of_two().min(0xff) << 16,
                 };
                 [kind.signature, id | logical | flush_line, 0, 0]
             }

@@ -194,3 +194,15 @@ fn amd_families_keep_their_switches() {
     }
     assert_eq!(read(&mut cpu("max"), 0xc001_1029), None);
 }
+
+#[test]
+fn family_10h_tells_its_speed_in_its_first_p_state() {
+    // 100 MHz times 20, halved.
+    assert_eq!(
+        read(&mut cpu("phenom"), 0xc001_0064),
+        Some(1 << 63 | 1 << 6 | 4)
+    );
+    assert_eq!(super::p_state(2300), 1 << 63 | 7);
+    assert_eq!(read(&mut cpu("phenom"), 0xc001_0063), Some(0));
+    assert_eq!(read(&mut cpu("athlon64"), 0xc001_0064), None);
+}

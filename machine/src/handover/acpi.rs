@@ -242,6 +242,29 @@ mod tests {
     }
 
     #[test]
+    fn the_namespace_has_the_ports_that_the_board_has() {
+        let named = |machine: &Machine, name: &[u8]| {
+            let code = super::dsdt(machine);
+            code.windows(name.len()).any(|window| window == name)
+        };
+        let mut machine = Machine {
+            ram: 64 << 20,
+            processors: 1,
+            serial_ports: 1,
+            has_parallel_port: true,
+            power_block: 0x600,
+        };
+        for (name, is_there) in [(b"COM1", true), (b"COM2", false), (b"LPT_", true)] {
+            assert_eq!(named(&machine, name), is_there, "{name:?}");
+        }
+        machine.has_parallel_port = false;
+        assert!(!named(&machine, b"LPT_"));
+        // The one route of device 1 to the link that is not the router's.
+        let route = *b"\x0c\xff\xff\x01\x00\x00LNKS\x00";
+        assert!(named(&machine, &route));
+    }
+
+    #[test]
     fn every_processor_is_listed_once() {
         let (tables, rsdp) = placed(8);
         let rsdt = at(&tables, word(&rsdp, 16));

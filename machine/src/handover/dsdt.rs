@@ -3,7 +3,8 @@
 //! ACPI 6.4, chapters 6 (configuration), 8 (processors), 19 and 20 (language).
 //! Interrupt pins of PCI devices lead to the I/O APIC's pins directly once a system
 //! says that it uses the APICs (`\_PIC`), and to link devices, which program the
-//! ISA bridge, as long as it does not.
+//! ISA bridge, as long as it does not. The power management function's pin is the
+//! SCI either way.
 
 use acpi_tables::aml::{
     AddressSpace, AddressSpaceCacheable, And, Arg, CreateDWordField, Device, EISAName, Else, Field,
@@ -14,7 +15,7 @@ use acpi_tables::sdt::Sdt;
 use acpi_tables::{Aml, AmlSink};
 
 use super::acpi::{Machine, OEM_ID, OEM_TABLE_ID};
-use crate::board::{COM, HPET_BASE, pci_pin};
+use crate::board::{COM, HPET_BASE, SCI, pci_pin};
 use crate::memory_map::LOW_LIMIT;
 
 /// Devices on the PCI bus whose pins are listed.
@@ -30,6 +31,9 @@ const LINKS: [(&str, &str); 4] = [
     ("LNKC", "PRQC"),
     ("LNKD", "PRQD"),
 ];
+/// The power management function's pin, device 1's INTA, is not on the router: it is the SCI. This is the link of it.
+const SCI_PIN: (u8, u8) = (1, 0);
+const SCI_LINK: &str = "LNKS";
 /// Where BARs may be: above RAM, below the interrupt controllers.
 const PCI_MEMORY_END: u32 = 0xfebf_ffff;
 /// SeaBIOS puts BARs here if RAM ends below.
@@ -111,6 +115,7 @@ pub(super) fn dsdt(machine: &Machine) -> Vec<u8> {
     for (number, (link, register)) in LINKS.into_iter().enumerate() {
         system_bus.push(link_device(link, register, number as u8));
     }
+    system_bus.push(sci_link());
     for number in 0..machine.processors {
         system_bus.push(processor(number as u8));
     }
@@ -176,12 +181,15 @@ fn pci_bus(machine: &Machine) -> Code {
 /// Where the pins of PCI devices lead: to the I/O APIC, or to link devices.
 fn routes(to_io_apic: bool) -> Code {
     let mut list = acpi_tables::aml::PackageBuilder::new();
+    let sci_link = path(SCI_LINK);
     for number in 0..PCI_DEVICES {
         for pin in PINS {
             let address = u32::from(number) << 16 | 0xffff;
             let wire = pci_pin(number, pin);
             let link = path(LINKS[usize::from(wire) % 4].0);
-            let route = if to_io_apic {
+            let route = if (number, pin) == SCI_PIN {
+                Package::new(vec![&address, &pin, &sci_link, &ZERO])
+            } else if to_io_apic {
                 Package::new(vec![&address, &pin, &ZERO, &wire])
             } else {
                 Package::new(vec![&address, &pin, &link, &ZERO])
@@ -324,6 +332,23 @@ fn link_device(label: &str, register: &str, number: u8) -> Code {
                     code(&Store::new(&register, &path("IRQW"))),
                 ],
             ),
+        ],
+    )
+}
+
+/// The link that leads to the SCI and nowhere else.
+fn sci_link() -> Code {
+    let sci = [interrupts(&[SCI])];
+    device(
+        SCI_LINK,
+        &[
+            identity("PNP0C0F"),
+            name("_UID", &(LINKS.len() as u8 + 1)),
+            name("_STA", &0x0bu8),
+            name("_PRS", &ResourceTemplate::new(refer(&sci))),
+            name("_CRS", &ResourceTemplate::new(refer(&sci))),
+            method("_DIS", 0, &[]),
+            method("_SRS", 1, &[]),
         ],
     )
 }

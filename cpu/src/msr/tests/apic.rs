@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use rax_mmu::{MmioSpace, PhysicalAddress};
 
 use super::{read, write};
-use crate::control::testing::{cpu64, run};
+use crate::control::testing::{cpu, cpu64, run};
 use crate::state::Gpr;
 use crate::{Cpu, LocalApicView, Platform};
 
@@ -20,6 +20,8 @@ struct Told {
     deadline: u64,
     /// MSR 808h and CR8.
     priority: u8,
+    /// None stands for one.
+    processors: Option<u32>,
 }
 
 #[derive(Clone)]
@@ -63,11 +65,11 @@ impl Platform for WithApic {
     }
 
     fn local_apic(&self) -> Option<LocalApicView> {
-        let base = self.0.lock().unwrap().base;
+        let told = self.0.lock().unwrap();
         Some(LocalApicView {
-            base,
+            base: told.base,
             id: 3,
-            processors: 1,
+            processors: told.processors.unwrap_or(1),
         })
     }
 
@@ -170,4 +172,26 @@ fn cr8_is_the_upper_half_of_the_task_priority() {
     assert!(write(&mut cpu, 0x808, 0x57));
     assert_eq!(run(&mut cpu, &[0x44, 0x0f, 0x20, 0xc0]), None);
     assert_eq!(cpu.state.gpr(Gpr::Rax), 5);
+}
+
+/// Leaves 1 and 4 tell how many IDs a package has room for: systems divide one by the other.
+#[test]
+fn a_package_has_room_for_a_power_of_two_of_processors() {
+    let (mut intel, told) = with_apic();
+    let ids = |cpu: &Cpu| cpu.cpuid(1, 0)[1] >> 16 & 0xff;
+    for (processors, room) in [(2, 2), (3, 4), (5, 8), (8, 8)] {
+        told.lock().unwrap().processors = Some(processors);
+        assert_eq!(ids(&intel), room);
+        assert_eq!((intel.cpuid(4, 0)[0] >> 26) + 1, room);
+    }
+    told.lock().unwrap().processors = None;
+    assert_eq!(ids(&intel), 0, "one says nothing");
+    // AMD counts its cores.
+    let mut phenom = cpu("phenom");
+    std::mem::swap(&mut phenom.platform, &mut intel.platform);
+    told.lock().unwrap().processors = Some(3);
+    assert_eq!(
+        (ids(&phenom), phenom.cpuid(0x8000_0008, 0)[2] & 0xff),
+        (3, 2)
+    );
 }

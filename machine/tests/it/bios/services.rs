@@ -57,6 +57,10 @@ fn a_floppy_is_written_verified_read_and_formatted() {
     assert_eq!(pc.word(0x78 + 2), parameters.es);
     assert_eq!(pc.read(0xF_EFC7, 5), [0xAF, 0x02, 0x25, 0x02, 18]);
     assert_eq!(table, 0xF_EFC7);
+    // Drive B is not there, and an error tells so.
+    let absent = pc.disk(0x0800, 0, 1, (0, 0));
+    assert_status(absent, 1, 0);
+    assert_eq!((absent.ecx, absent.edx), (0, 1));
     // Track 5, side 1, all of its sectors.
     let bytes = pattern(18);
     pc.write(FROM_ADDRESS, &bytes);
