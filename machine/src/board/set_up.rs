@@ -33,6 +33,8 @@ mod register {
 /// Where functions get their windows: ports from here up, memory from here down.
 const FIRST_PORT: u32 = 0xc000;
 const MEMORY_END: u32 = 0xfec0_0000;
+/// Drivers map whole pages.
+const PAGE: u32 = 0x1000;
 /// The command register's bits for the two.
 const IO_SPACE: u8 = 1;
 const MEMORY_SPACE: u8 = 2;
@@ -114,7 +116,7 @@ impl Board {
                         place
                     }
                     (_, false) => {
-                        memory_end = (memory_end - size) & !(size - 1);
+                        memory_end = (memory_end - size) & !(size.max(PAGE) - 1);
                         command |= MEMORY_SPACE;
                         memory_end
                     }
