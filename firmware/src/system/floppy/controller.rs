@@ -354,7 +354,7 @@ pub(super) fn transfer(
             let in_cylinder = head.is(0).and(last.at_most(on_track * 2));
             let to_the_other_side = last.above(on_track).and(sector.at_most(on_track));
             f.when(in_cylinder.and(to_the_other_side), |f| {
-                f.set(last, on_track)
+                f.set(last, on_track);
             });
             f.run(put(kind & 0xFF));
             f.run(put(drive | head << 2));
