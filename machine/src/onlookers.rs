@@ -35,6 +35,11 @@ impl Watcher for Onlookers {
         self.trace.single_steps()
     }
 
+    fn keeps_halted(&self) -> bool {
+        let awaits = |script: &Automation| script.awaited().is_some();
+        self.feed.is_some() && !self.script.as_ref().is_some_and(awaits)
+    }
+
     fn next_look(&self) -> Option<Time> {
         self.script.as_ref()?.next_look()
     }

@@ -81,6 +81,10 @@ pub trait Watcher {
     fn single_steps(&self) -> bool {
         false
     }
+    /// Whether a machine that nothing can wake any more shall be kept: somebody may look at its screen.
+    fn keeps_halted(&self) -> bool {
+        false
+    }
     /// The guest time at which [`Watcher::look`] shall be called, to the instruction.
     fn next_look(&self) -> Option<Time> {
         None
@@ -390,7 +394,7 @@ impl Pacer<'_> {
 
     /// The processor waits for an interrupt: so do we.
     fn idle(&mut self, machine: &mut Machine, watcher: &dyn Watcher) -> Option<End> {
-        if !machine.can_be_woken() {
+        if !machine.can_be_woken() && !watcher.keeps_halted() {
             return Some(End::Halted);
         }
         self.wait(machine, watcher);

@@ -24,10 +24,23 @@ mod register {
     pub(super) const INTERRUPT_PIN: u8 = 0x3d;
     /// The ISA bridge's routes.
     pub(super) const PIRQRCA: u8 = 0x60;
+    /// What a function decodes; its windows, and what lies behind the last of them.
+    pub(super) const COMMAND: u8 = 0x04;
+    pub(super) const FIRST_BAR: u8 = 0x10;
+    pub(super) const BARS_END: u8 = 0x28;
     /// The power management block's base, and what opens it.
     pub(super) const PMBA: u8 = 0x40;
     pub(super) const PMREGMISC: u8 = 0x80;
 }
+
+/// Where functions get their windows: ports from here up, memory from here down.
+const FIRST_PORT: u32 = 0xc000;
+const MEMORY_END: u32 = 0xfec0_0000;
+/// Drivers map whole pages.
+const PAGE: u32 = 0x1000;
+/// The command register's bits for the two.
+const IO_SPACE: u8 = 1;
+const MEMORY_SPACE: u8 = 2;
 
 /// What a BIOS lists in its data area.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +71,8 @@ impl Board {
         }
     }
 
-    /// Routes PCI interrupts, opens the power management block, and lets the DMA controllers' requests through.
+    /// Routes PCI interrupts, gives functions their windows, opens the power management block, and lets the DMA
+    /// controllers' requests through.
     pub(crate) fn set_up(&mut self, now: Time) {
         for (port, value) in CASCADE {
             self.port_write(port, &[value], now, &mut NoMemory);
@@ -84,6 +98,41 @@ impl Board {
                 self.configure_byte(device, function, register::INTERRUPT_LINE, route, now);
             }
         }
+        // Power management has a wire of its own, whatever its pin says.
+        self.configure_byte(1, 3, register::INTERRUPT_LINE, SCI as u8, now);
+        self.give_windows(now);
+    }
+
+    /// Small systems draw where the adapter's frame buffer is, and do not put it anywhere.
+    fn give_windows(&mut self, now: Time) {
+        let (mut next_port, mut memory_end) = (FIRST_PORT, MEMORY_END);
+        for (device, function) in self.functions() {
+            let mut command = 0;
+            for bar in (register::FIRST_BAR..register::BARS_END).step_by(4) {
+                self.configure_double_word(device, function, bar, u32::MAX, now);
+                let mask = self.configuration_double_word(device, function, bar, now);
+                let is_io = mask & 1 != 0;
+                let size = (mask & if is_io { 0xffff_fffc } else { 0xffff_fff0 }).wrapping_neg();
+                let place = match (size, is_io) {
+                    (0, _) => continue,
+                    (_, true) => {
+                        let place = next_port.next_multiple_of(size);
+                        next_port = place + size;
+                        command |= IO_SPACE;
+                        place
+                    }
+                    (_, false) => {
+                        memory_end = (memory_end - size) & !(size.max(PAGE) - 1);
+                        command |= MEMORY_SPACE;
+                        memory_end
+                    }
+                };
+                self.configure_double_word(device, function, bar, place, now);
+            }
+            if command != 0 {
+                self.configure_byte(device, function, register::COMMAND, command, now);
+            }
+        }
     }
 
     /// Selects a configuration register; the port of its byte.
@@ -99,6 +148,31 @@ impl Board {
     fn configure_byte(&mut self, device: u8, function: u8, register: u8, value: u8, now: Time) {
         let port = self.select(device, function, register, now);
         self.port_write(port, &[value], now, &mut NoMemory);
+    }
+
+    fn configure_double_word(
+        &mut self,
+        device: u8,
+        function: u8,
+        register: u8,
+        value: u32,
+        now: Time,
+    ) {
+        let port = self.select(device, function, register, now);
+        self.port_write(port, &value.to_le_bytes(), now, &mut NoMemory);
+    }
+
+    fn configuration_double_word(
+        &mut self,
+        device: u8,
+        function: u8,
+        register: u8,
+        now: Time,
+    ) -> u32 {
+        let port = self.select(device, function, register, now);
+        let mut bytes = [0; 4];
+        self.port_read(port, &mut bytes, now, &mut NoMemory);
+        u32::from_le_bytes(bytes)
     }
 
     fn configuration_byte(&mut self, device: u8, function: u8, register: u8, now: Time) -> u8 {

@@ -222,6 +222,27 @@ fn the_tables_follow_the_power_management_block() {
 }
 
 #[test]
+fn functions_have_windows_where_no_firmware_was() {
+    let mut board = Board::pc(Fittings {
+        vga: true,
+        network: vec![NetworkAdapter {
+            model: NetworkModel::Rtl8139,
+            address: [2, 0, 0, 0, 0, 1],
+            rom: None,
+            network: Box::new(Loopback::default()),
+        }],
+        ..Fittings::default()
+    })
+    .unwrap();
+    board.set_up(Time(1));
+    assert_eq!(board.frame_buffer(), Some(0xfd00_0000));
+    board.poke(0xfd00_0010, 0x1234_5678);
+    assert_eq!(board.peek(0xfd00_0010), 0x1234_5678);
+    // The bus master of the IDE channels: its status, of no drive yet.
+    assert_eq!(board.inb(0xc002), 0);
+}
+
+#[test]
 fn floppies_are_read_by_dma_where_no_firmware_was() {
     let mut disk = vec![0; 2880 * 512];
     disk[..512].fill(0x5a);

@@ -3,7 +3,11 @@
 
 use rax_devices::{Frame, MemoryConsole};
 use rax_jit::{Jit, Options};
+use std::time::Duration;
+
 use rax_machine::automation::{Automation, SerialTap, parse};
+use rax_machine::host::{Screen, ScreenFeed};
+use rax_machine::onlookers::Onlookers;
 use rax_machine::{Boot, End, Fittings};
 
 use crate::support::Bench;
@@ -139,6 +143,29 @@ fn bench(rom: Vec<u8>, tap: &SerialTap) -> Bench {
         ..Fittings::default()
     };
     Bench::with(Boot::Rom(rom), 16 << 20, fittings)
+}
+
+/// A guest that draws and halts for good is over, unless somebody looks at its picture.
+#[test]
+fn a_picture_is_shown_after_the_guest_has_halted() {
+    let mut code = Vec::new();
+    halt(&mut code);
+    let looked_at = |awaited: Option<&str>| {
+        let script = awaited.map(|text| Automation::new(SerialTap::default()).wait_text(text));
+        Onlookers {
+            feed: Some(ScreenFeed::new(Screen::default())),
+            script: script.map(Result::unwrap),
+            ..Onlookers::default()
+        }
+    };
+    let run = |mut onlookers: Onlookers| {
+        let mut bench = bench(rom(code.clone()), &SerialTap::default());
+        bench.run_for(Duration::from_millis(50), &mut onlookers)
+    };
+    assert!(matches!(run(looked_at(None)), End::Timeout));
+    assert!(matches!(run(Onlookers::default()), End::Halted));
+    // What is awaited will not come.
+    assert!(matches!(run(looked_at(Some("C:"))), End::Halted));
 }
 
 #[test]

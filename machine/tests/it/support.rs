@@ -106,6 +106,15 @@ impl Bench {
         self.machine.run(&pace, watcher)
     }
 
+    /// Runs for so long, while somebody looks on.
+    pub(crate) fn run_for(&mut self, time: Duration, watcher: &mut dyn Watcher) -> End {
+        let pace = Pace {
+            timeout: Some(time),
+            ..self.pace(u64::MAX / 2)
+        };
+        self.machine.run(&pace, watcher)
+    }
+
     /// Runs for at most `instructions` more; resets do not end it.
     pub(crate) fn run_through_resets(&mut self, instructions: u64) -> End {
         let pace = Pace {
