@@ -10,6 +10,7 @@ use crate::automation::StepFailed;
 use crate::bus::lock;
 use crate::cli::ClockSource;
 use crate::host::{HostClock, HostError, Inbox, InputDoor, Quit};
+use crate::idle::Scene;
 use crate::machine::{Boot, BuildError, Machine};
 
 /// The most instructions between two looks at the host's clock, real time.
@@ -125,6 +126,7 @@ impl Machine {
             screenshots: 0,
             slice: REAL_SLICE,
             whereabouts: whereabouts.clone(),
+            scene: Scene::default(),
         };
         lock(&self.bus).has_bus_time = pace.clock == ClockSource::Virtual;
         let mut turn_is_over = true;
@@ -292,6 +294,8 @@ struct Pacer<'a> {
     slice: u64,
     /// Where it is told what this thread does.
     whereabouts: Whereabouts,
+    /// The guest, when it last asked for keys as if it waited.
+    scene: Scene,
 }
 
 /// The slice after one in which so many instructions ran in so many nanoseconds.
@@ -407,7 +411,12 @@ impl Pacer<'_> {
             let mut bus = lock(&machine.bus);
             bus.idle.take() && !bus.board.interrupt_pending()
         };
-        let rests = may_rest && self.pace.clock == ClockSource::Real && !machine.turns.are_taken();
+        if !may_rest || self.pace.clock != ClockSource::Real || machine.turns.are_taken() {
+            return false;
+        }
+        let memory = machine.memory().clone();
+        let rests = self.scene.is_unchanged(&machine.cpu.state, &memory);
+        lock(&machine.bus).idle.looked(rests);
         if rests {
             self.wait(machine, watcher);
         }
