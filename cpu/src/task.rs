@@ -12,7 +12,7 @@ use rax_mmu::{AccessKind, LinearAddress};
 use crate::Cpu;
 use crate::exception::{Exception, Exit};
 use crate::mode::Mode;
-use crate::rflags::{Cr0, Dr6, Rflags};
+use crate::rflags::{Cr0, Cr4, Dr6, Rflags};
 use crate::segment::load::{Entry, error_code, is_null, null_segment, rpl};
 use crate::segment::{Attributes, Segment, SegmentRegister};
 use crate::state::Gpr;
@@ -132,7 +132,7 @@ impl Cpu {
         }
         // From here on the new task runs.
         self.state.tr = Segment {
-            selector: error_code(new.selector),
+            selector: new.selector,
             attributes: new.attributes() | Attributes::from_bits_retain(u16::from(BUSY)),
             limit,
             base,
@@ -223,7 +223,20 @@ impl Cpu {
             self.enter_stack(&stack);
         }
         let code = *self.state.segment(SegmentRegister::Cs);
-        self.check_code_offset(code.attributes, code.limit, image.rip)
+        self.check_code_offset(code.attributes, code.limit, image.rip)?;
+        if self.virtual_interrupt_waits() {
+            return Err(self.raise(Exception::GeneralProtection(0)));
+        }
+        Ok(())
+    }
+
+    /// Whether the virtual-8086 program that is about to run has both VIF and VIP: with the
+    /// mode's extensions it faults before its first instruction (SDM 3B, 21.3.2). Only IRET
+    /// and task switches can bring that about.
+    pub(crate) fn virtual_interrupt_waits(&self) -> bool {
+        let extended = self.state.cr4 & Cr4::VME.bits() != 0;
+        let both = Rflags::VIF | Rflags::VIP;
+        extended && self.is_virtual_8086() && self.state.system_flags.contains(both)
     }
 
     fn load_task_ldt(&mut self, selector: u16) -> Result<(), Exit> {

@@ -164,6 +164,11 @@ impl Cpu {
             error_code: event.error_code,
         };
         match self.switch_task(tss, entrance, event.return_rip, event.flags)? {
+            // INT n is done, and the fault is the new task's.
+            Some(fault) if event.is_software() => {
+                self.deliver_exception(fault);
+                Ok(())
+            }
             Some(fault) => Err(self.raise(fault)),
             None => Ok(()),
         }

@@ -330,6 +330,28 @@ fn virtual_8086_mode_is_left_with_all_selectors_and_entered_again() {
 }
 
 #[test]
+fn a_virtual_interrupt_that_waits_stops_the_program_iret_enters() {
+    let both = (Rflags::VM | Rflags::VIF | Rflags::VIP).bits() as u32;
+    for (cr4, flags, expected) in [
+        (Cr4::VME, both, Some(13)),
+        (Cr4::VME, both & !(Rflags::VIF.bits() as u32), None),
+        (Cr4::empty(), both, None),
+    ] {
+        let mut rig = Rig::new(Bits::Protected32);
+        rig.cpu.state.cr4 |= cr4.bits();
+        let frame = [0x10, 0x1000, flags | 2, 0x800, 0x4000, 0, 0, 0, 0];
+        for (n, value) in (0..).zip(frame) {
+            rig.put(KERNEL_STACK + 4 * n, value);
+        }
+        rig.run(&[0xcf], 1);
+        assert_eq!(rig.handling(), expected, "{cr4:?} {flags:x}");
+        if expected.is_some() {
+            assert_eq!(rig.stacked::<u32>(1), 0x10, "before the first instruction");
+        }
+    }
+}
+
+#[test]
 fn int_n_in_virtual_8086_mode_needs_iopl_3() {
     let mut rig = virtual_8086();
     rig.set_gate(0x80, CODE_0, 0xee);

@@ -123,8 +123,9 @@ fn output<W: Width>(cpu: &mut Cpu, insn: &Insn, port: PortOf) -> Result<(), Exit
 fn ins<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     cpu.note_position(insn);
     let port = dx(cpu, insn);
+    // Even if there is nothing to repeat, as Intel's processors do it.
+    check_permission(cpu, port, W::BYTES)?;
     repeat(cpu, insn, |cpu, insn, _| {
-        check_permission(cpu, port, W::BYTES)?;
         let address = destination::<W>(cpu, insn, true)?;
         cpu.check_alignment(address, W::BYTES)?;
         cpu.probe_write(SegmentRegister::Es, address, W::BYTES)?;
@@ -138,8 +139,8 @@ fn ins<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
 fn outs<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     cpu.note_position(insn);
     let port = dx(cpu, insn);
+    check_permission(cpu, port, W::BYTES)?;
     repeat(cpu, insn, |cpu, insn, _| {
-        check_permission(cpu, port, W::BYTES)?;
         let address = source::<W>(cpu, insn)?;
         let value = cpu.load_linear::<W::Bits>(insn, insn.segment, address)?;
         write_port::<W>(cpu, port, value);

@@ -8,10 +8,11 @@ mod tests;
 use super::{Insn, Mem, Reg0, Row, helper, lifted};
 use crate::Cpu;
 use crate::exception::{Exception, Exit};
+use crate::flags::mask;
 use crate::ir::Builder;
 use crate::rflags::Cr4;
 use crate::segment::SegmentRegister;
-use crate::state::InterruptShadow;
+use crate::state::{Gpr, InterruptShadow};
 use crate::verbs::{Bits, Dword, Operand, Qword, Slot, Verbs, Width, Word};
 
 pub(super) const ROWS: &[Row] = &[
@@ -331,8 +332,24 @@ fn push_from<V: Verbs, W: Width>(
     register: SegmentRegister,
 ) -> Result<(), V::Fault> {
     let selector = v.selector(register);
+    if W::BYTES == Dword::BYTES {
+        return push_half::<V>(v, insn, selector);
+    }
     let selector = v.zero_extend::<Word, W>(selector);
     v.push::<W>(insn, selector)
+}
+
+/// With 32-bit operands a 16-bit move: the upper half of the stack's cell stays (SDM 2B, PUSH).
+fn push_half<V: Verbs>(v: &mut V, insn: &Insn, selector: V::Value<Word>) -> Result<(), V::Fault> {
+    let below = Dword::BYTES.wrapping_neg();
+    let pointer = v.gpr::<Qword>(Gpr::Rsp);
+    let room = v.constant::<Qword>(below);
+    let pointer = v.add::<Qword>(pointer, room);
+    let within = v.constant::<Qword>(mask(u32::from(insn.stack_bits)));
+    let offset = v.and::<Qword>(pointer, within);
+    v.store::<Word>(insn, SegmentRegister::Ss, offset, selector)?;
+    v.move_stack(insn, below);
+    Ok(())
 }
 
 fn push<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {

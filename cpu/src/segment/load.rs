@@ -443,7 +443,8 @@ impl Cpu {
     }
 
     /// On a return to less privilege: takes away segments that the new level may
-    /// not use (SDM 3A, 5.8.6).
+    /// not use (SDM 3A, 5.8.6). A null selector loses its RPL, as processors have
+    /// it; what else the register holds stays.
     pub(crate) fn drop_privileged_segments(&mut self, cpl: u8) {
         let registers = [
             SegmentRegister::Es,
@@ -454,9 +455,12 @@ impl Cpu {
         for register in registers {
             let segment = &mut self.state.segments[register as usize];
             let conforming = Attributes::CODE | Attributes::EXPAND_DOWN;
-            let may_stay = segment.attributes.contains(conforming)
-                || segment.attributes.dpl() >= cpl
-                || !segment.is_usable();
+            if !segment.is_usable() {
+                segment.selector = 0;
+                continue;
+            }
+            let may_stay =
+                segment.attributes.contains(conforming) || segment.attributes.dpl() >= cpl;
             if !may_stay {
                 segment.selector = 0;
                 segment.attributes = Attributes::empty();

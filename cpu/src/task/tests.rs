@@ -58,6 +58,40 @@ fn a_jump_saves_one_task_and_loads_the_other() {
 }
 
 #[test]
+fn the_task_register_keeps_the_rpl_it_was_loaded_with() {
+    let mut rig = rig();
+    let descriptor = rig.get::<u64>(GDT + u64::from(OTHER_TASK));
+    rig.set_descriptor(OTHER_TASK, descriptor | 0x60 << 40);
+    rig.run(&direct(0xea, OTHER_TASK | 1), 1);
+    assert_eq!(rig.cpu.state.rip, CODE + 0x400);
+    assert_eq!(rig.cpu.state.tr.selector, OTHER_TASK | 1);
+}
+
+#[test]
+fn an_interrupted_task_that_faults_goes_on_at_its_own_entry() {
+    let mut rig = rig();
+    // The new task's DS is beyond the table; its #TS finds a gate.
+    rig.put(OTHER_TSS + 0x54, 0xfff8u32);
+    rig.set_gate(0x40, OTHER_TASK, 0x85);
+    rig.run(&[0xcd, 0x40], 1);
+    assert_eq!(rig.handling(), Some(10));
+    assert_eq!(rig.stacked::<u32>(0), 0xfff8);
+    assert_eq!(u64::from(rig.stacked::<u32>(1)), CODE + 0x400);
+    assert_eq!(u64::from(rig.get::<u32>(TSS + 0x20)), CODE + 2);
+}
+
+#[test]
+fn a_stepped_jump_to_a_task_that_faults_takes_no_trap() {
+    let mut rig = rig();
+    rig.put(OTHER_TSS + 0x54, 0xfff8u32);
+    rig.cpu.state.system_flags |= Rflags::TF;
+    rig.cpu.update_mode();
+    rig.run(&direct(0xea, OTHER_TASK), 1);
+    assert_eq!(rig.handling(), Some(10));
+    assert_eq!(u64::from(rig.stacked::<u32>(1)), CODE + 0x400);
+}
+
+#[test]
 fn a_called_task_returns_by_iret() {
     let mut rig = rig();
     rig.poke(CODE + 0x400, &[0xcf]);

@@ -186,6 +186,8 @@ pub(super) fn switch(
     let flags = cpu.state.rflags() - Rflags::RF;
     if let Some(fault) = cpu.switch_task(entry, entrance, return_to, flags)? {
         cpu.deliver_exception(fault);
+        // The old task's trap is lost; its TF must not stop the handler.
+        cpu.single_step_suppressed = flags.contains(Rflags::TF);
     }
     Ok(())
 }

@@ -31,9 +31,10 @@ pub(super) fn ret<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
         cpu.move_stack(insn, 2 * size + released);
         return Ok(());
     }
-    let code = find_target(cpu, selector, rip)?;
+    let code = cpu.find_return_code(selector)?;
     let level = rpl(selector);
     if level == cpu.state.cpl {
+        check_target(cpu, code, rip)?;
         cpu.mark_accessed(code)?;
         cpu.move_stack(insn, 2 * size + released);
         cpu.enter_code(code.segment(level), level, rip);
@@ -42,6 +43,7 @@ pub(super) fn ret<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let pointer = stack_cell(cpu, insn, 2 * size + released, size)?;
     let stack = stack_cell(cpu, insn, 3 * size + released, size)? as u16;
     let stack = find_stack(cpu, code, stack, level)?;
+    check_target(cpu, code, rip)?;
     cpu.mark_accessed(code)?;
     enter_outer(cpu, code.segment(level), rip, stack, pointer);
     let bits = cpu.mode().stack_bits() as u8;
@@ -73,10 +75,11 @@ pub(super) fn iret<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     if to_8086 {
         return iret_to_8086(cpu, insn, rip, selector, flags);
     }
-    let code = find_target(cpu, selector, rip)?;
+    let code = cpu.find_return_code(selector)?;
     let level = rpl(selector);
     let mask = protected_mask(cpu, size);
     if level == old_cpl && !cpu.is_64_bit() {
+        check_target(cpu, code, rip)?;
         cpu.mark_accessed(code)?;
         cpu.move_stack(insn, 3 * size);
         load_flags(cpu, flags, mask);
@@ -86,17 +89,16 @@ pub(super) fn iret<W: Width>(cpu: &mut Cpu, insn: &Insn) -> Result<(), Exit> {
     let pointer = stack_cell(cpu, insn, 3 * size, size)?;
     let stack = stack_cell(cpu, insn, 4 * size, size)? as u16;
     let stack = find_stack(cpu, code, stack, level)?;
+    check_target(cpu, code, rip)?;
     cpu.mark_accessed(code)?;
     load_flags(cpu, flags, mask);
     enter_outer(cpu, code.segment(level), rip, stack, pointer);
     Ok(())
 }
 
-/// The code segment to return to, and whether it has the instruction pointer.
-fn find_target(cpu: &mut Cpu, selector: u16, rip: u64) -> Result<Entry, Exit> {
-    let code = cpu.find_return_code(selector)?;
-    cpu.check_code_offset(code.attributes(), code.descriptor.limit(), rip)?;
-    Ok(code)
+/// Whether the code segment to return to has the instruction pointer: the last check.
+fn check_target(cpu: &mut Cpu, code: Entry, rip: u64) -> Result<(), Exit> {
+    cpu.check_code_offset(code.attributes(), code.descriptor.limit(), rip)
 }
 
 /// The stack segment that comes with a code segment.
@@ -216,5 +218,8 @@ fn iret_to_8086(
     cpu.state.set_rflags(flags);
     cpu.set_cpl(3);
     cpu.set_rip(rip);
+    if cpu.virtual_interrupt_waits() {
+        cpu.deliver_exception(Exception::GeneralProtection(0));
+    }
     Ok(())
 }

@@ -4,8 +4,9 @@ use crate::rflags::{Efer, Rflags};
 use crate::segment::SegmentRegister;
 use crate::segment::fixture::{
     CODE, CODE_0, CODE_3, COMPATIBLE_3, CONFORMING_0, DATA_0, DATA_3, INNER_STACK, KERNEL_STACK,
-    Rig, SPARE, TASK, USER_STACK, gate,
+    Rig, SPARE, TASK, USER_STACK, descriptor, gate,
 };
+use crate::segment::load::null_segment;
 use crate::state::Gpr;
 use crate::testing::Bits;
 
@@ -61,7 +62,7 @@ fn a_direct_jump_obeys_privilege() {
 #[test]
 fn a_far_call_sets_the_accessed_bit_and_returns() {
     let mut rig = Rig::new(Bits::Protected32);
-    let fresh = crate::segment::fixture::descriptor(0, 0xf_ffff, 0xc09a);
+    let fresh = descriptor(0, 0xf_ffff, 0xc09a);
     rig.set_descriptor(SPARE, fresh);
     rig.poke(CODE + 0x200, &[0xcb]);
     rig.run(&direct(0x9a, SPARE), 1);
@@ -138,6 +139,57 @@ fn a_64_bit_call_gate_pushes_quadwords() {
     assert_eq!(rig.cpu.state.rip, CODE + 8);
     assert_eq!(rig.cpu.state.cpl, 3);
     assert_eq!(rig.cpu.state.gpr(Gpr::Rsp), USER_STACK);
+}
+
+#[test]
+fn a_return_to_less_privilege_takes_the_rpl_of_null_selectors() {
+    let mut rig = Rig::new(Bits::Long64);
+    let frame = [
+        CODE,
+        u64::from(CODE_3),
+        0x202,
+        USER_STACK,
+        u64::from(DATA_3),
+    ];
+    for (n, value) in (0..).zip(frame) {
+        rig.put(KERNEL_STACK + 8 * n, value);
+    }
+    let registers = [
+        SegmentRegister::Es,
+        SegmentRegister::Ds,
+        SegmentRegister::Fs,
+        SegmentRegister::Gs,
+    ];
+    for (selector, register) in (0..).zip(registers) {
+        rig.cpu.state.segments[register as usize] = null_segment(selector);
+    }
+    rig.cpu.state.segments[SegmentRegister::Gs as usize].base = 0x1234_5678;
+    rig.run(&[0x48, 0xcf], 1);
+    assert_eq!(rig.cpu.state.cpl, 3);
+    for register in registers {
+        assert_eq!(rig.selector(register), 0, "{register:?}");
+    }
+    let gs = rig.cpu.state.segment(SegmentRegister::Gs);
+    assert_eq!(gs.base, 0x1234_5678);
+}
+
+#[test]
+fn the_stack_is_checked_before_the_place_to_return_to() {
+    // RETF with a stack of the wrong level and an offset beyond its code's limit.
+    let mut rig = Rig::new(Bits::Protected32);
+    rig.set_descriptor(SPARE, descriptor(0, 0xfff, 0x40fb));
+    for (n, value) in (0..).zip([0x1000, u32::from(SPARE | 3), 0, u32::from(DATA_0)]) {
+        rig.put(KERNEL_STACK + 4 * n, value);
+    }
+    rig.run(&[0xcb], 1);
+    assert_eq!(protection_fault(&rig), Some(u32::from(DATA_0)));
+    let mut rig = Rig::new(Bits::Protected32);
+    rig.set_descriptor(SPARE, descriptor(0, 0xfff, 0x40fb));
+    for (n, value) in (0..).zip([0x1000, u32::from(SPARE | 3), 0, u32::from(DATA_3)]) {
+        rig.put(KERNEL_STACK + 4 * n, value);
+    }
+    rig.run(&[0xcb], 1);
+    assert_eq!(protection_fault(&rig), Some(0));
 }
 
 #[test]

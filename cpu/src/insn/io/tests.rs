@@ -52,6 +52,9 @@ fn the_map_permits_single_ports() {
         cpu.state.set_gpr(Gpr::Rdx, port);
         assert_eq!(run(&mut cpu, &[code]), expected, "{port:x} {code:x}");
     }
+    cpu.state.set_gpr(Gpr::Rcx, 0);
+    assert_eq!(run(&mut cpu, &[0xf3, 0x6c]), GP, "REP INSB of nothing");
+    assert_eq!(run(&mut cpu, &[0xf3, 0x6e]), GP, "REP OUTSB of nothing");
     cpu.state.system_flags.insert(Rflags::IOPL);
     assert_eq!(run(&mut cpu, &[0xec]), None);
     cpu.state.system_flags.remove(Rflags::IOPL);
