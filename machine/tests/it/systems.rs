@@ -353,9 +353,11 @@ fn the_graphical_installer_follows_keyboard_and_mouse() {
     let Some(mut system) = System::bare("installer-amd64-linux", DRAWN, &initrd, 1) else {
         return;
     };
-    let first = system.wait_for_picture(INSTRUCTIONS, chosen);
+    system.wait_for_picture(INSTRUCTIONS, chosen);
     let end = system.bench.run(1_000_000_000);
     assert!(matches!(end, End::Instructions), "{end:?}");
+    // The list has scrolled to the selection by now.
+    let first = system.wait_for_picture(ANSWER, chosen);
     system.bench.machine.press("down").unwrap();
     let below = |frame: &Frame| chosen(frame).filter(|&row| row > first);
     let second = system.wait_for_picture(ANSWER, below);
