@@ -102,7 +102,7 @@ pub(crate) struct Scene {
 impl Scene {
     /// Whether all is as it was at the last look.
     pub(crate) fn is_unchanged(&mut self, state: &CpuState, memory: &PhysicalMemory) -> bool {
-        let registers = GPRS.map(|register| state.gpr(register));
+        let registers = Gpr::ALL.map(|register| state.gpr(register));
         let size = CONVENTIONAL_MEMORY;
         self.fresh.resize(size, 0);
         if memory
@@ -117,25 +117,6 @@ impl Scene {
         is_unchanged
     }
 }
-
-const GPRS: [Gpr; 16] = [
-    Gpr::Rax,
-    Gpr::Rcx,
-    Gpr::Rdx,
-    Gpr::Rbx,
-    Gpr::Rsp,
-    Gpr::Rbp,
-    Gpr::Rsi,
-    Gpr::Rdi,
-    Gpr::R8,
-    Gpr::R9,
-    Gpr::R10,
-    Gpr::R11,
-    Gpr::R12,
-    Gpr::R13,
-    Gpr::R14,
-    Gpr::R15,
-];
 
 #[cfg(test)]
 mod tests {

@@ -3,9 +3,8 @@
 //!
 //! A multi-track command whose last sector is beyond those of the track goes on at
 //! the other head, and then at the next cylinder. The chip would look for a sector
-//! that is not there. But SeaBIOS's and Bochs's BIOS pass on what they are asked
-//! for, and boot sectors of hobby systems ask for 50 sectors at once, because it
-//! has worked with the emulators that those were made on.
+//! that is not there. But SeaBIOS passes on what it is asked for, and boot sectors
+//! of hobby systems ask for 50 sectors at once, because QEMU's controller goes on.
 
 use serde::{Deserialize, Serialize};
 

@@ -37,8 +37,7 @@ const STRINGS: [(u8, &[(&str, &str)]); 5] = [
         1,
         &[
             ("manufacturer", "rax"),
-            // FreeBSD knows this name, and then interrupts itself a hundred times a second and not a thousand,
-            // and leaves the screen in text mode.
+            // FreeBSD's source lists this name, and has the screen stay in text mode then.
             ("product", "Virtual Machine"),
             ("version", VERSION),
             ("serial", ""),

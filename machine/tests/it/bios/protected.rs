@@ -179,14 +179,17 @@ fn bios32_leads_to_pci_bios() {
     assert_eq!(pci.ebx & 0xFFFF, 0x0210);
 }
 
+fn ax(ax: u32) -> Registers {
+    Registers {
+        eax: ax,
+        ..Registers::default()
+    }
+}
+
 #[test]
 fn power_management_is_connected_for_protected_mode() {
     let mut pc = with_floppy();
     set_up(&pc);
-    let ax = |ax: u32| Registers {
-        eax: ax,
-        ..Registers::default()
-    };
     let check = pc.call(0x15, ax(0x5300));
     assert_eq!((check.eax & 0xFFFF, check.carry), (0x0102, false));
     assert_eq!((check.ebx & 0xFFFF, check.ecx & 3), (0x504D, 3));
@@ -234,10 +237,6 @@ fn answers_as_power_management(ask: &mut impl FnMut(u32, u32) -> Registers) {
 fn power_management_is_connected_for_16_bit_protected_mode() {
     let mut pc = with_floppy();
     set_up(&pc);
-    let ax = |ax: u32| Registers {
-        eax: ax,
-        ..Registers::default()
-    };
     let entry = pc.call(0x15, ax(0x5302));
     assert_eq!((entry.eax & 0xFFFF, entry.carry), (0xF000, false));
     assert_eq!((entry.ecx & 0xFFFF, entry.edi & 0xFFFF), (0x9FC0, 0x400));
