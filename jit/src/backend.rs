@@ -1,6 +1,7 @@
 //! What a host must offer to run compiled code.
 
 use rax_cpu::ir;
+use rax_mmu::WindowName;
 
 use crate::block::Unit;
 use crate::relocation::Relocation;
@@ -48,8 +49,18 @@ pub(crate) struct Emitted {
     pub(crate) exits: Vec<ExitSite>,
     /// Instructions left to the interpreter.
     pub(crate) carried_out: u32,
+    /// Windows of the TLB that it looks through.
+    pub(crate) windows: Vec<UsedWindow>,
     /// What changes when it is copied for another address; None if that cannot be.
     pub(crate) relocations: Option<Vec<Relocation>>,
+}
+
+/// A window that code looks through.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UsedWindow {
+    pub(crate) name: WindowName,
+    /// The instructions of the unit that use it, a bit each.
+    pub(crate) insns: u64,
 }
 
 impl Emitted {
@@ -59,6 +70,7 @@ impl Emitted {
         self.exits.clear();
         self.cold = 0;
         self.carried_out = 0;
+        self.windows.clear();
         self.relocations = None;
     }
 }

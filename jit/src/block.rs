@@ -30,6 +30,17 @@ pub(crate) struct Unit {
     pub(crate) mode: Mode,
     /// The instruction that begins a loop's second round, which may follow the last one.
     pub(crate) again: Option<u8>,
+    /// It is hot, and may look through windows of the TLB.
+    pub(crate) windows: Option<Windows>,
+}
+
+/// Which windows a hot unit may look through.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Windows {
+    /// The number of the first.
+    pub(crate) first: u8,
+    /// Instructions for which that did not pay, a bit each.
+    pub(crate) without: u64,
 }
 
 /// A block within a unit.
@@ -68,6 +79,7 @@ impl Unit {
             crosses_page: false,
             mode,
             again: None,
+            windows: None,
         }
     }
 
@@ -94,6 +106,7 @@ impl Unit {
             code_base: 0,
             crosses_page: false,
             mode,
+            windows: None,
         }
     }
 
@@ -160,11 +173,6 @@ impl Unit {
     pub(crate) fn end(&self) -> u64 {
         let last = self.parts[self.parts.len() - 1];
         self.truncated(last.rip, last.bytes)
-    }
-
-    /// Whether it is more than a block.
-    pub(crate) fn is_trace(&self) -> bool {
-        self.parts.len() > 1
     }
 
     /// The name of an address in its code segment: where code is looked for.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rax_cpu::interp::BlockId;
 use rax_cpu::mode::Mode;
 
-use crate::backend::{Backend, Emitted, FIRST_REASON, JumpSlot};
+use crate::backend::{Backend, Emitted, FIRST_REASON, JumpSlot, UsedWindow};
 use crate::block::Unit;
 use crate::exec_memory::ExecMemory;
 use crate::jump_caches::JumpCaches;
@@ -55,6 +55,8 @@ struct Made {
     relocations: Option<Box<[Relocation]>>,
     /// The blocks of a trace.
     trace: Option<Arc<[BlockId]>>,
+    /// The windows of the TLB that it looks through.
+    windows: Box<[UsedWindow]>,
     /// How often it was found running.
     samples: u8,
 }
@@ -67,6 +69,7 @@ impl Made {
             bytes: 0,
             relocations: None,
             trace: None,
+            windows: Box::default(),
             samples: 0,
         })
     }
@@ -192,6 +195,19 @@ impl CodeCache {
         codes.get_mut(id.index())?.as_mut()
     }
 
+    /// The unit around an address in its code, of which the lower half is known.
+    pub(crate) fn code_around(&self, address: u32) -> Option<CodeId> {
+        let offset = address.wrapping_sub(self.memory.base() as u32) as usize;
+        let region = self.regions.iter().position(|region| offset < region.end)?;
+        let index = self.regions[region].codes.iter().position(|code| {
+            code.as_ref().is_some_and(|code| {
+                let start = (code.entry - self.memory.base()) as usize;
+                (start..start + code.made.bytes).contains(&offset)
+            })
+        })?;
+        Some(CodeId::new(region as u32, index as u32))
+    }
+
     /// RIP where an exit leads.
     pub(crate) fn target(&self, link: LinkId) -> u64 {
         self.regions[link.region()].links[link.index()].target
@@ -218,6 +234,7 @@ impl CodeCache {
             return Err(Box::new(made.unit));
         }
         made.relocations = emitted.relocations.take().map(Vec::into_boxed_slice);
+        made.windows = emitted.windows.as_slice().into();
         let sites = emitted.exits.iter();
         let links = sites.map(|site| Link::new(site, offset));
         let id = self.keep(block, made, &emitted.code, links);

@@ -14,6 +14,7 @@ use crate::code_cache::CodeCache;
 use crate::link::{CodeId, LinkId};
 use crate::trace::{Interval, Path};
 use crate::whereabouts::{Doing, Whereabouts};
+use crate::windows::Given;
 use crate::{Options, Unavailable, trampoline};
 
 /// What the compiler did.
@@ -27,7 +28,7 @@ pub struct Statistics {
     pub carried_out: u64,
     /// Blocks whose code was copied from another linear address instead.
     pub copied: u64,
-    /// Of the blocks, traces: several that ran one after the other.
+    /// Of the blocks, traces: several that ran one after the other, or a hot one by itself.
     pub traces: u64,
     /// Instructions of the traces.
     pub traced_instructions: u64,
@@ -156,6 +157,7 @@ pub struct Jit {
     /// Compiled code was interrupted at the start of a unit.
     is_sample: bool,
     pub(crate) interval: Interval,
+    pub(crate) windows: Given,
     /// Compiled code has asked that the next block be interpreted.
     interpret_once: bool,
     /// The upper half of code epochs.
@@ -190,6 +192,7 @@ impl Jit {
             ops: Vec::new(),
             is_sample: false,
             interval: Interval::new(options.interval),
+            windows: Given::default(),
             interpret_once: false,
             era: 0,
             statistics: Statistics::default(),
@@ -288,7 +291,8 @@ impl Jit {
         let blocks = path
             .iter()
             .map(|&(block, rip)| (self.interpreter.block(block), rip));
-        let unit = Unit::trace(blocks, mode);
+        let mut unit = Unit::trace(blocks, mode);
+        unit.windows = Some(self.windows.offer());
         let (head, rip) = path[0];
         self.cache.forget_at(head, rip, &*self.backend);
         self.compile_blocks(unit, path.iter().map(|&(block, _)| block).collect());
@@ -304,6 +308,17 @@ impl Jit {
         self.statistics.traces += 1;
         self.statistics.traced_instructions += instructions;
         Some(code)
+    }
+
+    /// Compiles a trace whose unit has changed.
+    pub(crate) fn compile_again(&mut self, code: CodeId) {
+        let start = Instant::now();
+        self.whereabouts.set(Doing::Compiling);
+        if let Some((unit, blocks)) = self.cache.take_trace(code, &*self.backend) {
+            self.compile_blocks(unit, blocks);
+        }
+        self.whereabouts.set(Doing::Interpreting);
+        self.statistics.time += start.elapsed();
     }
 
     fn compile_unit(&mut self, id: BlockId, mut unit: Unit) -> Option<CodeId> {
@@ -326,6 +341,7 @@ impl Jit {
             self.statistics.instructions += lifted.insns.len() as u64;
             self.statistics.carried_out += u64::from(emitted.carried_out);
             self.statistics.bytes += emitted.code.len() as u64;
+            self.windows.note(emitted.windows.len());
             self.backend.reclaim(emitted);
             self.ops = lifted.ops;
             return Some(code);
@@ -388,8 +404,11 @@ impl Jit {
         // A full cache of blocks, or of code, may have forgotten where we came from.
         let is_whole = !self.interpreter.has_dropped() && !self.follow_epochs(cpu);
         self.forget_dropped();
-        if std::mem::take(&mut self.is_sample) && self.look(cpu, block) {
-            return None;
+        if std::mem::take(&mut self.is_sample) {
+            self.tend_windows(cpu);
+            if self.look(cpu, block) {
+                return None;
+            }
         }
         let evictions = self.statistics.evictions;
         let code = if std::mem::take(&mut self.interpret_once) {

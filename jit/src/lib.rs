@@ -32,6 +32,7 @@ mod relocation;
 mod trace;
 mod trampoline;
 mod whereabouts;
+mod windows;
 
 pub use engine::{Jit, Report, Statistics};
 pub use whereabouts::{Doing, Whereabouts};

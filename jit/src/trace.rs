@@ -4,7 +4,8 @@
 //! the path that the guest takes from there the next time is compiled as one
 //! unit: flags that the next block overwrites are not stored, the budget is looked at
 //! once, and jumps are gone. The path may end where it began; then a second round of it
-//! follows, which the loop goes on with.
+//! follows, which the loop goes on with. A path of one block is compiled anew as well, since
+//! hot code may look through [windows](crate::windows).
 
 use rax_cpu::Cpu;
 use rax_cpu::interp::{Block, BlockId};
@@ -95,7 +96,7 @@ impl Jit {
         let is_loop = loop {
             let block = self.interpreter.block(at);
             instructions += block.insns.len();
-            if instructions > LONGEST_PATH || block.crosses_page {
+            if block.crosses_page || instructions > LONGEST_PATH && !path.is_empty() {
                 break false;
             }
             let goes_on = goes_on(block);
@@ -122,7 +123,7 @@ impl Jit {
         if is_loop {
             path.extend_from_within(..);
         }
-        if path.len() > 1 {
+        if !path.is_empty() {
             self.compile_trace(&path, mode);
         }
     }

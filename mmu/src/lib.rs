@@ -33,4 +33,4 @@ pub use paging::InvalidPdpte;
 pub use physical::{
     Backing, MapError, MmioSpace, NotRam, PhysicalMemory, RamBlock, RamRegion, Target, Writes,
 };
-pub use tlb::{StackCell, Tlb, TlbEntry, View};
+pub use tlb::{MissedWindow, StackCell, Tlb, TlbEntry, View, Window, WindowName};

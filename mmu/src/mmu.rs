@@ -413,6 +413,7 @@ impl Mmu {
         match paging::translate(&self.tables(), controls, access, linear) {
             Ok(page) => {
                 let rights = self.second.fill(linear, &page);
+                self.tlb.close_windows(linear);
                 Ok((page.physical(linear), rights))
             }
             Err(error_code) => {

@@ -24,6 +24,10 @@ use crate::dirty_pages::for_each_bit;
 use crate::host_ram::HostAddress;
 
 pub(crate) mod second;
+mod windows;
+
+use windows::Windows;
+pub use windows::{MissedWindow, Window, WindowName};
 
 /// Entries in each table.
 pub const TLB_ENTRIES: usize = 1024;
@@ -105,6 +109,8 @@ pub struct Tlb {
     victims: [[TlbEntry; TLB_ENTRIES]; 3],
     /// Filled by compiled code from entries of the first three tables.
     stack: [StackCell; 3],
+    /// Opened by compiled code from entries of the first table.
+    windows: Windows,
     /// Which entries, or victims, are not empty, so that a flush touches only those.
     filled: Bits,
     /// Which of them may be parts of larger pages.
@@ -162,6 +168,7 @@ impl Default for Tlb {
             views: [table; 4],
             victims: [table; 3],
             stack: [StackCell::default(); 3],
+            windows: Windows::default(),
             filled: Bits::default(),
             large: Bits::default(),
         }
@@ -196,6 +203,51 @@ impl Tlb {
     #[must_use]
     pub const fn stack_offset(view: View) -> usize {
         offset_of!(Self, stack) + view as usize * size_of::<StackCell>()
+    }
+
+    /// The offset of a view's windows for loads or stores from the start of the [`Tlb`], in
+    /// bytes. Only [`View::User`] has some.
+    #[must_use]
+    pub const fn windows_offset(view: View, is_store: bool) -> Option<usize> {
+        match Windows::table_offset(view, is_store) {
+            Some(table) => Some(offset_of!(Self, windows) + table),
+            None => None,
+        }
+    }
+
+    /// The offsets of the bits that say which of them were opened, and which missed: whoever
+    /// opens one sets both.
+    #[must_use]
+    pub const fn window_bits_offsets(view: View, is_store: bool) -> Option<[usize; 2]> {
+        let windows = offset_of!(Self, windows);
+        match Windows::bits_offsets(view, is_store) {
+            Some([opened, missed]) => Some([windows + opened, windows + missed]),
+            None => None,
+        }
+    }
+
+    /// One of the windows that were missed since this was last asked of it.
+    pub fn take_missed_window(&mut self) -> Option<MissedWindow> {
+        self.windows.take_missed()
+    }
+
+    /// Has an open window reach as far as entries say that pages lie side by side.
+    pub fn widen(&mut self, name: WindowName) {
+        let entries = &self.views[View::User as usize];
+        self.windows.widen(name, |page, host_page| {
+            let entry = &entries[index(page)];
+            let tag = if name.is_store() {
+                entry.write_tag
+            } else {
+                entry.read_tag
+            };
+            tag == page && entry.host_page == host_page
+        });
+    }
+
+    /// A page was walked for, and may be elsewhere than it was.
+    pub(crate) fn close_windows(&mut self, address: u64) {
+        self.windows.close_at(address, false);
     }
 
     /// The host address of a read of `size` bytes (1 to 4096), if it hits.
@@ -284,6 +336,7 @@ impl Tlb {
     /// Empties all tables.
     pub(crate) fn flush(&mut self) {
         self.stack = [StackCell::default(); 3];
+        self.windows.close_all();
         self.for_each_filled(|index, entry| *entry = Self::empty_entry(index));
         self.filled = Bits::default();
         self.large = Bits::default();
@@ -302,6 +355,8 @@ impl Tlb {
             }
         }
         let large = self.large;
+        let has_large = large.as_flattened().iter().any(|&bits| bits != 0);
+        self.windows.close_at(address, has_large);
         self.for_each(&large, |index, entry| {
             if entry.read_tag >> 30 == address >> 30 {
                 *entry = Self::empty_entry(index);
@@ -312,6 +367,7 @@ impl Tlb {
     /// Drops all write tags.
     pub(crate) fn flush_writes(&mut self) {
         self.forbid_stack_stores();
+        self.windows.close_stores();
         self.for_each_filled(|index, entry| {
             entry.write_tag = invalid_tag(index);
             entry.marks = 0;
@@ -321,6 +377,7 @@ impl Tlb {
     /// Drops the write tags of whatever maps the host page.
     pub(crate) fn flush_host_writes(&mut self, host_page: u64) {
         self.forbid_stack_stores();
+        self.windows.close_host_stores(host_page);
         self.for_each_filled(|index, entry| {
             if entry.host_page == host_page {
                 entry.write_tag = invalid_tag(index);

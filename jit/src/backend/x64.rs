@@ -21,6 +21,7 @@ mod multiply;
 mod operation;
 mod pending;
 mod plan;
+mod probe;
 mod routines;
 mod segments;
 mod shift;
@@ -46,10 +47,11 @@ use asm::{Alu, Asm, Fixup, Reg, cc};
 use branch::{Again, Ending};
 use detour::{Cold, Detour};
 use flags::HostFlags;
-use memory::{Accesses, Miss};
+
 use operation::Class;
 use pending::{Base, Over, Pending};
 use plan::Plan;
+use probe::{Accesses, Common, Miss};
 use segments::Reach;
 use values::Loc;
 use x87::Noted;
@@ -230,6 +232,8 @@ struct Emit<'a> {
     vectors: simd::Vectors,
     reach: Reach,
     accesses: Accesses,
+    /// What the accesses have in common that share each of the windows used.
+    windows: SmallVec<[Common; 8]>,
 }
 
 impl<'a> Emit<'a> {
@@ -284,6 +288,7 @@ impl<'a> Emit<'a> {
             vectors: work.vectors,
             reach: Reach::default(),
             accesses: Accesses::default(),
+            windows: SmallVec::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rax_cpu::Cpu;
 use rax_cpu::interp::BlockId;
+use rax_mmu::WindowName;
 
 use super::{CodeCache, Made};
 use crate::backend::Backend;
@@ -35,7 +36,34 @@ impl CodeCache {
         let code = self.code_mut(id)?;
         let made = &mut code.made;
         made.samples = made.samples.saturating_add(1);
-        (!made.unit.is_trace()).then_some(made.samples)
+        made.trace.is_none().then_some(made.samples)
+    }
+
+    /// Has a unit that looks through a window do so no longer when it is compiled again. False
+    /// if it does not.
+    pub(crate) fn do_without(&mut self, id: CodeId, window: WindowName) -> bool {
+        let Some(code) = self.code_mut(id) else {
+            return false;
+        };
+        let Made { unit, windows, .. } = &mut *code.made;
+        let used = windows.iter().find(|used| used.name == window);
+        let (Some(used), Some(windows)) = (used, &mut unit.windows) else {
+            return false;
+        };
+        windows.without |= used.insns;
+        true
+    }
+
+    /// Takes a trace out, to be compiled again.
+    pub(crate) fn take_trace(
+        &mut self,
+        id: CodeId,
+        backend: &dyn Backend,
+    ) -> Option<(Unit, Arc<[BlockId]>)> {
+        let blocks = Arc::clone(self.code(id)?.made.trace.as_ref()?);
+        let code = self.take(id, backend)?;
+        self.unlist(id, &code);
+        Some((code.made.unit, blocks))
     }
 
     /// Code of a block at another address: a trace, if there is one.

@@ -6,7 +6,7 @@ use rax_cpu::state::Gpr;
 use rax_cpu::testing::{Bits, bare};
 use rax_cpu::{Cpu, CpuState, Engine, Interpreter, Stop};
 use rax_jit::{Jit, Options, Statistics};
-use rax_mmu::PhysicalAddress;
+use rax_mmu::{LinearAddress, PhysicalAddress};
 
 use crate::programs::Random;
 
@@ -211,11 +211,47 @@ fn run(
             state.set_gpr(Gpr::BlockRip, 0);
             state.flags = rax_cpu::flags::LazyFlags::from_status(state.flags.status());
             seen.push((stop, state, cpu.state.instructions));
+            if bits == Bits::Long64 {
+                disturb(&mut cpu, &mut random);
+            }
         }
     }
     let mut ram = vec![0; RAM as usize];
     memory.ram_read(PhysicalAddress(0), &mut ram).unwrap();
     (seen, ram)
+}
+
+/// What a kernel may do in between: the pages of data change places, or are no longer dirty.
+fn disturb(cpu: &mut Cpu, random: &mut Random) {
+    let memory = cpu.mmu.memory().clone();
+    match random.below(4) {
+        0 => {
+            let entries = [DATA, DATA + 0x1000].map(|page| TABLES + 0x3000 + (page >> 12 << 3));
+            let pages = entries.map(|at| {
+                let mut entry = [0; 8];
+                memory.ram_read(PhysicalAddress(at), &mut entry).unwrap();
+                entry
+            });
+            for (at, page) in entries.into_iter().zip([pages[1], pages[0]]) {
+                memory.ram_write(PhysicalAddress(at), &page).unwrap();
+            }
+            if random.one_in(2) {
+                cpu.mmu.flush_non_global(0);
+            } else {
+                // The same page is at many addresses; the engine uses one of them.
+                let start = cpu.state.rip & !0x1f_ffff;
+                for page in [DATA, DATA + 0x1000] {
+                    for start in [0, start] {
+                        cpu.mmu.invalidate_page(LinearAddress(start + page));
+                    }
+                }
+            }
+        }
+        1 => {
+            drop(memory.take_dirty());
+        }
+        _ => {}
+    }
 }
 
 /// Holds both engines against each other; how many traces and copies there were.

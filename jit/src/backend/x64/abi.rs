@@ -18,7 +18,7 @@ use rax_cpu::flags::LazyFlags;
 use rax_cpu::fpu::Fpu;
 use rax_cpu::segment::{Segment, SegmentRegister};
 use rax_cpu::state::{Gpr, Msrs, VectorRegister};
-use rax_mmu::{StackCell, Tlb, View};
+use rax_mmu::{StackCell, Tlb, View, Window, WindowName};
 
 use super::asm::{
     Alu, Asm, Fixup, Mem, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI,
@@ -303,6 +303,10 @@ pub(super) struct Routines {
     /// Called; fills the cell of the stack for a load or a store likewise, or the TLB before
     /// it. The offset of the entry is not wanted.
     pub(super) fill_stack: [[u64; 2]; 4],
+    /// Called; opens a window for a load from, or a store to, the address in T0. T1 holds
+    /// its number, and the greatest offset as for [`Routines::fill`]. CF is set if T0 and
+    /// T1 are what the probe would leave; else it is as that. Zero for views without any.
+    pub(super) open: [[u64; 2]; 4],
     /// Short repeated string instructions.
     pub(super) repeat: super::strings::Routines,
     pub(super) search: super::shortcut::SearchRoutines,
@@ -326,8 +330,7 @@ pub(super) const fn jump_slot(key: u64) -> usize {
 
 /// Where a view's cell of the stack keeps something.
 pub(super) const fn stack_cell(view: View, offset: usize) -> Mem {
-    let cell = offset_of!(Cpu, mmu) + Tlb::stack_offset(view) + offset;
-    at(RBP, cell as i32 - BIAS)
+    in_tlb(Tlb::stack_offset(view) + offset)
 }
 
 /// The page and the host's page in the cell of the stack, and the limit of an access.
@@ -338,6 +341,31 @@ pub(super) fn stack_parts(view: View, bytes: u32, is_store: bool) -> [Mem; 3] {
         stack_cell(view, offset_of!(StackCell, host_page)),
         stack_cell(view, limits + 8 * usize::from(bytes == 8)),
     ]
+}
+
+/// Where the TLB keeps something.
+const fn in_tlb(offset: usize) -> Mem {
+    at(RBP, (offset_of!(Cpu, mmu) + offset) as i32 - BIAS)
+}
+
+/// The first window of a view for loads or stores, if it has any, and the bits that say which
+/// were opened and which missed.
+pub(super) fn windows(view: View, is_store: bool) -> Option<[Mem; 3]> {
+    let first = Tlb::windows_offset(view, is_store)?;
+    let [opened, missed] = Tlb::window_bits_offsets(view, is_store)?;
+    Some([first, opened, missed].map(in_tlb))
+}
+
+/// The first address, the limit and the host's address of a window.
+pub(super) fn window_parts(view: View, window: WindowName, is_store: bool) -> [Mem; 3] {
+    let table = Tlb::windows_offset(view, is_store).unwrap_or_default();
+    let window = table + usize::from(window.number()) * size_of::<Window>();
+    [
+        offset_of!(Window, first),
+        offset_of!(Window, limit),
+        offset_of!(Window, host),
+    ]
+    .map(|part| in_tlb(window + part))
 }
 
 /// Finds the key in T0 in the jump cache: T1 holds that of its slot then. Goes where

@@ -554,6 +554,11 @@ impl Asm {
         self.byte(number);
     }
 
+    /// `bts mem, reg` of 64 bits: sets a bit of a string of them.
+    pub(super) fn set_bit(&mut self, bits: Mem, number: Reg) {
+        self.encode(0, 64, &[0x0f, 0xab], number, bits.into(), [false; 2]);
+    }
+
     pub(super) fn push(&mut self, reg: Reg) {
         if reg >= 8 {
             self.byte(0x41);

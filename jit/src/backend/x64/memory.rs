@@ -1,100 +1,22 @@
-//! Loads and stores: the TLB's probe inline, and the stack.
-//!
-//! A probe leaves the offset within the page in T0 and the host's page in T1, or goes
-//! the instruction's slow way. See `docs/mmu.md`, section 3.
-
-use std::ops::Range;
+//! Loads, stores and the stack: addresses, and what is done where a probe led.
 
 use rax_cpu::insn::AddressKind;
 use rax_cpu::ir::{Name, Op};
 use rax_cpu::segment::SegmentRegister;
 use rax_cpu::state::Gpr;
-use rax_mmu::{Tlb, View};
+use rax_mmu::View;
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 
-use super::abi::{self, FILL_LIMIT, T0, T1, home, pinned, segment_base};
-use super::asm::{Alu, Asm, Fixup, Mem, NO_BASE, RBP, Reg, Rm, Turn, at, cc, is_high, sum};
+use super::abi::{T0, T1, home, pinned, segment_base};
+use super::asm::{Alu, Asm, Mem, NO_BASE, Reg, Rm, Turn, at, is_high};
 use super::flags::HostFlags;
 use super::values::{Loc, Source};
 use super::{Emit, Stuck};
 use crate::relocation::Follows;
 
-/// A probe that missed: T0 holds the address xor the tag.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Miss {
-    from: Fixup,
-    /// Offset in the code of the probe, for which T0 must hold the address.
-    again: usize,
-    /// Offset of the code behind the probe.
-    after: usize,
-    /// Where the tag is. If it is an entry of the TLB, T1 is its offset; else it is the
-    /// cell of the stack.
-    tag: Mem,
-    bytes: u32,
-    write: bool,
-}
-
-/// How often a unit asks the TLB, if that is counted.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Accesses {
-    count: u32,
-    /// Offset in the code of what is added for it.
-    place: Option<usize>,
-}
-
 impl Emit<'_> {
-    /// At the unit's start: adds what is not known yet to the count of accesses.
-    pub(super) fn count_at_start(&mut self) {
-        if self.backend.counts_accesses {
-            self.asm.alu_imm(Alu::Add, 64, abi::ACCESSES, i32::MAX);
-            self.accesses.place = Some(self.asm.here() - 4);
-        }
-    }
-
-    /// At its end: what that is.
-    pub(super) fn note_accesses(&mut self) {
-        let Accesses { count, place } = self.accesses;
-        if let Some(place) = place {
-            self.asm.patch(place, count as i32);
-        }
-    }
-
-    /// Emits the cold code of probes that missed: has their entries filled, and goes back.
-    /// What could not be filled falls out of its end.
-    pub(super) fn fill_again(&mut self, misses: Range<usize>) {
-        let mut failed = SmallVec::<[Fixup; 4]>::new();
-        let last = misses.end;
-        for n in misses {
-            let miss = self.misses[n];
-            self.asm.bind(miss.from);
-            self.asm.alu_from(Alu::Xor, 64, T0, miss.tag);
-            let limit = (4096 - miss.bytes as i32) << FILL_LIMIT;
-            let view = self.view() as usize;
-            let [load, store] = if miss.tag.index.is_some() {
-                self.asm.alu_imm(Alu::Or, 32, T1, limit);
-                self.backend.routines.fill[view]
-            } else {
-                self.asm.constant(T1, limit as u64);
-                self.backend.routines.fill_stack[view]
-            };
-            self.asm.call(if miss.write { store } else { load });
-            if miss.write {
-                let beside = self.asm.branch_ahead(cc::B);
-                self.asm.bind_to(beside, miss.after);
-            }
-            let back = self.asm.branch_ahead(cc::NE);
-            self.asm.bind_to(back, miss.again);
-            if n + 1 < last {
-                failed.push(self.asm.jump_ahead());
-            }
-        }
-        for jump in failed {
-            self.asm.bind(jump);
-        }
-    }
-
-    fn view(&self) -> View {
+    pub(super) fn view(&self) -> View {
         self.unit.mode.view()
     }
 
@@ -275,108 +197,6 @@ impl Emit<'_> {
             AddressKind::Segmented => self.in_segment(insn.segment, bytes, write),
         }
         Ok(())
-    }
-
-    /// Turns the linear address in T0 into T0 + T1, the host's.
-    ///
-    /// A miss has the entry filled and comes back, or goes the instruction's slow way.
-    pub(super) fn probe(&mut self, bytes: u32, write: bool) -> Mem {
-        if self.is_on_stack(bytes) {
-            return self.probe_stack(bytes, write);
-        }
-        self.accesses.count += 1;
-        let again = self.asm.here();
-        if self.backend.features.bmi2 {
-            self.asm.rorx(T1, T0, Tlb::INDEX_SHIFT as u8);
-        } else {
-            self.asm.load(64, T1, T0);
-            self.asm
-                .shift_imm(Turn::Shr, 64, T1, Tlb::INDEX_SHIFT as u8);
-        }
-        self.asm.alu_imm(Alu::And, 32, T1, Tlb::INDEX_MASK as i32);
-        let table = abi::tlb(self.view());
-        let tag = sum(RBP, T1, table + if write { 8 } else { 0 });
-        self.asm.alu_from(Alu::Xor, 64, T0, tag);
-        self.asm.alu_imm(Alu::Cmp, 64, T0, 4096 - bytes as i32);
-        let miss = self.asm.branch_ahead(cc::A);
-        self.host_flags = HostFlags::Unknown;
-        self.asm.load(64, T1, sum(RBP, T1, table + 24));
-        if self.vectors.has_temps() && self.view() != View::Careful {
-            let (from, tag) = (miss, tag);
-            self.misses.push(Miss {
-                from,
-                again,
-                after: self.asm.here(),
-                tag,
-                bytes,
-                write,
-            });
-        } else {
-            // Rust would not leave them as they are; and a careful view is never filled.
-            self.slow.push(miss);
-        }
-        Self::pair(T0, T1)
-    }
-
-    /// The same, but a miss is the interpreter's: it may turn out that nothing is accessed, and
-    /// then nobody may see that the page was looked for.
-    pub(super) fn probe_known(&mut self, bytes: u32, write: bool) -> Mem {
-        let before = self.misses.len();
-        let place = self.probe(bytes, write);
-        let fills = self.misses.drain(before..);
-        self.slow.extend(fills.map(|miss| miss.from));
-        place
-    }
-
-    /// Whether the access under way is probably to the stack, and the cell of the stack has
-    /// limits for it.
-    fn is_on_stack(&self, bytes: u32) -> bool {
-        let insn = self.insn();
-        let is_stack = match self.block.ops[self.position].0 {
-            Op::Push(_) | Op::StackTop => true,
-            Op::Load(_) | Op::Store { .. } | Op::Locate(_) => {
-                insn.base == Gpr::Rsp
-                    && insn.index == Gpr::Zero
-                    && matches!(insn.address, AddressKind::Flat64 | AddressKind::Flat32)
-            }
-            _ => false,
-        };
-        is_stack && self.has_stack_cell(bytes)
-    }
-
-    /// Whether the cell of the stack has limits for so many bytes, and may be filled.
-    fn has_stack_cell(&self, bytes: u32) -> bool {
-        matches!(bytes, 4 | 8) && self.vectors.has_temps() && self.view() != View::Careful
-    }
-
-    /// A probe for an access to the stack.
-    pub(super) fn probe_by_cell(&mut self, bytes: u32, write: bool) -> Mem {
-        if self.has_stack_cell(bytes) {
-            self.probe_stack(bytes, write)
-        } else {
-            self.probe(bytes, write)
-        }
-    }
-
-    /// A probe by the cell of the stack.
-    fn probe_stack(&mut self, bytes: u32, write: bool) -> Mem {
-        self.accesses.count += 1;
-        let [tag, host_page, limit] = abi::stack_parts(self.view(), bytes, write);
-        let again = self.asm.here();
-        self.asm.alu_from(Alu::Xor, 64, T0, tag);
-        self.asm.alu_from(Alu::Cmp, 64, T0, limit);
-        let from = self.asm.branch_ahead(cc::AE);
-        self.host_flags = HostFlags::Unknown;
-        self.asm.load(64, T1, host_page);
-        self.misses.push(Miss {
-            from,
-            again,
-            after: self.asm.here(),
-            tag,
-            bytes,
-            write,
-        });
-        Self::pair(T0, T1)
     }
 
     /// Takes what a probe found into the value under way.

@@ -5,13 +5,13 @@ use std::mem::offset_of;
 
 use rax_cpu::Cpu;
 use rax_cpu::compiled::{FlagKind, SimpleKind, X87Place};
-use rax_mmu::{StackCell, Tlb, TlbEntry, View};
+use rax_mmu::{StackCell, Tlb, TlbEntry, View, Window};
 
 use super::abi::{
     AWAY, BIAS, BUDGET, BUDGET_CELL, CODE_BASE, EXIT, FILL_LIMIT, FLAG_KIND, FOUND, FRAMES,
     HOST_MXCSR, HOST_STACK, MISSES, MXCSR, MXCSR_MASKS, PINNED, RIP, Routines, SECOND_FOUND,
     SECOND_KEY, STACK_LIMIT, T0, T1, VECTORS, X87_IMAGE, X87_PLACE, find_jump, flag_value, home,
-    stack_parts, tlb, upper_home, vector_home,
+    stack_parts, tlb, upper_home, vector_home, windows,
 };
 use super::asm::{
     Alu, Asm, Mem, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Reg, Turn, at, cc,
@@ -337,6 +337,63 @@ fn fill_stack(asm: &mut Asm, view: View, is_store: bool, fill: u64) {
     asm.jump(fill);
 }
 
+/// Opens a window from the entry of the TLB, or goes on to fill that.
+fn open(asm: &mut Asm, view: View, is_store: bool, fill: u64) -> Option<u64> {
+    let [first, opened, missed] = windows(view, is_store)?;
+    let start = asm.base + asm.here() as u64;
+    let entry = |offset: usize| sum(RBP, RDX, tlb(view) + offset as i32);
+    let tag = if is_store {
+        offset_of!(TlbEntry, write_tag)
+    } else {
+        offset_of!(TlbEntry, read_tag)
+    };
+    asm.push(RAX);
+    asm.push(RCX);
+    asm.push(RDX);
+    asm.zero_extend(16, RCX, T1);
+    asm.shift_imm(Turn::Shr, 32, T1, FILL_LIMIT);
+    asm.load(64, RDX, T0);
+    asm.shift_imm(Turn::Shr, 64, RDX, Tlb::INDEX_SHIFT as u8);
+    asm.alu_imm(Alu::And, 32, RDX, Tlb::INDEX_MASK as i32);
+    asm.load(64, RAX, T0);
+    asm.alu_from(Alu::Xor, 64, RAX, entry(tag));
+    asm.alu(Alu::Cmp, 64, RAX, T1);
+    let miss = asm.branch_ahead(cc::A);
+    asm.set_bit(opened, RCX);
+    asm.set_bit(missed, RCX);
+    asm.shift_imm(
+        Turn::Shl,
+        32,
+        RCX,
+        size_of::<Window>().trailing_zeros() as u8,
+    );
+    let part = |offset: usize| sum(RBP, RCX, first.disp + offset as i32);
+    asm.alu_imm(Alu::Add, 32, part(offset_of!(Window, misses)), 1);
+    asm.alu(Alu::Sub, 64, T0, RAX);
+    asm.store(64, part(offset_of!(Window, first)), T0);
+    asm.alu_imm(Alu::Add, 32, T1, 1);
+    asm.store(64, part(offset_of!(Window, limit)), T1);
+    // Who called lies above what was pushed.
+    asm.load(32, T1, at(RSP, 3 * 8));
+    asm.store(32, part(offset_of!(Window, opener)), T1);
+    asm.load(64, T1, entry(offset_of!(TlbEntry, host_page)));
+    asm.store(64, part(offset_of!(Window, host)), T1);
+    asm.load(64, T0, RAX);
+    asm.pop(RDX);
+    asm.pop(RCX);
+    asm.pop(RAX);
+    asm.set_carry();
+    asm.ret();
+    asm.bind(miss);
+    asm.shift_imm(Turn::Shl, 32, T1, FILL_LIMIT);
+    asm.alu(Alu::Or, 32, T1, RDX);
+    asm.pop(RDX);
+    asm.pop(RCX);
+    asm.pop(RAX);
+    asm.jump(fill);
+    Some(start)
+}
+
 /// T1 is the limit and kind of the access, as the helper wants it.
 fn fill_by_helper(asm: &mut Asm, helpers: &Helpers, [load_vectors, store_vectors]: [u64; 2]) {
     spill(asm);
@@ -524,7 +581,9 @@ pub(super) fn routines(base: u64, helpers: &Helpers, has_bmi2: bool) -> (Vec<u8>
         for is_store in [false, true] {
             let [by_view, at] = [view as usize, usize::from(is_store)];
             routines.fill_stack[by_view][at] = base + asm.here() as u64;
-            fill_stack(&mut asm, view, is_store, routines.fill[by_view][at]);
+            let fill = routines.fill[by_view][at];
+            fill_stack(&mut asm, view, is_store, fill);
+            routines.open[by_view][at] = open(&mut asm, view, is_store, fill).unwrap_or(0);
         }
     }
 

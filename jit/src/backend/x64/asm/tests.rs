@@ -214,6 +214,8 @@ proptest! {
         if bits >= 32 {
             check(Mnemonic::Bswap, &[to], |asm| asm.byte_swap(bits, reg));
         }
+        let whole = [Operand::Rm(64, Rm::Mem(mem)), Operand::Rm(64, Rm::Reg(reg))];
+        check(Mnemonic::Bts, &whole, |asm| asm.set_bit(mem, reg));
         let [a, b] = [reg, mem.base].map(|reg| Operand::Rm(64, Rm::Reg(reg)));
         check(Mnemonic::Rorx, &[a, b, count_operand], |asm| asm.rorx(reg, mem.base, count));
     }
