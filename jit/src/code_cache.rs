@@ -96,6 +96,8 @@ struct Region {
     /// Offset of what is free.
     next: usize,
     codes: Vec<Option<Code>>,
+    /// The offset of each, gone or not.
+    starts: Vec<u32>,
     links: Vec<Link>,
 }
 
@@ -197,15 +199,17 @@ impl CodeCache {
 
     /// The unit around an address in its code, of which the lower half is known.
     pub(crate) fn code_around(&self, address: u32) -> Option<CodeId> {
-        let offset = address.wrapping_sub(self.memory.base() as u32) as usize;
-        let region = self.regions.iter().position(|region| offset < region.end)?;
-        let index = self.regions[region].codes.iter().position(|code| {
-            code.as_ref().is_some_and(|code| {
-                let start = (code.entry - self.memory.base()) as usize;
-                (start..start + code.made.bytes).contains(&offset)
-            })
-        })?;
-        Some(CodeId::new(region as u32, index as u32))
+        let offset = address.wrapping_sub(self.memory.base() as u32);
+        let number = self
+            .regions
+            .iter()
+            .position(|region| (offset as usize) < region.end)?;
+        let region = &self.regions[number];
+        let behind = region.starts.partition_point(|&start| start <= offset);
+        let index = behind.checked_sub(1)?;
+        let code = region.codes.get(index)?.as_ref()?;
+        let is_within = ((offset - region.starts[index]) as usize) < code.made.bytes;
+        is_within.then(|| CodeId::new(number as u32, index as u32))
     }
 
     /// RIP where an exit leads.
@@ -261,6 +265,7 @@ impl CodeCache {
         let links = first_link as u32..region.links.len() as u32;
         let next = self.known_mut(block).first.replace(id);
         let entry = self.memory.base() + offset as u64;
+        self.regions[number].starts.push(offset as u32);
         self.regions[number].codes.push(Some(Code {
             key: made.unit.key(),
             entry,
@@ -291,6 +296,7 @@ impl CodeCache {
         });
         let region = &mut self.regions[number];
         region.codes.clear();
+        region.starts.clear();
         region.links.clear();
         region.next = region.start;
         count
@@ -435,6 +441,7 @@ impl CodeCache {
     pub(crate) fn clear(&mut self) {
         for region in &mut self.regions {
             region.codes.clear();
+            region.starts.clear();
             region.links.clear();
             region.next = region.start;
         }
