@@ -51,8 +51,9 @@ pub(crate) struct Emitted {
     pub(crate) carried_out: u32,
     /// Windows of the TLB that it looks through.
     pub(crate) windows: Vec<UsedWindow>,
-    /// What changes when it is copied for another address; None if that cannot be.
-    pub(crate) relocations: Option<Vec<Relocation>>,
+    /// Whether it can be copied for another address, and what changes then.
+    pub(crate) is_movable: bool,
+    pub(crate) relocations: Vec<Relocation>,
 }
 
 /// A window that code looks through.
@@ -71,7 +72,8 @@ impl Emitted {
         self.cold = 0;
         self.carried_out = 0;
         self.windows.clear();
-        self.relocations = None;
+        self.is_movable = false;
+        self.relocations.clear();
     }
 }
 

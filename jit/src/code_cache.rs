@@ -231,13 +231,15 @@ impl CodeCache {
         let base = self.memory.base() + offset as u64;
         let first_link = region.links.len();
         let first_exit = LinkId::new(number as u32, first_link as u32);
-        let mut emitted = compile(&made.unit, base, first_exit.number());
+        let emitted = compile(&made.unit, base, first_exit.number());
         let end = offset + emitted.code.len();
         let is_named = LinkId::can_name(first_link + emitted.exits.len());
         if end > region.end || !is_named {
             return Err(Box::new(made.unit));
         }
-        made.relocations = emitted.relocations.take().map(Vec::into_boxed_slice);
+        made.relocations = emitted
+            .is_movable
+            .then(|| emitted.relocations.as_slice().into());
         made.windows = emitted.windows.as_slice().into();
         let sites = emitted.exits.iter();
         let links = sites.map(|site| Link::new(site, offset));

@@ -64,19 +64,20 @@ pub(crate) struct X64 {
     features: Features,
     /// Each unit adds its accesses to a cell.
     counts_accesses: bool,
-    work: Work,
+    /// None while it is in use.
+    work: Option<Work>,
 }
 
 /// What is filled anew for each unit, and need not be allocated each time.
 #[derive(Debug, Default)]
 struct Work {
-    plan: Plan,
+    plan: Box<Plan>,
     emitted: Emitted,
     locs: Vec<Loc>,
     slow: Vec<Fixup>,
     misses: Vec<Miss>,
     cold: Vec<Cold>,
-    vectors: simd::Vectors,
+    vectors: Box<simd::Vectors>,
 }
 
 /// What the host has beyond the baseline.
@@ -116,7 +117,7 @@ impl X64 {
                 vectors: simd::Features::found(),
             },
             counts_accesses: false,
-            work: Work::default(),
+            work: None,
         }
     }
 }
@@ -137,7 +138,7 @@ impl Backend for X64 {
     }
 
     fn compile(&mut self, unit: &Unit, block: &ir::Block, base: u64, first_exit: u64) -> Emitted {
-        let mut work = std::mem::take(&mut self.work);
+        let mut work = self.work.take().unwrap_or_default();
         let again = unit.again.map(usize::from);
         work.plan.begin(block, again, self.features.vectors.avx2);
         loop {
@@ -152,12 +153,14 @@ impl Backend for X64 {
             }
         }
         let emitted = std::mem::take(&mut work.emitted);
-        self.work = work;
+        self.work = Some(work);
         emitted
     }
 
     fn reclaim(&mut self, emitted: Emitted) {
-        self.work.emitted = emitted;
+        if let Some(work) = &mut self.work {
+            work.emitted = emitted;
+        }
     }
 
     fn jump(&self, site: u64, target: u64) -> [u8; 4] {
@@ -184,7 +187,7 @@ struct Emit<'a> {
     backend: &'a X64,
     unit: &'a Unit,
     block: &'a ir::Block,
-    plan: Plan,
+    plan: Box<Plan>,
     first_exit: u64,
     /// Where each value is.
     locs: Vec<Loc>,
@@ -229,7 +232,7 @@ struct Emit<'a> {
     /// What is yet to be written of the x87 unit's pointers.
     noted: Noted,
     emitted: Emitted,
-    vectors: simd::Vectors,
+    vectors: Box<simd::Vectors>,
     reach: Reach,
     accesses: Accesses,
     /// What the accesses have in common that share each of the windows used.
@@ -308,7 +311,8 @@ impl<'a> Emit<'a> {
     /// Emits everything.
     fn unit(&mut self) -> Result<(), Stuck> {
         if self.unit.may_be_copied() {
-            self.asm.be_movable();
+            let room = std::mem::take(&mut self.emitted.relocations);
+            self.asm.be_movable(room);
         }
         let count = self.unit.insns.len() as i32;
         self.check_code_limit();
@@ -540,6 +544,7 @@ impl<'a> Emit<'a> {
         Work {
             plan: self.plan,
             emitted: Emitted {
+                is_movable: self.asm.is_movable(),
                 relocations: self.asm.take_relocations(),
                 code: self.asm.finish(),
                 ..self.emitted

@@ -150,8 +150,9 @@ pub(super) struct Asm {
     bytes: Bytes,
     /// Where the first byte will be.
     pub(super) base: u64,
-    /// What changes if it is copied to elsewhere; None if it is not to be copied.
-    relocations: Option<Vec<Relocation>>,
+    /// What changes if it is copied to elsewhere, unless it is not to be copied.
+    relocations: Vec<Relocation>,
+    is_movable: bool,
 }
 
 impl Asm {
@@ -161,7 +162,8 @@ impl Asm {
         Self {
             bytes,
             base,
-            relocations: None,
+            relocations: Vec::new(),
+            is_movable: false,
         }
     }
 

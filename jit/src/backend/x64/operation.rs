@@ -30,8 +30,10 @@ bitflags! {
         const LOCATES = 1 << 6;
         /// A step of a vector instruction, MMX's among them.
         const VECTOR = 1 << 7;
-        /// It works on the x87 unit.
+        /// It works on the x87 unit: MMX instructions begin with a check of it.
         const X87 = 1 << 8;
+        /// A call of the interpreter.
+        const CALL = 1 << 9;
     }
 }
 
@@ -47,7 +49,9 @@ impl Class {
             _ => Self::empty(),
         };
         class.set(Self::VECTOR, matches!(op, Op::Vector(_)));
-        class.set(Self::X87, matches!(op, Op::X87(_)));
+        let is_x87 = matches!(op, Op::X87(_) | Op::Vector(VectorStep::CheckX87));
+        class.set(Self::X87, is_x87);
+        class.set(Self::CALL, matches!(op, Op::Call(_)));
         class.set(Self::LEAVES, can_leave(op));
         class.set(Self::ACTS, has_effect(op));
         class.set(Self::DISTURBS, disturbs_flags(op));

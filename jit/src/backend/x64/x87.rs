@@ -17,7 +17,7 @@
 mod functions;
 
 use rax_cpu::insn::{Insn, MaskedBytes};
-use rax_cpu::ir::{Bit, Name, Op, VectorStep, X87Step};
+use rax_cpu::ir::{Bit, Name, Op, X87Step};
 use rax_cpu::segment::SegmentRegister;
 use rax_cpu::state::Gpr;
 use rax_cpu::x87::X87Op;
@@ -92,16 +92,11 @@ impl Asm {
     }
 }
 
-/// Whether an operation works on the x87 unit: MMX instructions begin with a check of it.
-const fn is_of_x87(op: Op) -> bool {
-    matches!(op, Op::X87(_) | Op::Vector(VectorStep::CheckX87))
-}
-
 impl Emit<'_> {
     /// Whether an instruction of the unit works on the x87 unit in compiled code, from
     /// a number on.
     fn uses_x87(&self, from: usize) -> bool {
-        (self.plan.has_any(Class::X87 | Class::VECTOR) || self.plan.has_assisted())
+        (self.plan.has_any(Class::X87) || self.plan.has_assisted())
             && (from..self.plan.instructions()).any(|index| self.touches_unit(index))
     }
 
@@ -111,10 +106,7 @@ impl Emit<'_> {
             return self.plan.is_assisted(index)
                 && MaskedBytes::of(&self.unit.insns[index]).is_some_and(|masked| masked.is_mmx);
         }
-        self.plan.has_class(index, Class::X87 | Class::VECTOR)
-            && self.block.ops[self.plan.range(index)]
-                .iter()
-                .any(|&(op, _)| is_of_x87(op))
+        self.plan.has_class(index, Class::X87)
     }
 
     /// At the unit's start: gets the guest's registers into the host's unit.
@@ -156,9 +148,8 @@ impl Emit<'_> {
 
     /// Whether the interpreter, carrying an instruction out, may look at the registers.
     pub(super) fn touches_x87(&self, index: u32) -> bool {
-        self.block.ops[self.plan.range(index as usize)]
-            .iter()
-            .any(|&(op, _)| is_of_x87(op) || matches!(op, Op::Call(_)))
+        let looks = Class::X87.union(Class::CALL);
+        self.plan.has_class(index as usize, looks)
     }
 
     pub(super) fn x87(&mut self, step: X87Step, bits: u32) -> Result<(), Stuck> {

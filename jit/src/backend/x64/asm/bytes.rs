@@ -55,7 +55,9 @@ impl Bytes {
     /// Writes over four bytes.
     #[inline]
     pub(super) fn patch(&mut self, at: usize, value: i32) {
-        self.room[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        if let Some(place) = self.room[at..].first_chunk_mut() {
+            *place = value.to_le_bytes();
+        }
     }
 }
 

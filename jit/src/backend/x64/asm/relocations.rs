@@ -9,30 +9,32 @@ pub(in super::super) fn has_short_form(value: u64) -> bool {
 }
 
 impl Asm {
-    /// From here on notes what changes if the code is copied.
-    pub(in super::super) fn be_movable(&mut self) {
-        self.relocations = Some(Vec::new());
+    /// From here on notes what changes if the code is copied, in `room`.
+    pub(in super::super) fn be_movable(&mut self, mut room: Vec<Relocation>) {
+        room.clear();
+        self.relocations = room;
+        self.is_movable = true;
     }
 
     /// There is something in the code that cannot change.
     pub(in super::super) fn be_fixed(&mut self) {
-        self.relocations = None;
+        self.is_movable = false;
     }
 
     pub(in super::super) const fn is_movable(&self) -> bool {
-        self.relocations.is_some()
+        self.is_movable
     }
 
-    /// What was noted.
-    pub(in super::super) fn take_relocations(&mut self) -> Option<Vec<Relocation>> {
-        self.relocations.take()
+    /// What was noted, and where nothing was to be.
+    pub(in super::super) fn take_relocations(&mut self) -> Vec<Relocation> {
+        std::mem::take(&mut self.relocations)
     }
 
     /// The last so many bytes follow something.
     pub(in super::super) fn note(&mut self, bytes: usize, follows: Follows) {
-        let at = (self.here() - bytes) as u32;
-        if let Some(relocations) = &mut self.relocations {
-            relocations.push(Relocation { at, follows });
+        if self.is_movable {
+            let at = (self.here() - bytes) as u32;
+            self.relocations.push(Relocation { at, follows });
         }
     }
 
