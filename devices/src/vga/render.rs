@@ -29,7 +29,7 @@ const SPREAD: [u64; 256] = {
     table
 };
 
-/// A picture. Pixels that last several dots or lines are there once.
+/// A picture in the proportions of the screen. Where all pixels last two dots and two lines, they are there once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frame {
     /// Pixels in a line.
@@ -166,9 +166,10 @@ impl Vga {
         // If registers changed from line to line, then another adapter is led through the same once more.
         let mut replayed = self.replay(now);
         let top = replayed.as_ref().map_or(self, |(vga, _)| vga);
-        let (lines, step) = (top.crtc.display_lines(), top.line_step());
+        let lines = top.crtc.display_lines();
+        let (across, step) = top.shape();
         let mut frame = Frame {
-            width: top.crtc.columns() * top.dots(),
+            width: top.crtc.columns() * top.dots() * across,
             height: lines.div_ceil(step),
             pixels: Vec::new(),
         };
@@ -185,7 +186,7 @@ impl Vga {
             }
             let vga = replayed.as_ref().map_or(self, |(vga, _)| vga);
             if number.is_multiple_of(step) {
-                vga.draw_line(&planes, &beam.line(vga), now, &ink, &mut frame);
+                vga.draw_line(&planes, &beam.line(vga), now, &ink, across, &mut frame);
             }
             beam.advance(vga, number);
         }
@@ -199,9 +200,10 @@ impl Vga {
         line: &Line,
         now: crate::Time,
         ink: &Ink,
+        across: usize,
         frame: &mut Frame,
     ) {
-        let mut dots = Vec::with_capacity(frame.width + 16);
+        let mut dots = Vec::with_capacity(frame.width / across + 16);
         if self.shows_anything() {
             if !self.graphics.is_graphics() {
                 self.text_line(planes, line, now, &ink.colors, &mut dots);
@@ -212,8 +214,10 @@ impl Vga {
             }
             dots.drain(..line.panning.min(dots.len()));
         }
-        dots.resize(frame.width, 0);
-        frame.pixels.append(&mut dots);
+        dots.resize(frame.width / across, 0);
+        for dot in dots {
+            frame.pixels.extend(std::iter::repeat_n(dot, across));
+        }
     }
 
     /// The characters on the screen, in a text mode.
@@ -264,8 +268,31 @@ impl Vga {
         }
     }
 
-    /// How many scan lines are alike, and become one line of the frame.
-    fn line_step(&self) -> usize {
+    /// How often each pixel stands beside itself in the frame, and how many scan lines become one line of it: what a
+    /// pixel is wide and high on the screen, without what both have in common.
+    fn shape(&self) -> (usize, usize) {
+        let (wide, high) = (self.dots_of_pixel(), self.lines_of_pixel());
+        let common = if wide == 4 && high.is_multiple_of(4) {
+            4
+        } else if wide >= 2 && high.is_multiple_of(2) {
+            2
+        } else {
+            1
+        };
+        (wide / common, common)
+    }
+
+    /// How many dots are alike. Pixels of 256 colours last two clocks.
+    fn dots_of_pixel(&self) -> usize {
+        let clocking = self.sequencer.clocking();
+        let is_halved = clocking.contains(ClockingMode::DOT_CLOCK_HALVED);
+        let is_bytes =
+            self.graphics.is_graphics() && self.graphics.shift_mode() == ShiftMode::Bytes;
+        (1 << u8::from(is_halved)) << u8::from(is_bytes)
+    }
+
+    /// How many scan lines are alike.
+    fn lines_of_pixel(&self) -> usize {
         let double = if self.crtc.is_double_scan() { 2 } else { 1 };
         let is_repeated = self.graphics.is_graphics() && !self.crtc.rows_are_interleaved();
         let lines = if is_repeated {

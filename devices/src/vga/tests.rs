@@ -281,6 +281,49 @@ fn a_split_screen_shows_address_zero_below() {
     assert_eq!(frame.pixels[101 * 640], rgb(15));
 }
 
+#[test]
+fn the_frame_has_the_proportions_of_the_screen() {
+    let size = |mode: &Mode, changes: &[(u64, u8, u8)]| {
+        let mut vga = vga();
+        let mut probe = Probe::new(&mut vga);
+        set_mode(&mut probe, mode);
+        indexed(&mut probe, 0x24, 0x11, 0);
+        for &(port, index, value) in changes {
+            indexed(&mut probe, port, index, value);
+        }
+        let frame = vga.frame(Time::ZERO);
+        assert_eq!(frame.pixels.len(), frame.width * frame.height);
+        [frame.width, frame.height]
+    };
+    // 320 by 200, 100, 50 and 400 pixels of 256 colours.
+    assert_eq!(size(&BYTES, &[]), [320, 200]);
+    assert_eq!(size(&BYTES, &[(0x24, 9, 0x43)]), [320, 200]);
+    assert_eq!(size(&BYTES, &[(0x24, 9, 0xc3)]), [320, 200]);
+    assert_eq!(size(&BYTES, &[(0x24, 9, 0x40)]), [640, 400]);
+    // 40 columns of text, with lines scanned once and twice.
+    let narrow = [(0x14, 1, 0x08), (0x24, 1, 39)];
+    assert_eq!(size(&TEXT, &narrow), [720, 400]);
+    let low = [narrow[0], narrow[1], (0x24, 9, 0xc7)];
+    assert_eq!(size(&TEXT, &low), [360, 200]);
+    // 640 by 240 pixels, and 320 by 480.
+    assert_eq!(size(&PLANAR, &[(0x24, 9, 0xc0)]), [640, 480]);
+    let narrow = [(0x14, 1, 0x09), (0x24, 1, 39)];
+    assert_eq!(size(&PLANAR, &narrow), [640, 480]);
+}
+
+#[test]
+fn pixels_repeat_where_they_are_wider_than_high() {
+    let mut vga = vga();
+    let mut probe = Probe::new(&mut vga);
+    set_mode(&mut probe, &BYTES);
+    indexed(&mut probe, 0x24, 9, 0x40);
+    probe.write(WINDOW + 1, 5);
+    probe.write(WINDOW + 320, 7);
+    let frame = vga.frame(Time::ZERO);
+    assert_eq!(frame.pixels[..5], [0, 0, 5, 5, 0].map(rgb));
+    assert_eq!(frame.pixels[640..643], [7, 7, 0].map(rgb));
+}
+
 /// Sets colour 0 of the palette to a shade of red.
 fn set_background(probe: &mut Probe<'_>, red: u8) {
     for (port, value) in [(0x18, 0), (0x19, red), (0x19, 0), (0x19, 0)] {
