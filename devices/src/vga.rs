@@ -30,6 +30,7 @@ mod tests;
 mod text_mode;
 mod vbe;
 mod window;
+mod window_watch;
 
 pub use code_page::character;
 pub use memory::{PlainVideoMemory, VideoMemory};
@@ -43,6 +44,7 @@ use graphics::Graphics;
 use raster::Raster;
 use sequencer::{ClockingMode, Sequencer};
 use vbe::{Effect, Vbe};
+use window_watch::WindowWatch;
 
 /// The register at which the memory window begins.
 pub const WINDOW: u64 = 0x2_0000;
@@ -94,6 +96,8 @@ pub struct Vga {
     changes: u64,
     /// What was written while the picture was scanned.
     raster: Raster,
+    /// Whether accesses to the memory may go past the adapter.
+    window_watch: WindowWatch,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,6 +110,12 @@ struct SavedV1 {
     crtc: Crtc,
     dac: Dac,
     vbe: Vbe,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedV2 {
+    registers: SavedV1,
+    window_watch: WindowWatch,
 }
 
 /// A picture that is still to be made: registers as they were, and the memory as it is
@@ -145,6 +155,7 @@ impl Vga {
             vbe: Vbe::default(),
             changes: 0,
             raster: Raster::default(),
+            window_watch: WindowWatch::default(),
         }
     }
 
@@ -171,6 +182,7 @@ impl Vga {
             vbe: self.vbe.clone(),
             changes: self.changes,
             raster: self.raster.clone(),
+            window_watch: self.window_watch.clone(),
         }
     }
 
@@ -266,7 +278,10 @@ impl Vga {
         self.changes = self.changes.wrapping_add(1);
         match register {
             0x10 | 0x11 => self.attribute.write(value),
-            0x12 => self.miscellaneous = Miscellaneous::from_bits_retain(value),
+            0x12 => {
+                self.miscellaneous = Miscellaneous::from_bits_retain(value);
+                self.window_watch.forget();
+            }
             0x14 => self.sequencer.index = value,
             0x15 => self.sequencer.write(value),
             0x16 => self.dac.mask = value,
@@ -280,6 +295,9 @@ impl Vga {
             0x0a | 0x2a if self.is_addressed(register) => self.feature_control = value & 3,
             _ => return Err(BusError::NoRegister(register)),
         }
+        if matches!(register, 0x12 | 0x15 | 0x1f) {
+            self.follow_window();
+        }
         Ok(())
     }
 
@@ -290,6 +308,7 @@ impl Vga {
                 .write(0, &vec![0; bytes.min(self.memory.bytes())]);
         }
         self.dac.is_eight_bits = self.vbe.is_eight_bit_dac();
+        self.follow_window();
     }
 }
 
@@ -309,6 +328,7 @@ impl Device for Vga {
         self.dac = Dac::default();
         self.vbe = Vbe::default();
         self.raster = Raster::default();
+        self.window_watch = WindowWatch::default();
     }
 
     fn save(&self) -> State {
@@ -324,24 +344,40 @@ impl Device for Vga {
             vbe,
             changes: _,
             raster: _,
+            window_watch,
         } = self;
+        let registers = SavedV1 {
+            miscellaneous: miscellaneous.bits(),
+            feature_control: *feature_control,
+            sequencer: sequencer.clone(),
+            graphics: graphics.clone(),
+            attribute: attribute.clone(),
+            crtc: crtc.clone(),
+            dac: dac.clone(),
+            vbe: vbe.clone(),
+        };
+        let window_watch = window_watch.clone();
         State::encode(
-            1,
-            &SavedV1 {
-                miscellaneous: miscellaneous.bits(),
-                feature_control: *feature_control,
-                sequencer: sequencer.clone(),
-                graphics: graphics.clone(),
-                attribute: attribute.clone(),
-                crtc: crtc.clone(),
-                dac: dac.clone(),
-                vbe: vbe.clone(),
+            2,
+            &SavedV2 {
+                registers,
+                window_watch,
             },
         )
     }
 
     fn restore(&mut self, state: State) -> Result<(), RestoreError> {
-        let saved: SavedV1 = state.decode(self.name(), 1)?;
+        let SavedV2 {
+            registers: saved,
+            window_watch,
+        } = if state.version() == 1 {
+            SavedV2 {
+                registers: state.decode(self.name(), 2)?,
+                window_watch: WindowWatch::default(),
+            }
+        } else {
+            state.decode(self.name(), 2)?
+        };
         let impossible = |what| RestoreError::Impossible {
             device: "vga",
             what,
@@ -362,6 +398,8 @@ impl Device for Vga {
         self.dac = saved.dac;
         self.vbe = saved.vbe;
         self.raster = Raster::default();
+        self.window_watch = window_watch;
+        self.follow_window();
         Ok(())
     }
 

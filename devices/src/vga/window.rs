@@ -3,7 +3,11 @@
 
 use super::memory::cell;
 use super::sequencer::MemoryMode;
+use super::window_watch::Plain;
 use super::{Miscellaneous, Vga};
+
+/// How much of the window a board may map: a bank of the extension, or as much as chained planes reach.
+const PLAIN_BYTES: usize = 0x1_0000;
 
 /// Where an address of the window leads.
 struct Access {
@@ -16,17 +20,34 @@ struct Access {
 }
 
 impl Vga {
-    /// Whether the first 64 KiB of the window are those of the memory, byte by byte: the planes are chained, and nothing
-    /// happens to a byte on its way. A board may map them then. (Reads do not load the latches that way, which nobody
-    /// uses while planes are chained.)
+    /// Where in the memory the bytes lie, one after the other, that the first 64 KiB of the window show. A board may map
+    /// them there while this says so; it is to ask after each access.
     #[must_use]
-    pub fn has_plain_window(&self) -> bool {
+    pub const fn window_memory(&self) -> Option<usize> {
+        match self.window_watch.open() {
+            None => None,
+            Some(Plain::Chained) => Some(0),
+            Some(Plain::Bank(start)) => Some(start),
+        }
+    }
+
+    /// A register that the window depends on may have been written.
+    pub(super) fn follow_window(&mut self) {
+        let plain = match self.vbe.bank() {
+            Some(start) if start + PLAIN_BYTES <= self.memory.bytes() => Some(Plain::Bank(start)),
+            Some(_) => None,
+            None => self.has_chained_window().then_some(Plain::Chained),
+        };
+        self.window_watch.follow(plain);
+    }
+
+    /// Whether the planes are chained, and nothing happens to a byte on its way to them.
+    fn has_chained_window(&self) -> bool {
         self.sequencer.memory_mode().contains(MemoryMode::CHAIN_4)
             && self.sequencer.map_mask() == 15
             && self.graphics.leaves_bytes_alone()
             && self.graphics.window().start == 0
             && self.miscellaneous.contains(Miscellaneous::RAM_ENABLED)
-            && self.vbe.bank().is_none()
     }
 
     /// Where an offset into the window leads; nowhere if the adapter does not decode it.
@@ -72,6 +93,7 @@ impl Vga {
     }
 
     pub(super) fn read_memory(&mut self, offset: usize) -> u8 {
+        self.window_watch.note_read();
         if let Some(bank) = self.vbe.bank() {
             let mut byte = [0];
             self.memory.read(bank + (offset & 0xffff), &mut byte);
@@ -86,6 +108,7 @@ impl Vga {
     }
 
     pub(super) fn write_memory(&mut self, offset: usize, value: u8) {
+        self.window_watch.note_write(self.graphics.writes_latches());
         if let Some(bank) = self.vbe.bank() {
             self.memory.write(bank + (offset & 0xffff), &[value]);
             return;

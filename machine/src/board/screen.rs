@@ -41,9 +41,9 @@ impl Board {
         Some((self.vga.as_mut()?, WINDOW + offset))
     }
 
-    /// A write to the screen, if it is one. It raises no interrupt and moves no
-    /// deadline and no window, so that nothing has to be looked at after it; and
-    /// there are many of them.
+    /// A write to the screen, if it is one. It raises no interrupt, moves no
+    /// deadline and no window but the screen's own, so that little has to be
+    /// looked at after it; and there are many of them.
     pub(crate) fn write_screen(
         &mut self,
         address: u64,
