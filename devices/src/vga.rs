@@ -11,7 +11,8 @@ use bitflags::bitflags;
 use serde::{Deserialize, Serialize};
 
 use crate::bus_error::BusError;
-use crate::device::{Context, Device, Registers, byte_of_read, byte_of_write};
+use crate::device::{Context, Device, Registers, Timed, byte_of_read, byte_of_write};
+use crate::irq_line::IrqLine;
 use crate::snapshot::{RestoreError, State};
 use crate::time::Time;
 
@@ -19,6 +20,7 @@ mod attribute;
 mod code_page;
 mod crtc;
 mod dac;
+mod diagnostics;
 mod graphics;
 mod memory;
 mod pci;
@@ -29,6 +31,7 @@ mod sequencer;
 mod tests;
 mod text_mode;
 mod vbe;
+mod vertical_interrupt;
 mod window;
 mod window_watch;
 
@@ -44,6 +47,7 @@ use graphics::Graphics;
 use raster::Raster;
 use sequencer::{ClockingMode, Sequencer};
 use vbe::{Effect, Vbe};
+use vertical_interrupt::VerticalInterrupt;
 use window_watch::WindowWatch;
 
 /// The register at which the memory window begins.
@@ -80,6 +84,8 @@ bitflags! {
 
 /// Input Status Register 0: a colour monitor is sensed.
 const MONITOR_SENSED: u8 = 0x10;
+/// Input Status Register 0: the vertical interrupt is pending.
+const INTERRUPT_PENDING: u8 = 0x80;
 
 /// The graphics adapter.
 pub struct Vga {
@@ -98,6 +104,9 @@ pub struct Vga {
     raster: Raster,
     /// Whether accesses to the memory may go past the adapter.
     window_watch: WindowWatch,
+    /// The latch of the vertical interrupt, and the line that it drives.
+    vertical_interrupt: VerticalInterrupt,
+    interrupt: Option<IrqLine>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -116,6 +125,7 @@ struct SavedV1 {
 struct SavedV2 {
     registers: SavedV1,
     window_watch: WindowWatch,
+    vertical_interrupt: VerticalInterrupt,
 }
 
 /// A picture that is still to be made: registers as they were, and the memory as it is
@@ -156,6 +166,8 @@ impl Vga {
             changes: 0,
             raster: Raster::default(),
             window_watch: WindowWatch::default(),
+            vertical_interrupt: VerticalInterrupt::default(),
+            interrupt: None,
         }
     }
 
@@ -183,6 +195,8 @@ impl Vga {
             changes: self.changes,
             raster: self.raster.clone(),
             window_watch: self.window_watch.clone(),
+            vertical_interrupt: self.vertical_interrupt.clone(),
+            interrupt: None,
         }
     }
 
@@ -252,6 +266,7 @@ impl Vga {
         Ok(match register {
             0x10 => self.attribute.read_index(),
             0x11 => self.attribute.read_data(),
+            0x12 if self.has_vertical_interrupt(now) => MONITOR_SENSED | INTERRUPT_PENDING,
             0x12 => MONITOR_SENSED,
             0x14 => self.sequencer.index,
             0x15 => self.sequencer.read(),
@@ -268,7 +283,7 @@ impl Vga {
             0x0a | 0x2a if self.is_addressed(register) => {
                 self.note_flip_flop_reset(now);
                 self.attribute.reset_flip_flop();
-                self.input_status_1(now).bits()
+                self.input_status_1(now).bits() | self.video_feedback(now)
             }
             _ => return Err(BusError::NoRegister(register)),
         })
@@ -329,6 +344,10 @@ impl Device for Vga {
         self.vbe = Vbe::default();
         self.raster = Raster::default();
         self.window_watch = WindowWatch::default();
+        self.vertical_interrupt = VerticalInterrupt::default();
+        if let Some(line) = &self.interrupt {
+            line.set(false);
+        }
     }
 
     fn save(&self) -> State {
@@ -345,6 +364,8 @@ impl Device for Vga {
             changes: _,
             raster: _,
             window_watch,
+            vertical_interrupt,
+            interrupt: _,
         } = self;
         let registers = SavedV1 {
             miscellaneous: miscellaneous.bits(),
@@ -357,11 +378,13 @@ impl Device for Vga {
             vbe: vbe.clone(),
         };
         let window_watch = window_watch.clone();
+        let vertical_interrupt = vertical_interrupt.clone();
         State::encode(
             2,
             &SavedV2 {
                 registers,
                 window_watch,
+                vertical_interrupt,
             },
         )
     }
@@ -370,10 +393,12 @@ impl Device for Vga {
         let SavedV2 {
             registers: saved,
             window_watch,
+            vertical_interrupt,
         } = if state.version() == 1 {
             SavedV2 {
                 registers: state.decode(self.name(), 2)?,
                 window_watch: WindowWatch::default(),
+                vertical_interrupt: VerticalInterrupt::default(),
             }
         } else {
             state.decode(self.name(), 2)?
@@ -400,7 +425,12 @@ impl Device for Vga {
         self.raster = Raster::default();
         self.window_watch = window_watch;
         self.follow_window();
+        self.restore_interrupt(vertical_interrupt);
         Ok(())
+    }
+
+    fn timed(&mut self) -> Option<&mut dyn Timed> {
+        Some(self)
     }
 
     fn registers(&mut self) -> Option<&mut dyn Registers> {
@@ -451,8 +481,21 @@ impl Registers for Vga {
                 let value = byte_of_write(register, bytes)?;
                 self.note_write(register, value, cx.now);
                 self.write_port(register, value)?;
+                if matches!(register, 0x12 | 0x15 | 0x05 | 0x25) {
+                    self.follow_retrace(cx.now);
+                }
             }
         }
         Ok(())
+    }
+}
+
+impl Timed for Vga {
+    fn next_deadline(&self) -> Option<Time> {
+        self.next_interrupt()
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>) {
+        self.drive_interrupt(cx.now);
     }
 }

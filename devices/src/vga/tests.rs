@@ -6,6 +6,8 @@ use super::{PlainVideoMemory, Vga, WINDOW};
 use crate::conformance::{Access, Action, Probe, check, check_replay};
 use crate::time::Time;
 
+mod timing;
+
 /// The sequencer, CRTC, graphics and attribute registers of a BIOS mode.
 struct Mode {
     miscellaneous: u8,

@@ -10,13 +10,15 @@ use crate::ports::PortsTaken;
 
 /// The device number on the PCI bus.
 const DEVICE: u8 = 2;
+/// The interrupt at the vertical retrace: IRQ 2 of the first PC, which the AT's second controller has as 9.
+const RETRACE: u32 = 9;
 /// Where the legacy memory window begins.
 const LEGACY_WINDOW: u64 = 0xa_0000;
 
 impl Board {
     /// The adapter at its legacy addresses and on the PCI bus.
     pub(super) fn place_vga(&mut self, vga: PciVga) -> Result<(), PortsTaken> {
-        self.vga = Some(vga);
+        self.vga = Some(vga.with_interrupt(self.irq(RETRACE)));
         self.map(0x3b0..=0x3bb, VGA, 0)?; // 3BCh is a parallel port's.
         self.map(0x3c0..=0x3df, VGA, 0x10)?;
         self.map(0x1ce..=0x1cf, VGA, 0x30)?;

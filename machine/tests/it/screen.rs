@@ -12,6 +12,7 @@ use rax_machine::{Boot, End, Fittings};
 
 use crate::support::Bench;
 
+mod retrace;
 mod window;
 
 /// A ROM of 64 KiB that begins with `code` at F000:0000.
