@@ -11,7 +11,8 @@ use bitflags::bitflags;
 use serde::{Deserialize, Serialize};
 
 use crate::bus_error::BusError;
-use crate::device::{Context, Device, Registers, byte_of_read, byte_of_write};
+use crate::device::{Context, Device, Registers, Timed, byte_of_read, byte_of_write};
+use crate::irq_line::IrqLine;
 use crate::snapshot::{RestoreError, State};
 use crate::time::Time;
 
@@ -19,6 +20,7 @@ mod attribute;
 mod code_page;
 mod crtc;
 mod dac;
+mod diagnostics;
 mod graphics;
 mod memory;
 mod pci;
@@ -29,6 +31,9 @@ mod sequencer;
 mod tests;
 mod text_mode;
 mod vbe;
+mod vertical_interrupt;
+mod window;
+mod window_watch;
 
 pub use code_page::character;
 pub use memory::{PlainVideoMemory, VideoMemory};
@@ -39,10 +44,11 @@ use attribute::{Attribute, ModeControl};
 use crtc::Crtc;
 use dac::Dac;
 use graphics::Graphics;
-use memory::cell;
 use raster::Raster;
-use sequencer::{ClockingMode, MemoryMode, Sequencer};
+use sequencer::{ClockingMode, Sequencer};
 use vbe::{Effect, Vbe};
+use vertical_interrupt::VerticalInterrupt;
+use window_watch::WindowWatch;
 
 /// The register at which the memory window begins.
 pub const WINDOW: u64 = 0x2_0000;
@@ -78,6 +84,8 @@ bitflags! {
 
 /// Input Status Register 0: a colour monitor is sensed.
 const MONITOR_SENSED: u8 = 0x10;
+/// Input Status Register 0: the vertical interrupt is pending.
+const INTERRUPT_PENDING: u8 = 0x80;
 
 /// The graphics adapter.
 pub struct Vga {
@@ -94,6 +102,11 @@ pub struct Vga {
     changes: u64,
     /// What was written while the picture was scanned.
     raster: Raster,
+    /// Whether accesses to the memory may go past the adapter.
+    window_watch: WindowWatch,
+    /// The latch of the vertical interrupt, and the line that it drives.
+    vertical_interrupt: VerticalInterrupt,
+    interrupt: Option<IrqLine>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,6 +119,13 @@ struct SavedV1 {
     crtc: Crtc,
     dac: Dac,
     vbe: Vbe,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedV2 {
+    registers: SavedV1,
+    window_watch: WindowWatch,
+    vertical_interrupt: VerticalInterrupt,
 }
 
 /// A picture that is still to be made: registers as they were, and the memory as it is
@@ -129,16 +149,6 @@ impl Scan {
     }
 }
 
-/// Where an address of the window leads.
-struct Access {
-    /// The address in each plane.
-    address: usize,
-    /// The planes that a write may reach.
-    planes: u8,
-    /// The plane that a read is answered from.
-    plane: usize,
-}
-
 impl Vga {
     /// An adapter that scans `memory`.
     #[must_use]
@@ -155,6 +165,9 @@ impl Vga {
             vbe: Vbe::default(),
             changes: 0,
             raster: Raster::default(),
+            window_watch: WindowWatch::default(),
+            vertical_interrupt: VerticalInterrupt::default(),
+            interrupt: None,
         }
     }
 
@@ -181,6 +194,9 @@ impl Vga {
             vbe: self.vbe.clone(),
             changes: self.changes,
             raster: self.raster.clone(),
+            window_watch: self.window_watch.clone(),
+            vertical_interrupt: self.vertical_interrupt.clone(),
+            interrupt: None,
         }
     }
 
@@ -250,6 +266,7 @@ impl Vga {
         Ok(match register {
             0x10 => self.attribute.read_index(),
             0x11 => self.attribute.read_data(),
+            0x12 if self.has_vertical_interrupt(now) => MONITOR_SENSED | INTERRUPT_PENDING,
             0x12 => MONITOR_SENSED,
             0x14 => self.sequencer.index,
             0x15 => self.sequencer.read(),
@@ -266,7 +283,7 @@ impl Vga {
             0x0a | 0x2a if self.is_addressed(register) => {
                 self.note_flip_flop_reset(now);
                 self.attribute.reset_flip_flop();
-                self.input_status_1(now).bits()
+                self.input_status_1(now).bits() | self.video_feedback(now)
             }
             _ => return Err(BusError::NoRegister(register)),
         })
@@ -276,7 +293,10 @@ impl Vga {
         self.changes = self.changes.wrapping_add(1);
         match register {
             0x10 | 0x11 => self.attribute.write(value),
-            0x12 => self.miscellaneous = Miscellaneous::from_bits_retain(value),
+            0x12 => {
+                self.miscellaneous = Miscellaneous::from_bits_retain(value);
+                self.window_watch.forget();
+            }
             0x14 => self.sequencer.index = value,
             0x15 => self.sequencer.write(value),
             0x16 => self.dac.mask = value,
@@ -290,102 +310,10 @@ impl Vga {
             0x0a | 0x2a if self.is_addressed(register) => self.feature_control = value & 3,
             _ => return Err(BusError::NoRegister(register)),
         }
+        if matches!(register, 0x12 | 0x15 | 0x1f) {
+            self.follow_window();
+        }
         Ok(())
-    }
-
-    /// Whether the first 64 KiB of the window are those of the memory, byte by byte: the planes are chained, and nothing
-    /// happens to a byte on its way. A board may map them then. (Reads do not load the latches that way, which nobody
-    /// uses while planes are chained.)
-    #[must_use]
-    pub fn has_plain_window(&self) -> bool {
-        self.sequencer.memory_mode().contains(MemoryMode::CHAIN_4)
-            && self.sequencer.map_mask() == 15
-            && self.graphics.leaves_bytes_alone()
-            && self.graphics.window().start == 0
-            && self.miscellaneous.contains(Miscellaneous::RAM_ENABLED)
-            && self.vbe.bank().is_none()
-    }
-
-    /// Where an offset into the window leads; nowhere if the adapter does not decode it.
-    fn access(&self, offset: usize) -> Option<Access> {
-        let window = self.graphics.window();
-        let is_decoded = self.miscellaneous.contains(Miscellaneous::RAM_ENABLED);
-        if !is_decoded || !window.contains(&offset) {
-            return None;
-        }
-        let offset = offset - window.start;
-        let mode = self.sequencer.memory_mode();
-        let odd = offset & 1;
-        let mut access = Access {
-            address: offset & 0xffff,
-            planes: 15,
-            plane: self.graphics.read_map(),
-        };
-        if mode.contains(MemoryMode::CHAIN_4) {
-            access.plane = offset & 3;
-            access.planes = 1 << access.plane;
-            access.address = offset & 0xfffc | offset >> 16 & 3;
-            return Some(access);
-        }
-        if !mode.contains(MemoryMode::SEQUENTIAL) {
-            access.planes = if odd == 0 { 0b0101 } else { 0b1010 };
-            access.address = access.address & !1 | self.odd_even_page(offset);
-        }
-        if self.graphics.reads_odd_even() {
-            access.plane = access.plane & 2 | odd;
-        }
-        Some(access)
-    }
-
-    /// What stands for the lowest address bit where that one chooses the planes.
-    fn odd_even_page(&self, offset: usize) -> usize {
-        if !self.graphics.replaces_lowest_bit() {
-            0
-        } else if self.graphics.window().len() > 0x1_0000 {
-            offset >> 16 & 1
-        } else {
-            usize::from(!self.miscellaneous.contains(Miscellaneous::EVEN_PAGE))
-        }
-    }
-
-    fn read_memory(&mut self, offset: usize) -> u8 {
-        if let Some(bank) = self.vbe.bank() {
-            let mut byte = [0];
-            self.memory.read(bank + (offset & 0xffff), &mut byte);
-            return byte[0];
-        }
-        let Some(access) = self.access(offset) else {
-            return 0xff;
-        };
-        self.memory
-            .read(cell(access.address), &mut self.graphics.latches);
-        self.graphics.read_latches(access.plane)
-    }
-
-    fn write_memory(&mut self, offset: usize, value: u8) {
-        if let Some(bank) = self.vbe.bank() {
-            self.memory.write(bank + (offset & 0xffff), &[value]);
-            return;
-        }
-        let Some(access) = self.access(offset) else {
-            return;
-        };
-        let planes = access.planes & self.sequencer.map_mask();
-        if planes.is_power_of_two() {
-            // Text and 256-colour modes: no other plane has to be kept.
-            let plane = planes.trailing_zeros() as usize;
-            let byte = self.graphics.planes_of(value)[plane];
-            return self.memory.write(cell(access.address) + plane, &[byte]);
-        }
-        let mut bytes = [0; 4];
-        self.memory.read(cell(access.address), &mut bytes);
-        let written = self.graphics.planes_of(value);
-        for (plane, (byte, written)) in bytes.iter_mut().zip(written).enumerate() {
-            if planes >> plane & 1 != 0 {
-                *byte = written;
-            }
-        }
-        self.memory.write(cell(access.address), &bytes);
     }
 
     fn write_vbe(&mut self, value: u16) {
@@ -395,6 +323,7 @@ impl Vga {
                 .write(0, &vec![0; bytes.min(self.memory.bytes())]);
         }
         self.dac.is_eight_bits = self.vbe.is_eight_bit_dac();
+        self.follow_window();
     }
 }
 
@@ -414,6 +343,11 @@ impl Device for Vga {
         self.dac = Dac::default();
         self.vbe = Vbe::default();
         self.raster = Raster::default();
+        self.window_watch = WindowWatch::default();
+        self.vertical_interrupt = VerticalInterrupt::default();
+        if let Some(line) = &self.interrupt {
+            line.set(false);
+        }
     }
 
     fn save(&self) -> State {
@@ -429,24 +363,46 @@ impl Device for Vga {
             vbe,
             changes: _,
             raster: _,
+            window_watch,
+            vertical_interrupt,
+            interrupt: _,
         } = self;
+        let registers = SavedV1 {
+            miscellaneous: miscellaneous.bits(),
+            feature_control: *feature_control,
+            sequencer: sequencer.clone(),
+            graphics: graphics.clone(),
+            attribute: attribute.clone(),
+            crtc: crtc.clone(),
+            dac: dac.clone(),
+            vbe: vbe.clone(),
+        };
+        let window_watch = window_watch.clone();
+        let vertical_interrupt = vertical_interrupt.clone();
         State::encode(
-            1,
-            &SavedV1 {
-                miscellaneous: miscellaneous.bits(),
-                feature_control: *feature_control,
-                sequencer: sequencer.clone(),
-                graphics: graphics.clone(),
-                attribute: attribute.clone(),
-                crtc: crtc.clone(),
-                dac: dac.clone(),
-                vbe: vbe.clone(),
+            2,
+            &SavedV2 {
+                registers,
+                window_watch,
+                vertical_interrupt,
             },
         )
     }
 
     fn restore(&mut self, state: State) -> Result<(), RestoreError> {
-        let saved: SavedV1 = state.decode(self.name(), 1)?;
+        let SavedV2 {
+            registers: saved,
+            window_watch,
+            vertical_interrupt,
+        } = if state.version() == 1 {
+            SavedV2 {
+                registers: state.decode(self.name(), 2)?,
+                window_watch: WindowWatch::default(),
+                vertical_interrupt: VerticalInterrupt::default(),
+            }
+        } else {
+            state.decode(self.name(), 2)?
+        };
         let impossible = |what| RestoreError::Impossible {
             device: "vga",
             what,
@@ -467,7 +423,14 @@ impl Device for Vga {
         self.dac = saved.dac;
         self.vbe = saved.vbe;
         self.raster = Raster::default();
+        self.window_watch = window_watch;
+        self.follow_window();
+        self.restore_interrupt(vertical_interrupt);
         Ok(())
+    }
+
+    fn timed(&mut self) -> Option<&mut dyn Timed> {
+        Some(self)
     }
 
     fn registers(&mut self) -> Option<&mut dyn Registers> {
@@ -518,8 +481,21 @@ impl Registers for Vga {
                 let value = byte_of_write(register, bytes)?;
                 self.note_write(register, value, cx.now);
                 self.write_port(register, value)?;
+                if matches!(register, 0x12 | 0x15 | 0x05 | 0x25) {
+                    self.follow_retrace(cx.now);
+                }
             }
         }
         Ok(())
+    }
+}
+
+impl Timed for Vga {
+    fn next_deadline(&self) -> Option<Time> {
+        self.next_interrupt()
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>) {
+        self.drive_interrupt(cx.now);
     }
 }

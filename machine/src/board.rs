@@ -445,6 +445,9 @@ impl Board {
             }
         }
         self.keyboard.advance(&mut cx);
+        if let Some(timed) = self.vga.as_mut().and_then(Device::timed) {
+            timed.advance(&mut cx);
+        }
         self.advance_apics(&mut cx);
         self.settle();
     }

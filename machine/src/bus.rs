@@ -27,8 +27,8 @@ pub(crate) struct Bus {
     shadow: Shadow,
     /// The video memory, where the processor sees it.
     frame_buffer: Option<FrameBuffer>,
-    /// The first half of the screen's window leads there without the adapter.
-    window_is_plain: bool,
+    /// Where in it the first half of the screen's window leads, if not to the adapter.
+    window_memory: Option<usize>,
     /// Whether the guest only waits for a key.
     pub(crate) idle: IdleWatch,
     /// Keys on their way to the keyboard.
@@ -121,7 +121,7 @@ impl Bus {
             memory: BusMaster { memory, apic_bus },
             shadow,
             frame_buffer,
-            window_is_plain: false,
+            window_memory: None,
             idle: IdleWatch::default(),
             typist: Typist::default(),
             random: ChaCha20Rng::from_seed(seed),
@@ -172,9 +172,9 @@ impl Bus {
 
     /// After chips may have acted: A20, and whatever else concerns the machine.
     fn follow_lines(&mut self) {
-        let is_plain = self.board.vga().is_some_and(Vga::has_plain_window);
-        if self.board.memory.take_change() || self.window_is_plain != is_plain {
-            self.window_is_plain = is_plain;
+        let window_memory = self.board.vga().and_then(Vga::window_memory);
+        if self.board.memory.take_change() || self.window_memory != window_memory {
+            self.window_memory = window_memory;
             self.map_shadow();
         }
         let memory = &self.memory.memory;
@@ -191,10 +191,8 @@ impl Bus {
     fn map_shadow(&mut self) {
         let in_smm = self.in_smm.get(self.board.current()) == Some(&true);
         let memory = &self.memory.memory;
-        let frame_buffer = self.frame_buffer.as_ref();
-        let screen = frame_buffer
-            .filter(|_| self.window_is_plain)
-            .map(FrameBuffer::block);
+        let block = self.frame_buffer.as_ref().map(FrameBuffer::block);
+        let screen = block.zip(self.window_memory.map(|at| at as u64));
         let lines = &self.board.memory;
         if let Err(error) = self.shadow.apply(memory, lines, in_smm, screen) {
             log::error!("the memory below 1 MiB cannot be mapped: {error}");
@@ -311,8 +309,11 @@ impl Bus {
         }
     }
 
-    /// After an access to the screen, which moves no wire and no deadline.
+    /// After an access to the screen, which moves no wire and no deadline. But the adapter may have seen enough of them.
     fn after_screen(&mut self) {
+        if self.board.vga().and_then(Vga::window_memory) != self.window_memory {
+            self.follow_lines();
+        }
         if self.pass_time() {
             self.bring_end_nearer();
         }

@@ -127,8 +127,8 @@ impl Shadow {
     }
 
     /// Maps what the host bridge says; `in_smm` if the processor whose accesses
-    /// count is in system management mode, `screen` where the first half of the
-    /// screen's window leads if not to the adapter. (Whether data accesses shall not see
+    /// count is in system management mode, `screen` the block and the offset to which
+    /// the first half of the screen's window leads if not to the adapter. (Whether data accesses shall not see
     /// that mode's memory is not looked at.) Only what differs is mapped anew, in
     /// one change.
     ///
@@ -139,13 +139,13 @@ impl Shadow {
         memory: &PhysicalMemory,
         lines: &MemoryLines,
         in_smm: bool,
-        screen: Option<RamBlock>,
+        screen: Option<(RamBlock, u64)>,
     ) -> Result<(), MapError> {
         let smram = lines.smram();
         let halves = if smram.open || (smram.enabled && in_smm) {
             [0, WINDOW_BYTES].map(|at| Target::Block(self.ram, at))
         } else {
-            let screen = screen.map_or(Target::Mmio, |block| Target::Block(block, 0));
+            let screen = screen.map_or(Target::Mmio, |(block, at)| Target::Block(block, at));
             [screen, Target::Mmio]
         };
         let segments = lines.segments();
@@ -260,6 +260,7 @@ mod tests {
         let mut shadow = Shadow::new(&memory, 0x2_0000, &lines).unwrap();
         let screen = memory.allocate_block(0x10_0000).unwrap();
         memory.write_block(screen, 0x1234, &[7]);
+        memory.write_block(screen, 0x3_1234, &[9]);
         let byte = |address| {
             let mut byte = [0];
             memory.read(PhysicalAddress(address), &mut byte, &mut ());
@@ -270,10 +271,11 @@ mod tests {
             [byte(0xa_1234), byte(0xb_1234)]
         };
         assert_eq!(bytes(None, false), [0xff, 0xff]);
-        assert_eq!(bytes(Some(screen), false), [7, 0xff]);
+        assert_eq!(bytes(Some((screen, 0)), false), [7, 0xff]);
+        assert_eq!(bytes(Some((screen, 0x3_0000)), false), [9, 0xff]);
         Probe::new(&mut bridge).config_write(0x72, &[0x08]);
-        assert_eq!(bytes(Some(screen), true), [0, 0]);
-        assert_eq!(bytes(Some(screen), false), [7, 0xff]);
+        assert_eq!(bytes(Some((screen, 0)), true), [0, 0]);
+        assert_eq!(bytes(Some((screen, 0)), false), [7, 0xff]);
         assert_eq!(bytes(None, false), [0xff, 0xff]);
     }
 

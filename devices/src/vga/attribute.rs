@@ -97,6 +97,16 @@ impl Attribute {
         self.registers[COLOR_PLANE_ENABLE] & 15
     }
 
+    /// Which two bits of the colour are read back.
+    pub(super) const fn video_status(&self) -> u8 {
+        self.registers[COLOR_PLANE_ENABLE] >> 4 & 3
+    }
+
+    /// The colour of the border. (A frame has none.)
+    pub(super) const fn overscan(&self) -> u8 {
+        self.registers[OVERSCAN]
+    }
+
     /// The palette's entries for the sixteen colours of the planes, of which `toggled` ones
     /// are the other way round.
     pub(super) fn palette(&self, toggled: u8) -> [u8; 16] {

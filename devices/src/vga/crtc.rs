@@ -98,6 +98,28 @@ impl Crtc {
         start..start + length.max(1)
     }
 
+    /// Whether the latch of the vertical interrupt is held clear.
+    pub(super) const fn clears_interrupt(&self) -> bool {
+        self.registers[VERTICAL_RETRACE_END] & 0x10 == 0
+    }
+
+    /// Whether the latch is kept off the interrupt line.
+    pub(super) const fn disables_interrupt(&self) -> bool {
+        self.registers[VERTICAL_RETRACE_END] & 0x20 != 0
+    }
+
+    /// Whether nothing, not even the border, is sent to the monitor at a character clock of a scan line.
+    pub(super) fn is_blanked(&self, character: usize, line: usize) -> bool {
+        // Only some bits of the ends are there.
+        let left = self.value(2);
+        let right = self.value(3) & 31 | (self.value(5) & 0x80) >> 2;
+        let maximum = self.value(MAXIMUM_SCAN_LINE);
+        let bottom = self.vertical(0x15, 3, 3) & !0x200 | (maximum & 0x20) << 4;
+        let top = self.value(0x16);
+        (left..left + (right.wrapping_sub(left) & 0x3f)).contains(&character)
+            || (bottom..bottom + (top.wrapping_sub(bottom) & 0xff)).contains(&line)
+    }
+
     /// The scan line after which the screen starts again at address zero.
     pub(super) fn line_compare(&self) -> usize {
         self.value(0x18)
@@ -227,6 +249,24 @@ mod tests {
         assert_eq!((crtc.display_lines(), crtc.vertical_total()), (400, 449));
         assert_eq!(crtc.vertical_retrace(), 412..414);
         assert_eq!(crtc.row_lines(), 16);
+    }
+
+    #[test]
+    fn between_picture_and_blanking_lies_the_border() {
+        let crtc = with(&[
+            (2, 82),
+            (3, 0x82),
+            (5, 0x80),
+            (7, 0x08),
+            (9, 0x20),
+            (0x15, 0x10),
+            (0x16, 0x20),
+        ]);
+        // Blanked from character 82 on to that whose six lowest bits are 34, and from line 784 on.
+        let characters: Vec<_> = (0..100).filter(|&at| crtc.is_blanked(at, 0)).collect();
+        assert_eq!(characters, (82..98).collect::<Vec<_>>());
+        assert!(!crtc.is_blanked(0, 783) && crtc.is_blanked(0, 784));
+        assert!(crtc.is_blanked(0, 799) && !crtc.is_blanked(0, 800));
     }
 
     #[test]

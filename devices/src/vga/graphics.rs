@@ -68,6 +68,12 @@ impl Graphics {
         enable_set_reset == 0 && function == 0 && mode & 0x0b == 0 && bit_mask == 0xff
     }
 
+    /// Whether latches, or parts of them, go into the bytes that are written.
+    pub(super) const fn writes_latches(&self) -> bool {
+        let [_, _, _, function, _, mode, _, _, bit_mask] = self.registers;
+        mode & 1 != 0 || function & 0x18 != 0 || bit_mask != 0xff
+    }
+
     /// Whether a write of this value to the register that is selected changes how planes become pixels.
     pub(super) const fn changes_picture(&self, value: u8) -> bool {
         let bits = match self.index {

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{VBE_DATA, VBE_INDEX, Vga, VideoMemory, WINDOW, WINDOW_BYTES};
 use crate::bus_error::BusError;
-use crate::device::{Context, Device, Registers};
+use crate::device::{Context, Device, Registers, Timed};
+use crate::irq_line::IrqLine;
 use crate::pci::{Bar, Command, ConfigSpace, Identity, PciFunction, SavedConfigV1, Status};
 use crate::snapshot::{RestoreError, State};
 
@@ -84,6 +85,15 @@ impl PciVga {
             vga: Vga::new(memory),
             config,
             rom,
+        }
+    }
+
+    /// The same adapter with the interrupt at the vertical retrace, which is none of the PCI bus's.
+    #[must_use]
+    pub fn with_interrupt(self, line: IrqLine) -> Self {
+        Self {
+            vga: self.vga.with_interrupt(line),
+            ..self
         }
     }
 
@@ -224,6 +234,10 @@ impl Device for PciVga {
 
     fn registers(&mut self) -> Option<&mut dyn Registers> {
         Some(self)
+    }
+
+    fn timed(&mut self) -> Option<&mut dyn Timed> {
+        self.vga.timed()
     }
 
     fn pci(&mut self) -> Option<&mut dyn PciFunction> {

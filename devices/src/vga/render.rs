@@ -80,17 +80,19 @@ impl TextScreen {
 }
 
 /// What a scan line is made from.
-struct Line {
+pub(super) struct Line {
     /// The address counter at its left.
-    counter: usize,
+    pub(super) counter: usize,
     /// Which line of its row it is.
     row_line: usize,
     /// By how many dots it is panned to the left.
-    panning: usize,
+    pub(super) panning: usize,
+    /// Its character clocks: one more than fit, for panning.
+    pub(super) cells: usize,
 }
 
 /// Where the scan is.
-struct Beam {
+pub(super) struct Beam {
     /// The address counter at the left of the line.
     counter: usize,
     row_line: usize,
@@ -107,11 +109,33 @@ impl Beam {
         }
     }
 
-    fn line(&self, vga: &Vga) -> Line {
+    /// At the left of a scan line, if registers stay as they are from the top on.
+    pub(super) fn at_line(vga: &Vga, line: usize) -> Self {
+        let crtc = &vga.crtc;
+        let (mut beam, mut first) = (Self::top(crtc), 0);
+        if line > crtc.line_compare() {
+            first = crtc.line_compare() + 1;
+            beam.advance(vga, crtc.line_compare());
+        }
+        let steps = if crtc.is_double_scan() {
+            line / 2 - first / 2
+        } else {
+            line - first
+        };
+        if steps != 0 {
+            let lines = beam.row_line.min(crtc.row_lines() - 1) + steps;
+            beam.counter += lines / crtc.row_lines() * crtc.row_offset();
+            beam.row_line = lines % crtc.row_lines();
+        }
+        beam
+    }
+
+    pub(super) fn line(&self, vga: &Vga) -> Line {
         Line {
             counter: self.counter,
             row_line: self.row_line,
             panning: if self.is_still { 0 } else { vga.panning() },
+            cells: vga.crtc.columns() + 1,
         }
     }
 
@@ -175,6 +199,7 @@ impl Vga {
         };
         let mut planes = vec![0; PLANES_BYTES];
         self.memory.read(0, &mut planes);
+        let planes = planes.as_chunks().0;
         frame.pixels.reserve(frame.width * frame.height);
         let mut ink = Ink::of(top, now);
         let mut beam = Beam::top(&top.crtc);
@@ -186,38 +211,33 @@ impl Vga {
             }
             let vga = replayed.as_ref().map_or(self, |(vga, _)| vga);
             if number.is_multiple_of(step) {
-                vga.draw_line(&planes, &beam.line(vga), now, &ink, across, &mut frame);
+                let mut dots = vga.line_dots(planes, &beam.line(vga), now, &ink);
+                dots.resize(frame.width / across, 0);
+                for dot in dots {
+                    frame.pixels.extend(std::iter::repeat_n(dot, across));
+                }
             }
             beam.advance(vga, number);
         }
         frame
     }
 
-    /// Adds a line to the frame.
-    fn draw_line(
-        &self,
-        planes: &[u8],
-        line: &Line,
-        now: crate::Time,
-        ink: &Ink,
-        across: usize,
-        frame: &mut Frame,
-    ) {
-        let mut dots = Vec::with_capacity(frame.width / across + 16);
+    /// The dots of a line; none if nothing is shown.
+    fn line_dots(&self, planes: &[[u8; 4]], line: &Line, now: crate::Time, ink: &Ink) -> Vec<u32> {
+        let mut dots = Vec::with_capacity(self.dots() * line.cells);
         if self.shows_anything() {
+            let fetch = |at| planes[at / 4];
             if !self.graphics.is_graphics() {
-                self.text_line(planes, line, now, &ink.colors, &mut dots);
+                self.text_line(&fetch, line, now, &ink.colors, &mut dots);
             } else if self.graphics.shift_mode() == ShiftMode::Bytes {
-                self.byte_line(planes, line, &ink.rgb, &mut dots);
+                let color = |dot| ink.rgb[usize::from(dot)];
+                self.byte_line(&fetch, line, color, &mut dots);
             } else {
-                self.planar_line(planes, line, &ink.colors, &mut dots);
+                self.planar_line(&fetch, line, &ink.colors, &mut dots);
             }
             dots.drain(..line.panning.min(dots.len()));
         }
-        dots.resize(frame.width / across, 0);
-        for dot in dots {
-            frame.pixels.extend(std::iter::repeat_n(dot, across));
-        }
+        dots
     }
 
     /// The characters on the screen, in a text mode.
@@ -256,7 +276,7 @@ impl Vga {
     }
 
     /// Dots of a character clock, as they are shown.
-    fn dots(&self) -> usize {
+    pub(super) fn dots(&self) -> usize {
         if !self.graphics.is_graphics()
             && !self.sequencer.clocking().contains(ClockingMode::EIGHT_DOTS)
         {
@@ -303,7 +323,7 @@ impl Vga {
         double * lines
     }
 
-    fn shows_anything(&self) -> bool {
+    pub(super) fn shows_anything(&self) -> bool {
         self.crtc.is_running()
             && self.attribute.is_screen_on()
             && !self.sequencer.clocking().contains(ClockingMode::SCREEN_OFF)
@@ -311,7 +331,7 @@ impl Vga {
 
     /// The palette's entries for the sixteen colours of the planes. Where pixels blink, the intensity plane comes and
     /// goes (IBM Enhanced Graphics Adapter, mode 0Fh).
-    fn colors(&self, now: crate::Time) -> [u8; 16] {
+    pub(super) fn colors(&self, now: crate::Time) -> [u8; 16] {
         let blinks =
             self.graphics.is_graphics() && self.attribute.mode().contains(ModeControl::BLINK);
         let is_toggled = blinks && self.frame_number(now) & 16 != 0;
@@ -334,9 +354,10 @@ impl Vga {
         }
     }
 
-    fn text_line(
+    /// Characters from the left of a line on. `fetch` gives the four planes' bytes at a [`cell`].
+    pub(super) fn text_line(
         &self,
-        planes: &[u8],
+        fetch: &impl Fn(usize) -> [u8; 4],
         line: &Line,
         now: crate::Time,
         colors: &[u32; 16],
@@ -350,12 +371,12 @@ impl Vga {
             (first..=last).contains(&line.row_line) && frame_number & 8 == 0
         });
         let width = self.dots();
-        for counter in line.counter..line.counter + self.crtc.columns() + 1 {
+        for counter in line.counter..line.counter + line.cells {
             let at = cell(self.crtc.plane_address(counter, line.row_line));
-            let (character, attribute) = (planes[at], planes[at + 1]);
+            let [character, attribute, ..] = fetch(at);
             let font = fonts[usize::from(attribute & 8 == 0)];
             let glyph = font + usize::from(character) * 32 + line.row_line;
-            let mut bits = planes[cell(glyph & 0xffff) + 2];
+            let mut bits = fetch(cell(glyph & 0xffff))[2];
             let (mut ink, mut paper) = (attribute & 15, attribute >> 4);
             if mode.contains(ModeControl::BLINK) {
                 paper &= 7;
@@ -390,11 +411,18 @@ impl Vga {
         }
     }
 
-    fn planar_line(&self, planes: &[u8], line: &Line, colors: &[u32; 16], dots: &mut Vec<u32>) {
+    /// The same with pixels of four planes.
+    pub(super) fn planar_line(
+        &self,
+        fetch: &impl Fn(usize) -> [u8; 4],
+        line: &Line,
+        colors: &[u32; 16],
+        dots: &mut Vec<u32>,
+    ) {
         let is_interleaved = self.graphics.shift_mode() == ShiftMode::Interleaved;
-        for counter in line.counter..line.counter + self.crtc.columns() + 1 {
+        for counter in line.counter..line.counter + line.cells {
             let at = cell(self.crtc.plane_address(counter, line.row_line));
-            let [a, b, c, d] = [planes[at], planes[at + 1], planes[at + 2], planes[at + 3]];
+            let [a, b, c, d] = fetch(at);
             let eight = if is_interleaved {
                 let pair = |byte: u8, shift: usize| byte >> shift & 3;
                 std::array::from_fn(|dot| {
@@ -411,10 +439,16 @@ impl Vga {
     }
 
     /// 256 colours: a byte of each plane by turns, past the sixteen colours.
-    fn byte_line(&self, planes: &[u8], line: &Line, rgb: &[u32], dots: &mut Vec<u32>) {
-        for counter in line.counter..line.counter + self.crtc.columns() + 1 {
+    pub(super) fn byte_line(
+        &self,
+        fetch: &impl Fn(usize) -> [u8; 4],
+        line: &Line,
+        color: impl Fn(u8) -> u32,
+        dots: &mut Vec<u32>,
+    ) {
+        for counter in line.counter..line.counter + line.cells {
             let at = cell(self.crtc.plane_address(counter, line.row_line));
-            dots.extend(planes[at..at + 4].iter().map(|&dot| rgb[usize::from(dot)]));
+            dots.extend(fetch(at).map(&color));
         }
     }
 
@@ -488,5 +522,46 @@ fn color_of(bits_per_pixel: usize, pixel: &[u8], palette: &[u32]) -> u32 {
             five(11) << 16 | (green << 2 | green >> 4) << 8 | five(0)
         }
         _ => value & 0xff_ffff,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Beam;
+    use crate::conformance::Probe;
+    use crate::vga::{PlainVideoMemory, Vga};
+
+    proptest! {
+        #[test]
+        fn the_beam_is_found_at_any_line(
+            preset in 0..32u8,
+            maximum in any::<u8>(),
+            overflow in any::<u8>(),
+            compare in any::<u8>(),
+            still in any::<bool>(),
+        ) {
+            let mut vga = Vga::new(Box::new(PlainVideoMemory::new(0)));
+            let mut probe = Probe::new(&mut vga);
+            probe.write(0x12, 1);
+            let crtc = [(8, preset), (9, maximum), (0x18, compare), (0xc, 1), (0x13, 40)];
+            for (index, value) in crtc.into_iter().chain([(7, overflow)]) {
+                probe.write(0x24, index);
+                probe.write(0x25, value);
+            }
+            probe.read(0x2a);
+            probe.write(0x10, 0x10);
+            probe.write(0x10, u8::from(still) << 5);
+            let mut beam = Beam::top(&vga.crtc);
+            for line in 0..1024 {
+                let found = Beam::at_line(&vga, line);
+                prop_assert_eq!(
+                    (found.counter, found.row_line, found.is_still),
+                    (beam.counter, beam.row_line, beam.is_still)
+                );
+                beam.advance(&vga, line);
+            }
+        }
     }
 }

@@ -6,6 +6,8 @@ use super::{PlainVideoMemory, Vga, WINDOW};
 use crate::conformance::{Access, Action, Probe, check, check_replay};
 use crate::time::Time;
 
+mod timing;
+
 /// The sequencer, CRTC, graphics and attribute registers of a BIOS mode.
 struct Mode {
     miscellaneous: u8,
@@ -223,7 +225,8 @@ fn chained_planes_lie_in_order_where_nothing_happens_to_bytes() {
         vga.memory.read(offset as usize, &mut byte);
         assert_eq!(byte[0], offset as u8 | 1, "offset {offset}");
     }
-    assert!(vga.has_plain_window());
+    draw_much(&mut Probe::new(&mut vga));
+    assert_eq!(vga.window_memory(), Some(0));
     // Unchained, masked, coloured, rotated, other modes, elsewhere: the adapter has work to do.
     for (port, index, value) in [
         (0x14, 4, 0x06),
@@ -238,16 +241,53 @@ fn chained_planes_lie_in_order_where_nothing_happens_to_bytes() {
     ] {
         let mut probe = Probe::new(&mut vga);
         set_mode(&mut probe, &BYTES);
-        indexed(&mut probe, port, index, value);
-        assert!(
-            !vga.has_plain_window(),
+        draw_much(&mut probe);
+        assert_eq!(vga.window_memory(), Some(0));
+        indexed(&mut Probe::new(&mut vga), port, index, value);
+        assert_eq!(
+            vga.window_memory(),
+            None,
             "{port:x}h, index {index}: {value:x}h"
         );
     }
-    set_mode(&mut Probe::new(&mut vga), &BYTES);
     let mut probe = Probe::new(&mut vga);
+    set_mode(&mut probe, &BYTES);
+    draw_much(&mut probe);
     probe.write(0x12, 0x61);
-    assert!(!vga.has_plain_window());
+    assert_eq!(vga.window_memory(), None);
+}
+
+/// Writes so much that a board may map the window.
+fn draw_much(probe: &mut Probe<'_>) {
+    for _ in 0..1 << 15 {
+        probe.write_bytes(WINDOW, &[0; 8]).unwrap();
+    }
+}
+
+#[test]
+fn a_read_of_chained_planes_loads_the_latches() {
+    let mut vga = vga();
+    let mut probe = Probe::new(&mut vga);
+    set_mode(&mut probe, &BYTES);
+    // A screen is cleared, as the BIOS does it.
+    for offset in (0..1 << 16).step_by(2) {
+        probe.write_bytes(WINDOW + offset, &[0; 2]).unwrap();
+    }
+    probe.write_bytes(WINDOW + 400, &[1, 2, 3, 4]).unwrap();
+    assert_eq!(probe.read(WINDOW + 401), 2);
+    // Unchained, write mode 1: four pixels at once.
+    indexed(&mut probe, 0x14, 4, 6);
+    indexed(&mut probe, 0x1e, 5, 0x41);
+    probe.write(WINDOW + 80, 0xff);
+    indexed(&mut probe, 0x1e, 5, 0x40);
+    indexed(&mut probe, 0x14, 4, 0xe);
+    let mut bytes = [0; 8];
+    // Address 80 of each plane lies at byte 80 of chained planes.
+    probe.read_bytes(WINDOW + 80, &mut bytes).unwrap();
+    assert_eq!(bytes[..4], [1, 2, 3, 4]);
+    // No board maps the window for a program that does so.
+    draw_much(&mut probe);
+    assert_eq!(vga.window_memory(), None);
 }
 
 #[test]

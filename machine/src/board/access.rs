@@ -11,7 +11,7 @@
 
 use rax_devices::{Device, Time};
 
-use super::{Board, IO_APIC, ISA_BRIDGE, KEYBOARD, PIC};
+use super::{Board, IO_APIC, ISA_BRIDGE, KEYBOARD, PIC, VGA};
 use crate::ports::ChipId;
 
 /// A cycle on the ISA bus.
@@ -42,7 +42,7 @@ pub(super) const fn port_ns(port: u16, bytes: usize) -> u64 {
 /// When each chip acts next.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
-    /// By chip, the keyboard controller behind the others, then the local APICs together.
+    /// By chip, the keyboard controller behind the others, then the local APICs together, then the VGA.
     due: Vec<Time>,
     earliest: Time,
 }
@@ -87,7 +87,11 @@ impl Board {
         let chips = self.chips.iter_mut().map(|chip| due(&mut **chip));
         let keyboard = std::iter::once_with(|| due(&mut self.keyboard));
         let apics = self.apics.iter_mut().filter_map(|apic| due(apic)).min();
-        let all = chips.chain(keyboard).chain(std::iter::once(apics));
+        let vga = std::iter::once_with(|| due(self.vga.as_mut()?));
+        let all = chips
+            .chain(keyboard)
+            .chain(std::iter::once(apics))
+            .chain(vga);
         self.deadlines.set_all(all);
         self.deadlines.earliest()
     }
@@ -116,6 +120,10 @@ impl Board {
             KEYBOARD => {
                 let due = due(&mut self.keyboard);
                 self.deadlines.set(self.chips.len(), due);
+            }
+            VGA => {
+                let due = self.vga.as_mut().and_then(|vga| due(vga));
+                self.deadlines.set(self.chips.len() + 2, due);
             }
             // Drives wait for these.
             _ if Some(id) == self.dma => {

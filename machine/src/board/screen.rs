@@ -10,13 +10,15 @@ use crate::ports::PortsTaken;
 
 /// The device number on the PCI bus.
 const DEVICE: u8 = 2;
+/// The interrupt at the vertical retrace: IRQ 2 of the first PC, which the AT's second controller has as 9.
+const RETRACE: u32 = 9;
 /// Where the legacy memory window begins.
 const LEGACY_WINDOW: u64 = 0xa_0000;
 
 impl Board {
     /// The adapter at its legacy addresses and on the PCI bus.
     pub(super) fn place_vga(&mut self, vga: PciVga) -> Result<(), PortsTaken> {
-        self.vga = Some(vga);
+        self.vga = Some(vga.with_interrupt(self.irq(RETRACE)));
         self.map(0x3b0..=0x3bb, VGA, 0)?; // 3BCh is a parallel port's.
         self.map(0x3c0..=0x3df, VGA, 0x10)?;
         self.map(0x1ce..=0x1cf, VGA, 0x30)?;
@@ -41,9 +43,9 @@ impl Board {
         Some((self.vga.as_mut()?, WINDOW + offset))
     }
 
-    /// A write to the screen, if it is one. It raises no interrupt and moves no
-    /// deadline and no window, so that nothing has to be looked at after it; and
-    /// there are many of them.
+    /// A write to the screen, if it is one. It raises no interrupt, moves no
+    /// deadline and no window but the screen's own, so that little has to be
+    /// looked at after it; and there are many of them.
     pub(crate) fn write_screen(
         &mut self,
         address: u64,

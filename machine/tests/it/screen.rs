@@ -12,6 +12,9 @@ use rax_machine::{Boot, End, Fittings};
 
 use crate::support::Bench;
 
+mod retrace;
+mod window;
+
 /// A ROM of 64 KiB that begins with `code` at F000:0000.
 fn rom(mut code: Vec<u8>) -> Vec<u8> {
     code.resize(0x1_0000, 0);
