@@ -88,6 +88,7 @@ pub mod reset_control;
 pub mod rtc;
 pub mod rtl8139;
 pub mod serial;
+pub mod sleep_lines;
 pub mod system_control;
 pub mod vga;
 
@@ -124,6 +125,7 @@ pub use reset_control::ResetControl;
 pub use rtc::Rtc;
 pub use rtl8139::Rtl8139;
 pub use serial::Serial;
+pub use sleep_lines::{Sleep, SleepLines};
 pub use snapshot::{RestoreError, State};
 pub use system_control::{ResetKind, SystemLines};
 pub use time::Time;

@@ -5,12 +5,16 @@
 //! host controller (at SMBBASE), 50h and 51h the APM control and status ports
 //! by which software asks for an SMI.
 //!
-//! Four decisions. There is no system management code in a machine that
+//! Five decisions. There is no system management code in a machine that
 //! boots without firmware, and SeaBIOS's leaves ACPI alone. So the board may
 //! name the two commands by which ACPI is switched on and off; the chip then
 //! does what that code would.
-//! Suspend to RAM is not announced and does nothing; the lighter sleep states
-//! wake at once. The end-of-SMI bit is kept but does not hold back an SMI.
+//! The sleep states are carried out by the board ([`SleepLines`]). What wakes
+//! is the power button always, and the clock's alarm and the general purpose
+//! events where they are enabled. Of suspend to RAM's wells only the resume
+//! well is told from the rest: status and enable of these events stay, all
+//! else is as after a reset. The end-of-SMI bit is kept but does not hold back
+//! an SMI.
 //! An APM command asks for an SMI as soon as APMC_EN is set. On the chip
 //! SMI_EN has to be set besides; Bochs's BIOS never sets it and waits for its
 //! system management code for ever. BIOSes of real boards set both.
@@ -24,6 +28,7 @@ use crate::irq_line::IrqLine;
 use crate::pci::{Command, ConfigSpace, Identity, Pin, Space, Status};
 use crate::pci::{PciFunction, SavedConfigV1, Window};
 use crate::power_off::PowerOffRequest;
+use crate::sleep_lines::{Sleep, SleepLines};
 use crate::snapshot::{RestoreError, State};
 use crate::time::Time;
 
@@ -148,6 +153,8 @@ const CLEARED_BY_ONES: &[(usize, &[u8])] = &[
     (at::GLBSTS, &[0xe1, 0x0d]),
     (at::DEVSTS, &[0xff; 4]),
 ];
+/// What has power while everything else has none: events and their enables.
+const RESUME_WELL: [usize; 4] = [at::PMSTS, at::PMEN, at::GPSTS, at::GPEN];
 /// Values after reset that are not zero.
 const RESET: &[(usize, &[u8])] = &[
     (at::GPIREG, &[0xff; 3]),
@@ -163,6 +170,8 @@ pub struct PowerManagementWires {
     pub smi: IrqLine,
     /// Where a switched-off machine is announced.
     pub power_off: PowerOffRequest,
+    /// Where a sleeping machine is, and what wakes it.
+    pub sleep: SleepLines,
 }
 
 /// The power management function.
@@ -187,6 +196,13 @@ struct SavedV1 {
     smbus: SavedSmbusV1,
     apm: [u8; 2],
     ticks: u64,
+}
+
+/// With the sleep it is in, as [`SleepLines`] number it.
+#[derive(Serialize, Deserialize)]
+struct SavedV2 {
+    before: SavedV1,
+    sleep: u8,
 }
 
 impl PowerManagement {
@@ -238,6 +254,23 @@ impl PowerManagement {
     pub fn raise_general_event(&mut self, bit: u8) {
         let status = self.word(at::GPSTS) | (1 << (bit & 15) & GENERAL_EVENTS);
         self.set_word(at::GPSTS, status);
+        self.wake_if_due();
+        self.drive_sci(IrqLine::set);
+    }
+
+    /// Whether the clock's alarm wakes a machine that sleeps.
+    #[must_use]
+    pub const fn alarm_wakes(&self) -> bool {
+        Pm::from_bits_truncate(self.word(at::PMEN)).contains(Pm::RTC)
+    }
+
+    /// Suspend to RAM takes the power away: only the resume well keeps its state.
+    pub fn lose_context(&mut self) {
+        let kept = RESUME_WELL.map(|at| self.word(at));
+        self.reset_core();
+        for (at, value) in RESUME_WELL.into_iter().zip(kept) {
+            self.set_word(at, value);
+        }
         self.drive_sci(IrqLine::set);
     }
 
@@ -259,7 +292,21 @@ impl PowerManagement {
     fn raise(&mut self, event: Pm) {
         let status = self.word(at::PMSTS) | event.bits();
         self.set_word(at::PMSTS, status);
+        self.wake_if_due();
         self.drive_sci(IrqLine::set);
+    }
+
+    /// Ends the sleep if an event that does so is there.
+    fn wake_if_due(&mut self) {
+        let events = Pm::from_bits_truncate(self.word(at::PMSTS));
+        let enabled = Pm::from_bits_truncate(self.word(at::PMEN));
+        let is_due = events.contains(Pm::PWRBTN)
+            || (events & enabled).contains(Pm::RTC)
+            || self.word(at::GPSTS) & self.word(at::GPEN) != 0;
+        if is_due && self.wires.sleep.sleep().is_some() {
+            self.set_word(at::PMSTS, (events | Pm::RSM).bits());
+            self.wires.sleep.wake();
+        }
     }
 
     const fn word(&self, at: usize) -> u16 {
@@ -339,14 +386,27 @@ impl PowerManagement {
         }
     }
 
-    /// Enters the sleep state of `SUS_TYP`.
+    /// Enters the sleep state of `SUS_TYP`. An event that is pending ends it at once.
     fn sleep(&mut self) {
-        match (self.control() & Control::SUS_TYP).bits() >> 10 {
-            0 => self.wires.power_off.request(),
-            // Powered-on suspend, with and without context: wakes at once.
-            2..=4 => self.raise(Pm::RSM),
-            _ => {}
-        }
+        let sleep = match (self.control() & Control::SUS_TYP).bits() >> 10 {
+            // Soft off, and suspend to disk, which is the same to the chip.
+            0 => return self.wires.power_off.request(),
+            // Suspend to RAM; powered-on suspend whose context is lost.
+            1 | 2 => Sleep::ToRam,
+            3 => Sleep::ProcessorsLost,
+            4 => Sleep::Standing,
+            _ => return,
+        };
+        self.wires.sleep.begin(sleep);
+        self.wake_if_due();
+    }
+
+    /// What power-on and suspend to RAM leave.
+    fn reset_core(&mut self) {
+        self.config.reset();
+        self.block = mask_of(RESET);
+        self.smbus.reset();
+        self.apm = [0; 2];
     }
 
     fn write_apm(&mut self, register: u64, value: u8) -> Result<(), BusError> {
@@ -436,16 +496,14 @@ impl Device for PowerManagement {
     }
 
     fn reset(&mut self) {
-        self.config.reset();
-        self.block = mask_of(RESET);
-        self.smbus.reset();
-        self.apm = [0; 2];
+        self.reset_core();
+        self.wires.sleep.end();
         self.drive_sci(IrqLine::set);
     }
 
     fn save(&self) -> State {
         let Self {
-            wires: _,
+            wires,
             acpi_commands: _,
             config,
             block,
@@ -453,18 +511,24 @@ impl Device for PowerManagement {
             apm,
             ticks,
         } = self;
-        let saved = SavedV1 {
+        let before = SavedV1 {
             config: config.save(),
             block: block.to_vec(),
             smbus: smbus.save(),
             apm: *apm,
             ticks: *ticks,
         };
-        State::encode(1, &saved)
+        let sleep = wires.sleep.code();
+        State::encode(2, &SavedV2 { before, sleep })
     }
 
     fn restore(&mut self, state: State) -> Result<(), RestoreError> {
-        let saved: SavedV1 = state.decode(self.name(), 1)?;
+        let (saved, sleep): (SavedV1, u8) = if state.version() == 1 {
+            (state.decode(self.name(), 1)?, 0)
+        } else {
+            let SavedV2 { before, sleep } = state.decode(self.name(), 2)?;
+            (before, sleep)
+        };
         let impossible = |what| RestoreError::Impossible {
             device: "power-management",
             what,
@@ -479,6 +543,7 @@ impl Device for PowerManagement {
         self.block = block;
         self.apm = saved.apm;
         self.ticks = saved.ticks;
+        self.wires.sleep.set_code(sleep);
         self.drive_sci(IrqLine::restore);
         Ok(())
     }

@@ -86,6 +86,8 @@ bitflags! {
 #[derive(Debug)]
 pub struct Rtc {
     irq: IrqLine,
+    /// Rises with each alarm, for power management.
+    alarm: Option<IrqLine>,
     /// Index port, with the NMI mask in bit 7.
     index: u8,
     cmos: [u8; CMOS_BYTES],
@@ -117,6 +119,7 @@ impl Rtc {
         cmos[STATUS_D] = VALID_RAM_AND_TIME;
         let mut rtc = Self {
             irq,
+            alarm: None,
             index: 0,
             cmos,
             second_began: Time::ZERO,
@@ -126,6 +129,28 @@ impl Rtc {
         let format = rtc.format();
         calendar::show(&mut rtc.cmos, format, start);
         rtc
+    }
+
+    /// The same clock, with a wire that rises at each alarm that interrupts,
+    /// whatever keeps the interrupt itself away.
+    #[must_use]
+    pub fn with_alarm(mut self, alarm: IrqLine) -> Self {
+        self.alarm = Some(alarm);
+        self
+    }
+
+    /// When the alarm next goes off, if it is enabled.
+    #[must_use]
+    pub fn next_alarm(&self) -> Option<Time> {
+        let is_on = self.status_b().contains(StatusB::AIE) && self.updates();
+        let seconds = self.seconds_to_alarm().filter(|_| is_on)?;
+        Some(self.after_seconds(seconds))
+    }
+
+    /// When so many more seconds of the date will have begun.
+    fn after_seconds(&self, seconds: u64) -> Time {
+        self.second_began
+            .after_ns(seconds.saturating_mul(SECOND_NS))
     }
 
     /// Puts `value` at `index` (below 128), as firmware that knows the board
@@ -214,6 +239,12 @@ impl Rtc {
         self.seen = now;
         if !flags.is_empty() {
             self.raise(flags);
+        }
+        if flags.contains(StatusC::AF)
+            && self.status_b().contains(StatusB::AIE)
+            && let Some(alarm) = &self.alarm
+        {
+            alarm.pulse(false);
         }
     }
 
@@ -322,6 +353,7 @@ impl Device for Rtc {
     fn save(&self) -> State {
         let Self {
             irq: _,
+            alarm: _,
             index,
             cmos,
             second_began,
@@ -415,16 +447,10 @@ impl Timed for Rtc {
             consider(self.next_period());
         }
         if self.updates() {
-            let after = |seconds: u64| {
-                self.second_began
-                    .after_ns(seconds.saturating_mul(SECOND_NS))
-            };
             if b.contains(StatusB::UIE) {
-                consider(Some(after(1)));
+                consider(Some(self.after_seconds(1)));
             }
-            if b.contains(StatusB::AIE) {
-                consider(self.seconds_to_alarm().map(after));
-            }
+            consider(self.next_alarm());
         }
         deadline
     }

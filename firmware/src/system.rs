@@ -35,6 +35,7 @@ mod pnp;
 mod post;
 mod printer;
 mod processors;
+mod resume;
 mod screen;
 mod serial;
 mod smbios;

@@ -57,6 +57,8 @@ pub enum Step {
         /// The drive.
         drive: String,
     },
+    /// Press the power button.
+    PowerButton,
     /// End the run with exit code 0.
     Quit,
     /// End the script and let the machine run on.
@@ -212,6 +214,15 @@ impl Automation {
         })
     }
 
+    /// Whether a key or the power button will be pressed before text is waited for.
+    fn presses_keys(&self) -> bool {
+        let ends = |step: &Step| matches!(step, Step::WaitText(_) | Step::Stay | Step::Quit);
+        let steps = self.steps.iter().map(|(_, step)| step);
+        steps
+            .take_while(|step| !ends(step))
+            .any(|step| matches!(step, Step::Keys(_) | Step::PowerButton))
+    }
+
     /// Carries out what can be, up to a step that must wait.
     fn advance(&mut self, machine: &mut Machine) -> Option<End> {
         let now = machine.now();
@@ -280,6 +291,7 @@ impl Automation {
                 })?;
             }
             Step::Mouse(movement) => machine.move_mouse(*movement),
+            Step::PowerButton => machine.press_power_button(),
             Step::Insert { drive, image } => media::insert(machine, drive, image)?,
             Step::Eject { drive } => media::eject(machine, drive)?,
             Step::Quit | Step::Stay => {}
@@ -292,6 +304,10 @@ impl Watcher for Automation {
     fn before(&mut self, _machine: &Machine) {}
 
     fn triple_fault(&mut self, _machine: &Machine) {}
+
+    fn has_keys(&self) -> bool {
+        self.presses_keys()
+    }
 
     fn next_look(&self) -> Option<Time> {
         (!self.steps.is_empty()).then_some(self.due)

@@ -12,7 +12,7 @@ use rax_devices::{
     ExitRequest, Flash, Floppy, FwCfg, HostBridge, Hpet, I8042, IdeDrive, IoApic, IrqInputs,
     IrqLine, IrqLines, IsaBridge, LocalApic, LocalApicModel, MemoryLines, NumericError, PciVga,
     PicPair, Pit, PlainVideoMemory, Port92, PowerManagement, PowerManagementWires, PowerOff,
-    PowerOffRequest, ResetControl, Rtc, Serial, SystemLines, Time, Timed, VideoMemory,
+    PowerOffRequest, ResetControl, Rtc, Serial, SleepLines, SystemLines, Time, Timed, VideoMemory,
 };
 
 use crate::handover;
@@ -26,6 +26,7 @@ mod interrupts;
 mod pci;
 mod screen;
 mod set_up;
+mod sleep;
 mod storage;
 mod told;
 
@@ -83,6 +84,8 @@ const FIRST_PIRQ: u32 = 16;
 const HPET_ROUTES: [(u8, u32); 4] = [(20, 20), (21, 21), (22, 22), (23, 23)];
 /// The wire of SMI#.
 const SMI: u32 = 24;
+/// The wire of the clock's alarm to power management.
+const ALARM: u32 = 25;
 /// The interrupt of power management events.
 pub(crate) const SCI: u32 = 9;
 /// Where firmware puts the power management block.
@@ -148,7 +151,8 @@ pub struct Board {
     /// The power management function asks the bootstrap processor for an SMI.
     smi_requested: bool,
     apic_bus: ApicQueue,
-    smi: IrqInputs,
+    /// What the board itself sees of the wires: SMI#, the clock's alarm.
+    inputs: IrqInputs,
     config: ConfigMechanism,
     keyboard: I8042,
     vga: Option<PciVga>,
@@ -178,6 +182,8 @@ pub struct Board {
     pub exit: ExitRequest,
     /// What the power-off port was told.
     pub power_off: PowerOffRequest,
+    /// Whether power management has put the machine to sleep.
+    pub sleep: SleepLines,
     /// What the host bridge says of memory.
     pub memory: MemoryLines,
 }
@@ -231,7 +237,8 @@ impl Board {
         let pit = board.add(Pit::new(board.irq(0).through(&replaced)));
         board.map(0x40..=0x43, pit, 0)?;
         board.map(0x61..=0x61, pit, 4)?;
-        let mut rtc = Rtc::new(board.irq(8).through(&replaced), fittings.start_time);
+        let rtc = Rtc::new(board.irq(8).through(&replaced), fittings.start_time);
+        let mut rtc = rtc.with_alarm(board.irq(ALARM));
         for (index, value) in fittings.cmos {
             rtc.set_cmos(index, value);
         }
@@ -308,7 +315,7 @@ impl Board {
             delivered: false,
             smi_requested: false,
             apic_bus,
-            smi: IrqInputs::new(&irqs),
+            inputs: IrqInputs::new(&irqs),
             keyboard: I8042::new(irq(1), irq(12), system.clone()),
             vga: None,
             irqs,
@@ -328,6 +335,7 @@ impl Board {
             system,
             exit: ExitRequest::new(),
             power_off: PowerOffRequest::default(),
+            sleep: SleepLines::new(),
             memory: MemoryLines::new(),
         }
     }
@@ -351,6 +359,7 @@ impl Board {
             sci: self.irq(SCI),
             smi: self.irq(SMI),
             power_off: self.power_off.clone(),
+            sleep: self.sleep.clone(),
         };
         let power = PowerManagement::new(wires, Vec::new(), Some(ACPI_COMMANDS));
         let power = self.add(power);
@@ -430,10 +439,13 @@ impl Board {
         self.map_windows();
     }
 
-    /// Whether the guest asked for a reset, the end of the run, or to be switched off.
+    /// Whether the guest asked for a reset, the end of the run, to be switched off, or for sleep.
     #[must_use]
     pub fn has_request(&self) -> bool {
-        self.system.reset_requested() || self.exit.is_pending() || self.power_off.is_pending()
+        self.system.reset_requested()
+            || self.exit.is_pending()
+            || self.power_off.is_pending()
+            || self.sleep.sleep().is_some()
     }
 
     /// Brings every chip up to `now`.

@@ -141,7 +141,12 @@ impl Bus {
             .instructions
             .store(instructions, Ordering::Relaxed);
         let now = self.clock.now(instructions);
-        self.typist.advance(now, self.board.keyboard());
+        if self.board.sleep.sleep().is_none() {
+            self.typist.advance(now, self.board.keyboard());
+        } else if self.typist.drop_keys() {
+            // The keyboard is wired to the power button; the guest does not see the key that woke it.
+            self.board.press_power_button();
+        }
         self.board.advance(now, &mut self.memory);
         self.follow_lines();
         self.attention |= self.board.has_signals();

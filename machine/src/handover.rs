@@ -14,8 +14,9 @@ pub mod smbios;
 
 use rax_devices::FwCfg;
 use rax_devices::fw_cfg::FwCfgError;
+use rax_mmu::{PhysicalAddress, PhysicalMemory};
 
-pub(crate) use acpi::Machine;
+pub(crate) use acpi::{Machine, Waking};
 use smbios::SmbiosString;
 
 use crate::board::Inventory;
@@ -49,6 +50,7 @@ pub(crate) fn describe(
     }
     fw_cfg.add_item(key::IRQ0_OVERRIDE, vec![1])?;
     fw_cfg.add_file("etc/e820", e820(machine.ram))?;
+    fw_cfg.add_file("etc/system-states", dsdt::sleep_states().to_vec())?;
     for (name, content) in acpi::tables(machine).into_files() {
         fw_cfg.add_file(name, content)?;
     }
@@ -105,6 +107,16 @@ pub(crate) struct StandIn {
     pub(crate) acpi: Option<(u64, Vec<u8>)>,
     /// The interrupt vectors and the BIOS data area, from address 0.
     pub(crate) low_memory: Vec<u8>,
+}
+
+/// Where the system wants to go on after suspend to RAM, by the tables that [`stand_in`] has laid out.
+pub(crate) fn waking(memory: &PhysicalMemory, ram: u64) -> Option<Waking> {
+    let place = memory_map::acpi_tables(ram)?;
+    let mut facs = [0; acpi::FACS_BYTES as usize];
+    memory
+        .ram_read(PhysicalAddress(place.start), &mut facs)
+        .ok()?;
+    Waking::of(&facs)
 }
 
 /// Lays the tables out.

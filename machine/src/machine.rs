@@ -7,13 +7,13 @@ use rax_cpu::state::Gpr;
 use rax_cpu::{Cpu, Engine, Interpreter, Model};
 use rax_devices::fw_cfg::FwCfgError;
 use rax_devices::vga::Scan;
-use rax_devices::{Disc, Floppy, Frame, TextScreen, Time};
+use rax_devices::{Disc, Floppy, Frame, Sleep, TextScreen, Time};
 use rax_jit::Whereabouts;
 use rax_mmu::{HostRamError, MapError, Mmu, NotRam, PhysicalAddress, PhysicalMemory};
 
 use crate::board::{Board, COM, Fittings, MOST_PROCESSORS, PM_BASE, Place};
 use crate::bus::{Bus, Pins};
-use crate::handover::{self, smbios::SmbiosString};
+use crate::handover::{self, Waking, smbios::SmbiosString};
 use crate::host::{Gesture, MouseMove};
 use crate::keys::{self, KeyError, KeyEvent};
 use crate::load::{BootImage, Descriptors, Start};
@@ -79,6 +79,8 @@ pub struct Machine {
     pub(crate) engine: Box<dyn Engine>,
     /// The other processors.
     pub(crate) turns: Turns,
+    /// The sleep that the machine is in.
+    pub(crate) asleep: Option<Sleep>,
     pub(crate) bus: Arc<Mutex<Bus>>,
     memory: Arc<PhysicalMemory>,
     pub(crate) boot: Boot,
@@ -161,6 +163,7 @@ impl Machine {
             cpu,
             engine,
             turns: Turns::new(others),
+            asleep: None,
             bus,
             memory,
             boot,
@@ -328,6 +331,7 @@ impl Machine {
     /// When the boot image does not fit.
     pub fn reset(&mut self) -> Result<(), BuildError> {
         self.give_turn(0);
+        self.asleep = None;
         {
             let mut bus = crate::bus::lock(&self.bus);
             bus.board.reset();
@@ -394,6 +398,46 @@ impl Machine {
                 cpu.init_memory_types(memory_map::LOW_LIMIT);
             }
         }
+        Ok(())
+    }
+
+    /// What firmware would have done after suspend to RAM: sets the chipset up and goes where the system wants to wake.
+    pub(crate) fn resume_without_firmware(&mut self) -> Result<(), BuildError> {
+        let waking = handover::waking(&self.memory, self.description.ram);
+        let instructions = self.cpu.state.instructions;
+        {
+            let mut bus = crate::bus::lock(&self.bus);
+            let now = bus.clock.now(instructions);
+            bus.board.set_up(now);
+        }
+        for number in 0..usize::from(self.processors()) {
+            if let Some(cpu) = self.processor(number) {
+                cpu.init_memory_types(memory_map::LOW_LIMIT);
+            }
+        }
+        match waking {
+            Some(Waking::Real(vector)) => {
+                let code = &mut self.cpu.state.segments[SegmentRegister::Cs as usize];
+                code.selector = (vector >> 4) as u16;
+                code.base = u64::from(vector & !0xf);
+                self.cpu.state.rip = u64::from(vector & 0xf);
+            }
+            Some(Waking::Protected(vector)) => {
+                // The table is the system's to load; the segments are as if from one.
+                let descriptors = Descriptors {
+                    gdt_base: 0,
+                    gdt_limit: 0,
+                    code: 8,
+                    data: 16,
+                    task: 0,
+                };
+                enter_protected(&mut self.cpu, descriptors, Attributes::DEFAULT_BIG);
+                self.cpu.state.rip = u64::from(vector);
+            }
+            // Nobody is to be woken: the system begins anew.
+            None => return self.reset(),
+        }
+        self.cpu.update_mode();
         Ok(())
     }
 

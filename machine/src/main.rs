@@ -542,6 +542,12 @@ fn exit_code(end: End, instructions: u64) -> u8 {
             message("the guest halted with interrupts off; nothing can wake it");
             0
         }
+        End::Asleep => {
+            message(
+                "the guest put the machine to sleep; no alarm is set that wakes it, and no input comes",
+            );
+            0
+        }
         End::TripleFault => 3,
         // What differs has been said.
         End::Diverged => 4,

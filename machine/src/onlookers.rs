@@ -40,6 +40,11 @@ impl Watcher for Onlookers {
         self.feed.is_some() && !self.script.as_ref().is_some_and(awaits)
     }
 
+    fn has_keys(&self) -> bool {
+        let presses = |script: &Automation| script.has_keys();
+        self.feed.is_some() || self.script.as_ref().is_some_and(presses)
+    }
+
     fn next_look(&self) -> Option<Time> {
         self.script.as_ref()?.next_look()
     }

@@ -13,6 +13,8 @@ use crate::host::{HostClock, HostError, Inbox, InputDoor, Quit};
 use crate::idle::Scene;
 use crate::machine::{Boot, BuildError, Machine};
 
+mod sleep;
+
 /// The most instructions between two looks at the host's clock, real time.
 const REAL_SLICE: u64 = 200_000;
 /// The least: looking shall cost little.
@@ -48,6 +50,8 @@ pub enum End {
     PowerOff,
     /// The guest halted with interrupts off: nothing can wake it.
     Halted,
+    /// The guest put the machine to sleep, and nothing and nobody can wake it.
+    Asleep,
     /// A reset, with `no_reboot`.
     Reset,
     /// A triple fault, with `no_reboot`.
@@ -84,6 +88,10 @@ pub trait Watcher {
     }
     /// Whether a machine that nothing can wake any more shall be kept: somebody may look at its screen.
     fn keeps_halted(&self) -> bool {
+        false
+    }
+    /// Whether somebody may still press a key.
+    fn has_keys(&self) -> bool {
         false
     }
     /// The guest time at which [`Watcher::look`] shall be called, to the instruction.
@@ -127,6 +135,7 @@ impl Machine {
             slice: REAL_SLICE,
             whereabouts: whereabouts.clone(),
             scene: Scene::default(),
+            asleep_since: None,
         };
         lock(&self.bus).has_bus_time = pace.clock == ClockSource::Virtual;
         let mut turn_is_over = true;
@@ -140,6 +149,14 @@ impl Machine {
             if let Some(end) = pacer.call(self, watcher) {
                 return end;
             }
+            if self.asleep.is_some() {
+                turn_is_over = true;
+                if let Some(end) = pacer.sleep(self, watcher) {
+                    return end;
+                }
+                continue;
+            }
+            pacer.asleep_since = None;
             if self.turns.are_taken() && !self.next_turn(turn_is_over) {
                 turn_is_over = true;
                 if let Some(end) = pacer.idle(self, watcher) {
@@ -208,6 +225,9 @@ impl Machine {
         }
         if power_off {
             return Some(End::PowerOff);
+        }
+        if let Err(error) = self.follow_sleep() {
+            return Some(End::Build(error));
         }
         let kind = reset?;
         if pace.no_reboot {
@@ -296,6 +316,8 @@ struct Pacer<'a> {
     whereabouts: Whereabouts,
     /// The guest, when it last asked for keys as if it waited.
     scene: Scene,
+    /// When the machine fell asleep, if it has.
+    asleep_since: Option<Time>,
 }
 
 /// The slice after one in which so many instructions ran in so many nanoseconds.
@@ -338,6 +360,9 @@ impl Pacer<'_> {
             }
             self.input.extend(arrivals.input);
             self.screenshots += arrivals.screenshots;
+            if arrivals.power_button {
+                lock(&machine.bus).board.press_power_button();
+            }
             for gesture in arrivals.gestures {
                 log::trace!("{gesture:?} at instruction {instructions}");
                 machine.admit(gesture);
@@ -350,6 +375,11 @@ impl Pacer<'_> {
             self.slice = next_slice(self.slice, ran, now_ns - last_ns);
             bus.clock
                 .steer(instructions, Time(now_ns), ran, now_ns - last_ns);
+        }
+        if bus.board.sleep.sleep().is_some() && !self.input.is_empty() {
+            // Whoever types wakes the machine; the guest does not see that.
+            self.input.clear();
+            bus.board.press_power_button();
         }
         if let Some(door) = self.pace.door.as_ref().filter(|_| !self.input.is_empty()) {
             // The one door: what comes in is known by the instruction count here.
@@ -425,10 +455,15 @@ impl Pacer<'_> {
 
     /// Lets time pass up to the next deadline or arrival.
     fn wait(&mut self, machine: &mut Machine, watcher: &dyn Watcher) {
+        let deadline = lock(&machine.bus).next_deadline();
+        self.wait_until(machine, watcher, deadline);
+    }
+
+    /// The same with a deadline of the chips that is known.
+    fn wait_until(&mut self, machine: &mut Machine, watcher: &dyn Watcher, deadline: Option<Time>) {
         let instructions = machine.cpu.state.instructions;
         let deadline = {
             let mut bus = lock(&machine.bus);
-            let deadline = bus.next_deadline();
             let deadline = deadline.into_iter().chain(watcher.next_look()).min();
             let now = bus.clock.now(instructions);
             match (self.pace.clock, deadline) {

@@ -46,6 +46,13 @@ impl Typist {
         }
     }
 
+    /// Drops all that waits. Whether a key of it was pressed.
+    pub(crate) fn drop_keys(&mut self) -> bool {
+        let is_pressed = self.waiting.iter().any(|key| key.event.is_down);
+        self.waiting.clear();
+        is_pressed
+    }
+
     /// Whether there is something still to be typed.
     pub(crate) fn is_busy(&self) -> bool {
         !self.waiting.is_empty()

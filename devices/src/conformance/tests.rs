@@ -15,7 +15,7 @@ use crate::{
     IdeDrive, IoApic, IsaBridge, LocalApic, LocalApicModel, MemoryConsole, MemoryDisk, MemoryLines,
     MemoryNetwork, Ne2000, NumericError, Parallel, PciVga, PicPair, PiixIde, Pit, PlainVideoMemory,
     Port92, PowerManagement, PowerManagementWires, PowerOffRequest, ResetControl, Rtc, Rtl8139,
-    Serial, Unplugged, Vga,
+    Serial, SleepLines, Unplugged, Vga,
 };
 
 fn access() -> impl Strategy<Value = Access> {
@@ -88,6 +88,7 @@ fn pci_chips() -> Vec<(Box<dyn Device>, bool)> {
         sci: wire.clone(),
         smi: wire,
         power_off: PowerOffRequest::default(),
+        sleep: SleepLines::new(),
     };
     vec![
         (Box::new(ConfigMechanism::new()), true),

@@ -8,6 +8,7 @@ use crate::device::Device;
 use crate::irq_line::{IrqLine, IrqLines};
 use crate::pci::{Space, Window};
 use crate::power_off::PowerOffRequest;
+use crate::sleep_lines::{Sleep, SleepLines};
 
 /// The wires of SCI and SMI#.
 const SCI: u32 = 1 << 9;
@@ -17,15 +18,18 @@ struct Bench {
     chip: PowerManagement,
     lines: Arc<IrqLines>,
     power_off: PowerOffRequest,
+    sleep: SleepLines,
 }
 
 fn bench() -> Bench {
     let lines = IrqLines::new();
     let power_off = PowerOffRequest::default();
+    let sleep = SleepLines::new();
     let wires = PowerManagementWires {
         sci: IrqLine::new(&lines, 9),
         smi: IrqLine::new(&lines, 20),
         power_off: power_off.clone(),
+        sleep: sleep.clone(),
     };
     let spd = Eeprom {
         address: 0x50,
@@ -35,6 +39,7 @@ fn bench() -> Bench {
         chip: PowerManagement::new(wires, vec![spd], Some((0xf1, 0xf0))),
         lines,
         power_off,
+        sleep,
     }
 }
 
@@ -149,13 +154,75 @@ fn soft_off_switches_off_and_sleep_needs_its_enable_bit() {
     write16(&mut probe, 4, 0x2001);
     assert!(bench.power_off.take());
     assert_eq!(read16(&mut probe, 4), 1, "the enable bit reads as zero");
-    write16(&mut probe, 4, 0x3001); // Powered-on suspend.
+    write16(&mut probe, 4, 0x3401); // Working.
     assert!(!bench.power_off.take());
-    assert_eq!(read16(&mut probe, 0), 0x8000);
+    assert_eq!((read16(&mut probe, 0), bench.sleep.sleep()), (0, None));
     probe.write(4, 0x21); // The low byte alone is no sleep.
     assert!(!bench.power_off.take());
     probe.write(5, 0x20); // The high byte alone is.
     assert!(bench.power_off.take());
+}
+
+#[test]
+fn a_sleep_ends_by_the_power_button_or_an_enabled_event() {
+    for (kind, sleep) in [
+        (1, Sleep::ToRam),
+        (2, Sleep::ToRam),
+        (3, Sleep::ProcessorsLost),
+        (4, Sleep::Standing),
+    ] {
+        let mut bench = bench();
+        write16(&mut Probe::new(&mut bench.chip), 4, 0x2001 | kind << 10);
+        assert_eq!(bench.sleep.sleep(), Some(sleep));
+        // Not enabled: the status alone.
+        bench.chip.raise_alarm();
+        bench.chip.raise_general_event(0);
+        assert!(!bench.sleep.is_woken() && !bench.chip.alarm_wakes());
+        bench.chip.press_power_button();
+        assert!(bench.sleep.is_woken());
+        assert_eq!(read16(&mut Probe::new(&mut bench.chip), 0), 0x8500);
+    }
+    let mut bench = bench();
+    write16(&mut Probe::new(&mut bench.chip), 2, 0x400);
+    assert!(bench.chip.alarm_wakes());
+    write16(&mut Probe::new(&mut bench.chip), 4, 0x2401);
+    bench.chip.raise_alarm();
+    assert!(bench.sleep.is_woken());
+    // Who sleeps with an event pending is awake at once.
+    bench.sleep.end();
+    write16(&mut Probe::new(&mut bench.chip), 4, 0x2401);
+    assert!(bench.sleep.is_woken());
+    bench.sleep.end();
+    let mut probe = Probe::new(&mut bench.chip);
+    write16(&mut probe, 0, 0xffff);
+    write16(&mut probe, 0xe, 1);
+    write16(&mut probe, 4, 0x2401);
+    assert_eq!((read16(&mut probe, 0), bench.sleep.is_woken()), (0, false));
+    bench.chip.raise_general_event(0);
+    assert!(bench.sleep.is_woken());
+}
+
+#[test]
+fn suspend_to_ram_keeps_events_and_their_enables_alone() {
+    let mut bench = bench();
+    bench.chip.set_up(0x600);
+    write16(&mut Probe::new(&mut bench.chip), 2, 0x500);
+    write16(&mut Probe::new(&mut bench.chip), 0xe, 1);
+    write16(&mut Probe::new(&mut bench.chip), 4, 0x2401);
+    bench.chip.lose_context();
+    assert_eq!(bench.chip.block_start(), None);
+    let asleep = bench.chip.save();
+    bench.chip.raise_alarm();
+    assert!(bench.sleep.is_woken());
+    let mut probe = Probe::new(&mut bench.chip);
+    let registers = [0, 2, 4, 0xe].map(|register| read16(&mut probe, register));
+    assert_eq!(registers, [0x8400, 0x500, 0, 1]);
+    assert_eq!(bench.lines.levels(), 0, "no interrupt before SCI_EN");
+    bench.chip.restore(asleep).unwrap();
+    assert_eq!(bench.sleep.sleep(), Some(Sleep::ToRam));
+    assert!(!bench.sleep.is_woken());
+    bench.chip.reset();
+    assert_eq!(bench.sleep.sleep(), None);
 }
 
 #[test]

@@ -133,6 +133,26 @@ fn the_alarm_interrupts_when_it_matches() {
 }
 
 #[test]
+fn each_enabled_alarm_is_told_to_power_management() {
+    let lines = IrqLines::new();
+    let mut rtc = Rtc::new(IrqLine::new(&lines, 8), START).with_alarm(IrqLine::new(&lines, 25));
+    let mut probe = Probe::new(&mut rtc);
+    write(&mut probe, 1, 0x30);
+    write(&mut probe, 3, 0xff);
+    write(&mut probe, 5, 0xff);
+    probe.wait_ns(40_000_000_000);
+    assert_eq!(read(&mut probe, 0x0c) & 0x20, 0x20);
+    assert_eq!(lines.take_rises(1 << 25), 0, "not enabled");
+    write(&mut probe, 0x0b, 0x22);
+    probe.wait_ns(53_000_000_000);
+    assert_eq!(lines.take_rises(1 << 25), 1 << 25);
+    // Again, though nobody has read register C since.
+    probe.wait_ns(60_000_000_000);
+    assert_eq!(lines.take_rises(1 << 25), 1 << 25);
+    assert_eq!(rtc.next_alarm(), Some(Time(213_000_000_000)));
+}
+
+#[test]
 fn restarting_the_divider_updates_half_a_second_later() {
     let (mut rtc, _) = rtc();
     let mut probe = Probe::new(&mut rtc);

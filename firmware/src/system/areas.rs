@@ -135,6 +135,8 @@ pub(crate) mod ebda {
     pub(crate) const BOOT_ROMS: u32 = 0xD8;
     /// The drives, see `drive`: hard disks first.
     pub(crate) const DRIVES: u32 = 0x100;
+    /// Behind them, up to the area's end, is the stack on the way from sleep.
+    pub(crate) const END: u32 = 0x400;
 }
 
 /// Memory that only POST uses.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::areas::{POST_SEGMENT, ROM_SEGMENT, rom};
-use super::{apm, bios32, interrupts, pnp, post, start};
+use super::{apm, bios32, interrupts, pnp, post, resume, start};
 use crate::language::{Bitness, Unit};
 
 /// The size of the image.
@@ -17,6 +17,8 @@ const POST_CONSTANTS: u32 = 0xC000;
 pub(super) const SHADOW_CODE: u32 = 0xF000;
 /// Where POST goes on in real mode, in segment E000h.
 pub(super) const REAL_MODE_CODE: u32 = 0xF100;
+/// 32-bit code for whoever wants to wake in protected mode, in segment E000h.
+pub(super) const GO_ON_CODE: u32 = 0xF180;
 /// The descriptor table of the start, in segment F000h.
 pub(super) const DESCRIPTORS: u32 = 0xE000;
 
@@ -90,11 +92,14 @@ pub fn image() -> Vec<u8> {
 
     let mut post = Unit::new(Bitness::Real, POST_CONSTANTS);
     post::entry(&mut post);
+    resume::entry(&mut post);
     let post = post.compile(0);
     image.put(POST_SEGMENT, 0, POST_CONSTANTS, &post.code);
     image.put(POST_SEGMENT, POST_CONSTANTS, SHADOW_CODE, &post.constants);
     image.put(POST_SEGMENT, SHADOW_CODE, REAL_MODE_CODE, &start::shadow());
-    image.put(POST_SEGMENT, REAL_MODE_CODE, 0xFFFF, &start::real_mode());
+    let real_mode = start::real_mode(post.offsets["resume"]);
+    image.put(POST_SEGMENT, REAL_MODE_CODE, GO_ON_CODE, &real_mode);
+    image.put(POST_SEGMENT, GO_ON_CODE, 0xFFFF, &start::go_on());
 
     image.compatible(&services.offsets);
     image.0

@@ -13,17 +13,7 @@ const HIGH_ROM: u32 = 0xFFFC_0000;
 
 /// Asks the CMOS memory how much RAM there is; makes the EBDA.
 pub(super) fn set_up(f: &mut Body<'_>) {
-    let above_16 = f.var(cmos_word(index::ABOVE_16_MIB));
-    f.either(
-        above_16.is_not(0),
-        |f| f.set(flat32(post::RAM_END), (above_16 << 16) + 0x100_0000),
-        |f| {
-            f.set(
-                flat32(post::RAM_END),
-                (cmos_word(index::EXTENDED_KIB) << 10) + 0x10_0000,
-            );
-        },
-    );
+    f.set(flat32(post::RAM_END), ram_end());
     f.set(flat32(post::RAM_TOP), flat32(post::RAM_END));
     let above_4_gib = cmos_word(index::ABOVE_4_GIB) | cmos(index::ABOVE_4_GIB + 2) << 16;
     f.set(flat32(post::RAM_ABOVE), above_4_gib);
@@ -31,6 +21,17 @@ pub(super) fn set_up(f: &mut Body<'_>) {
     f.set(bda16(bda::EBDA), EBDA_SEGMENT);
     f.each(0, 512, |f, n| f.set(far16(EBDA_SEGMENT, n * 2), 0));
     f.set(far8(EBDA_SEGMENT, ebda::SIZE_KIB), 1);
+}
+
+/// Where RAM below 4 GiB ends.
+pub(super) fn ram_end() -> Value {
+    routine("ram_end", [], |f, []| {
+        let above_16 = f.var(cmos_word(index::ABOVE_16_MIB));
+        f.when(above_16.is_not(0), |f| {
+            f.ret((above_16 << 16) + 0x100_0000);
+        });
+        f.ret((cmos_word(index::EXTENDED_KIB) << 10) + 0x10_0000);
+    })
 }
 
 /// Takes memory from the end of RAM, on a boundary of a power of two. Its address.

@@ -153,16 +153,26 @@ pub(super) fn set_up(f: &mut Body<'_>) {
     f.set(flat32(post::PCI_MEMORY), MEMORY_TOP);
     f.set(flat32(post::PCI_IO), IO_BOTTOM);
     each(f, |f, function| {
-        f.switch(read32(function, register::ID), |s| {
-            s.case(0x7000_8086, |f| set_up_isa_bridge(f, function));
-            s.case(0x7010_8086, |f| {
-                // Both IDE channels answer at the addresses of old.
-                f.run(write16(function, 0x40, 0x8000));
-                f.run(write16(function, 0x42, 0x8000));
-            });
-            s.case(0x7113_8086, |f| set_up_power_management(f, function));
-        });
+        set_up_chipset(f, function);
         f.run(assign(function));
+    });
+}
+
+/// After sleep: the chipset again. Addresses are the sleeper's to restore.
+pub(super) fn restore(f: &mut Body<'_>) {
+    each(f, set_up_chipset);
+}
+
+/// Functions of the chipset itself.
+fn set_up_chipset(f: &mut Body<'_>, function: Var) {
+    f.switch(read32(function, register::ID), |s| {
+        s.case(0x7000_8086, |f| set_up_isa_bridge(f, function));
+        s.case(0x7010_8086, |f| {
+            // Both IDE channels answer at the addresses of old.
+            f.run(write16(function, 0x40, 0x8000));
+            f.run(write16(function, 0x42, 0x8000));
+        });
+        s.case(0x7113_8086, |f| set_up_power_management(f, function));
     });
 }
 

@@ -1,12 +1,14 @@
 //! POST: the local APIC, memory types, and the other processors, which are counted and halted (SDM 3A 9.4, 11.5, 12.11).
 
-use iced_x86::code_asm::{CodeAssembler, al, cl, dword_ptr, eax, ebx, ecx, edx};
+use iced_x86::code_asm::{CodeAssembler, al, cl, dword_ptr, eax, ebx, ecx, edi, edx};
 use iced_x86::{Code, Instruction};
 
 use super::areas::post;
 use super::fw_cfg;
 use super::timer::{delay_ms, now, passed_ms};
-use crate::language::{Body, Compare as _, Value, asm, bytes, flat8, flat32, rom8, routine};
+use crate::language::{
+    Body, Compare as _, Register, Value, asm, bytes, flat8, flat32, rom8, routine,
+};
 
 /// CPUID.1:EDX: a local APIC; memory type range registers.
 pub(super) const HAS_APIC: u32 = 1 << 9;
@@ -62,10 +64,7 @@ pub(super) fn features() -> Value {
 pub(super) fn set_up(f: &mut Body<'_>) {
     f.set(flat32(post::PROCESSORS), 1);
     let features = f.var(features());
-    f.set(flat32(post::PCI_HOLE), 0xE000_0000u32);
-    f.when(flat32(post::RAM_END).at_most(0xC000_0000u32), |f| {
-        f.set(flat32(post::PCI_HOLE), 0xC000_0000u32);
-    });
+    f.set(flat32(post::PCI_HOLE), hole(flat32(post::RAM_END)));
     let start = start_code();
     f.each(0, u32::try_from(start.len()).unwrap_or(0), |f, n| {
         f.set(flat8(n + post::PROCESSOR_START), rom8(bytes(&start) + n));
@@ -78,6 +77,14 @@ pub(super) fn set_up(f: &mut Body<'_>) {
         f.set(flat32(LINT1), 0x400);
         f.run(wake_others());
     });
+}
+
+/// Where the PCI hole starts, by where RAM below 4 GiB ends.
+pub(super) fn hole(ram_end: impl Into<Value>) -> Value {
+    routine("pci_hole", [ram_end.into()], |f, [ram_end]| {
+        f.when(ram_end.at_most(0xC000_0000u32), |f| f.ret(0xC000_0000u32));
+        f.ret(0xE000_0000u32);
+    })
 }
 
 /// Starts all other processors, and waits until they have been counted.
@@ -134,7 +141,12 @@ fn start_code() -> Vec<u8> {
         |code| asm!(code; call u64::from(MEMORY_TYPES); retf;),
     ));
     bytes.resize(MEMORY_TYPES as usize, 0);
-    bytes.extend(assemble(MEMORY_TYPES, memory_types));
+    bytes.extend(assemble(MEMORY_TYPES, |code| {
+        let hole = dword_ptr(u64::from(HOLE)).cs();
+        asm!(code; mov edi, hole;);
+        memory_types(code);
+        asm!(code; ret;);
+    }));
     bytes
 }
 
@@ -145,7 +157,15 @@ fn assemble(at: u32, body: impl FnOnce(&mut CodeAssembler)) -> Vec<u8> {
         .expect("code that can be encoded")
 }
 
-/// Memory is write-back; video memory and what is above the PCI hole's start uncached; ROMs write-protected.
+/// After sleep: the same memory types as after POST, of the boot processor. `hole` is where the PCI hole starts.
+pub(super) fn restore_memory_types(f: &mut Body<'_>, hole: impl Into<Value>) {
+    let hole = f.var(hole);
+    f.when(features().has(HAS_MTRR), |f| {
+        f.with([(Register::Edi, hole.into())], memory_types);
+    });
+}
+
+/// Memory is write-back; video memory and what is above the PCI hole's start, in EDI, uncached; ROMs write-protected.
 fn memory_types(code: &mut CodeAssembler) {
     let [mut none, mut narrow] = [code.create_label(), code.create_label()];
     asm!(code; mov eax, 1; cpuid; test edx, HAS_MTRR.cast_signed(); je none;);
@@ -162,9 +182,8 @@ fn memory_types(code: &mut CodeAssembler) {
         }
     }
     // One variable range, from the hole's start to 4 GiB; the mask is as wide as physical addresses are.
-    let hole = dword_ptr(u64::from(HOLE)).cs();
     asm!(code;
-        mov ecx, VARIABLE_BASE; mov eax, hole; xor edx, edx; wrmsr;
+        mov ecx, VARIABLE_BASE; mov eax, edi; xor edx, edx; wrmsr;
         mov eax, 0x8000_0000u32; cpuid;
         mov ecx, 36;
         cmp eax, 0x8000_0008u32.cast_signed(); jb narrow;
@@ -172,11 +191,11 @@ fn memory_types(code: &mut CodeAssembler) {
         set_label &mut narrow;
         sub ecx, 32;
         mov edx, 1; shl edx, cl; dec edx;
-        mov eax, hole; or eax, 0x800;
+        mov eax, edi; or eax, 0x800;
         mov ecx, VARIABLE_BASE + 1; wrmsr;
     );
     write_register(code, DEFAULT_TYPE, 0xC06, 0);
-    asm!(code; set_label &mut none; ret;);
+    asm!(code; set_label &mut none; zero_bytes;);
 }
 
 fn write_register(code: &mut CodeAssembler, register: u32, low: u32, high: u32) {

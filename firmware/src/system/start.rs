@@ -10,14 +10,15 @@ use iced_x86::code_asm::{
 };
 use iced_x86::{Code, Instruction};
 
-use super::areas::{ROM_SEGMENT, bda, post};
-use super::image::{DESCRIPTORS, REAL_MODE_CODE, SHADOW_CODE};
+use super::areas::{EBDA_SEGMENT, ROM_SEGMENT, bda, ebda, post};
+use super::image::{DESCRIPTORS, GO_ON_CODE, REAL_MODE_CODE, SHADOW_CODE};
 use crate::language::{Unit, asm};
 
 /// Selectors of [`descriptors`].
 const FLAT_CODE: u16 = 0x08;
 const FLAT_DATA: u16 = 0x10;
 const POST_CODE: u16 = 0x18;
+const FLAT_STACK: u16 = 0x20;
 /// The ROM's address below 4 GiB.
 const HIGH_ROM: u32 = 0xFFFE_0000;
 /// The ROM's address below 1 MiB.
@@ -35,6 +36,8 @@ mod shutdown {
     pub(super) const AFTER_MOVE: u32 = 0x09;
     /// Jump through 40:67.
     pub(super) const RESUME: u32 = 0x0A;
+    /// Wake up from suspend to RAM; the chipset, or the machine for it, leaves this.
+    pub(super) const WAKE: u32 = 0xFE;
     /// Return from an interrupt, or from a far call, with the stack at 40:67.
     pub(super) const INTERRUPT_RETURN: u32 = 0x0B;
     pub(super) const FAR_RETURN: u32 = 0x0C;
@@ -44,12 +47,13 @@ mod shutdown {
 pub(super) fn descriptors() -> Vec<u8> {
     let base = ROM_SEGMENT * 16 + DESCRIPTORS + 8;
     let [b0, b1, b2, b3] = base.to_le_bytes();
-    let mut bytes = vec![0x1F, 0x00, b0, b1, b2, b3, 0, 0];
-    let table: [u64; 4] = [
+    let mut bytes = vec![0x27, 0x00, b0, b1, b2, b3, 0, 0];
+    let table: [u64; 5] = [
         0,
         0x00CF_9B00_0000_FFFF, // All memory, 32-bit code.
         0x008F_9300_0000_FFFF, // All memory, data; stacks in it stay 16-bit ones.
         0x0000_9B0E_0000_FFFF, // Segment E000h, 16-bit code.
+        0x00CF_9300_0000_FFFF, // All memory, data, with 32-bit stacks.
     ];
     bytes.extend(table.iter().flat_map(|descriptor| descriptor.to_le_bytes()));
     bytes
@@ -80,6 +84,7 @@ pub(super) fn reset(unit: &mut Unit) {
         cmp bl, shutdown::INTERRUPT_RETURN; je interrupt;
         cmp bl, shutdown::FAR_RETURN; je far;
         cmp bl, shutdown::BOOT; je boot;
+        cmp bl, shutdown::WAKE; je first;
         cmp bl, shutdown::RESUME_AFTER_EOI; jne cold;
         mov al, 0x20; out 0xA0, al; out 0x20, al;
         set_label &mut resume;
@@ -121,9 +126,12 @@ fn assemble(bits: u32, at: u32, body: impl FnOnce(&mut CodeAssembler)) -> Vec<u8
 /// The 32-bit code that makes C0000h to FFFFFh RAM and copies the ROM there.
 pub(super) fn shadow() -> Vec<u8> {
     assemble(32, HIGH_ROM + SHADOW_CODE, |code| {
+        let mut awake = code.create_label();
         asm!(code;
             mov eax, u32::from(FLAT_DATA);
             mov ds, eax; mov es, eax; mov fs, eax; mov gs, eax; mov ss, eax;
+            // Who wakes up has the copy still, and tables in it.
+            cmp bl, shutdown::WAKE; je awake;
             mov eax, HOST_BRIDGE_PAM; mov dx, 0xCF8; out dx, eax;
             mov dx, 0xCFD; mov al, 0x30; out dx, al;
             inc edx; mov al, 0x33; out dx, al;
@@ -133,13 +141,15 @@ pub(super) fn shadow() -> Vec<u8> {
             mov esi, HIGH_ROM; mov edi, LOW_ROM; mov ecx, 0x2_0000 / 4;
         );
         code.rep().movsd().expect("a string instruction");
+        asm!(code; set_label &mut awake; zero_bytes;);
         far_jump(code, Code::Jmp_ptr1632, POST_CODE, REAL_MODE_CODE);
     })
 }
 
-/// The 16-bit code that leaves protected mode.
-pub(super) fn real_mode() -> Vec<u8> {
+/// The 16-bit code that leaves protected mode, to POST or to `resume` at an offset in its segment.
+pub(super) fn real_mode(resume: u32) -> Vec<u8> {
     assemble(16, REAL_MODE_CODE, |code| {
+        let mut awake = code.create_label();
         // Behind this jump: 3 + 6 + 3 bytes, and 5 of its own.
         let offset = REAL_MODE_CODE + 17;
         asm!(code; mov eax, cr0; and eax, !1; mov cr0, eax;);
@@ -147,8 +157,33 @@ pub(super) fn real_mode() -> Vec<u8> {
         asm!(code;
             xor ax, ax;
             mov ds, ax; mov es, ax; mov fs, ax; mov gs, ax; mov ss, ax;
+            cmp bl, shutdown::WAKE; je awake;
             mov sp, post::STACK;
         );
         far_jump(code, Code::Jmp_ptr1616, 0xE000, 0);
+        // The sleeper's memory is not ours; the extended BIOS data area is.
+        asm!(code; set_label &mut awake; mov ax, EBDA_SEGMENT; mov ss, ax; mov sp, ebda::END;);
+        far_jump(code, Code::Jmp_ptr1616, 0xE000, resume);
+    })
+}
+
+/// The 16-bit code that enters protected mode and goes on at ECX, with flat 32-bit segments.
+pub(super) fn enter_protected_mode(code: &mut CodeAssembler) {
+    asm!(code;
+        mov ax, ROM_SEGMENT; mov ds, ax;
+        lgdt ptr(u64::from(DESCRIPTORS));
+        mov eax, cr0; or al, 1; mov cr0, eax;
+    );
+    far_jump(code, Code::Jmp_ptr1632, FLAT_CODE, LOW_ROM + GO_ON_CODE);
+}
+
+/// The 32-bit code for that.
+pub(super) fn go_on() -> Vec<u8> {
+    assemble(32, LOW_ROM + GO_ON_CODE, |code| {
+        asm!(code;
+            mov eax, u32::from(FLAT_STACK);
+            mov ds, eax; mov es, eax; mov fs, eax; mov gs, eax; mov ss, eax;
+            jmp ecx;
+        );
     })
 }

@@ -23,7 +23,7 @@ use crate::keys::{self, KeyError};
 pub enum Trouble {
     /// Not a word of the language.
     #[error(
-        "there is no step '{0}'; known are wait-text, type, key, wait, screenshot, mouse, insert, eject, stay and quit"
+        "there is no step '{0}'; known are wait-text, type, key, wait, screenshot, mouse, insert, eject, power, stay and quit"
     )]
     Unknown(String),
     /// A step without what it needs.
@@ -164,6 +164,7 @@ fn parse_line(line: &str) -> Result<Option<Step>, Trouble> {
         "eject" => Step::Eject {
             drive: needed("eject", "a drive, such as: eject cd")?.into(),
         },
+        "power" => alone("power", Step::PowerButton)?,
         "stay" => alone("stay", Step::Stay)?,
         "quit" => alone("quit", Step::Quit)?,
         _ => return Err(Trouble::Unknown(word.into())),
@@ -246,6 +247,7 @@ mod tests {
             mouse -3 5 left middle
             insert a disk 2.img
             eject cd
+            power
             quit"#;
         let keys = |text| Step::Keys(keys::strokes_of_text(text).unwrap());
         let names = ["ctrl-alt-del", "f1"].map(|name| keys::strokes_of_name(name).unwrap());
@@ -267,6 +269,7 @@ mod tests {
                 image: "disk 2.img".into(),
             },
             Step::Eject { drive: "cd".into() },
+            Step::PowerButton,
             Step::Quit,
         ];
         assert_eq!(steps(script), expected);

@@ -22,6 +22,7 @@ const X2APIC: std::ops::RangeInclusive<u32> = 0x800..=0x8ff;
 impl Board {
     /// Lets what the chips did reach the processor's local APIC.
     pub(crate) fn settle(&mut self) {
+        self.carry_alarm();
         self.isa_bridge.sample();
         let external = self.pic.interrupt_pending();
         for apic in &mut self.apics {
@@ -39,7 +40,7 @@ impl Board {
                 ApicCycle::EndOfInterrupt(vector) => self.io_apic.end_of_interrupt(vector),
             }
         }
-        if self.smi.take_rises(1 << SMI) != 0 {
+        if self.inputs.take_rises(1 << SMI) != 0 {
             self.smi_requested = true;
         }
         self.is_stirred = false;
@@ -207,13 +208,9 @@ impl Board {
         self.pic.reset();
         self.isa_bridge.reset();
         self.io_apic.reset();
-        for apic in &mut self.apics {
-            apic.reset();
-        }
-        self.is_stirred = true;
         self.apic_bus.clear();
         self.smi_requested = false;
-        self.enter_virtual_wire_mode();
+        self.reset_local_apics();
     }
 
     /// The bootstrap processor's local APIC as firmware leaves it.

@@ -139,7 +139,7 @@ pub(super) struct ScreenArguments {
     /// Type this, where \n is the return key; may be repeated, also between --wait-text
     #[arg(long = "type", id = "type", value_name = "TEXT", value_parser = typing, allow_hyphen_values = true, help_heading = "Automation")]
     typed: Vec<Typing>,
-    /// Carry out the steps of a file: wait-text, type, key, wait, screenshot, insert, eject, quit
+    /// Carry out the steps of a file: wait-text, type, key, wait, screenshot, insert, eject, power, quit
     #[arg(long, value_name = "FILE", conflicts_with_all = ["wait_text", "type"], help_heading = "Automation")]
     script: Option<PathBuf>,
 }

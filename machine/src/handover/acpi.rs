@@ -21,7 +21,7 @@ pub(super) const OEM_TABLE_ID: [u8; 8] = *b"440FX   ";
 const HEADER_BYTES: usize = 36;
 const CHECKSUM: usize = 9;
 /// Bytes of the FACS and the FADT.
-const FACS_BYTES: u32 = 64;
+pub(super) const FACS_BYTES: u32 = 64;
 const FADT_BYTES: u32 = 244;
 
 /// What the tables say of a machine.
@@ -39,7 +39,33 @@ pub(crate) struct Machine {
     pub(crate) power_block: u16,
 }
 
-/// All tables.
+/// Where a system wants to go on after suspend to RAM (5.2.10, "Waking vectors").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waking {
+    /// In real mode, in the segment of this address.
+    Real(u32),
+    /// In protected mode, with flat 32-bit segments. (64-bit mode would have to be offered in the FACS's flags.)
+    Protected(u32),
+}
+
+impl Waking {
+    /// What a FACS says.
+    pub(super) fn of(facs: &[u8; FACS_BYTES as usize]) -> Option<Self> {
+        let word = |at| {
+            facs[at..]
+                .first_chunk()
+                .map(|word| u32::from_le_bytes(*word))
+        };
+        let (real, low, high) = (word(12)?, word(24)?, word(28)?);
+        match (facs.starts_with(b"FACS"), low, high) {
+            (false, _, _) => None,
+            (true, 1.., 0) => Some(Self::Protected(low)),
+            (true, _, _) => (1..0x10_0000).contains(&real).then_some(Self::Real(real)),
+        }
+    }
+}
+
+/// All tables. The FACS comes first.
 pub(super) fn tables(machine: &Machine) -> Blob {
     let mut blob = Blob::default();
     let facs = blob.add(&facs(), 64);
@@ -192,7 +218,7 @@ fn hpet() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::super::blob::sum;
-    use super::{Machine, tables};
+    use super::{Machine, Waking, tables};
 
     const BASE: u64 = 0x3ff_0000;
 
@@ -239,6 +265,28 @@ mod tests {
                 assert_eq!((&dsdt[..4], sum(dsdt)), (&b"DSDT"[..], 0));
             }
         }
+    }
+
+    #[test]
+    fn the_facs_says_where_to_wake() {
+        let (tables, _) = placed(1);
+        let fresh: [u8; 64] = tables[..64].try_into().unwrap();
+        assert_eq!(Waking::of(&fresh), None);
+        let with = |real: u32, protected: u64| {
+            let mut facs = fresh;
+            facs[12..16].copy_from_slice(&real.to_le_bytes());
+            facs[24..32].copy_from_slice(&protected.to_le_bytes());
+            Waking::of(&facs)
+        };
+        assert_eq!(with(0x9_a123, 0), Some(Waking::Real(0x9_a123)));
+        assert_eq!(
+            with(0x9_a123, 0x12_3456),
+            Some(Waking::Protected(0x12_3456))
+        );
+        // Not in reach in either way.
+        assert_eq!(with(0x10_0000, 0), None);
+        assert_eq!(with(0, 1 << 32), None);
+        assert_eq!(Waking::of(&[0; 64]), None);
     }
 
     #[test]

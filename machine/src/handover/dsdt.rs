@@ -39,6 +39,21 @@ const PCI_MEMORY_END: u32 = 0xfebf_ffff;
 /// SeaBIOS puts BARs here if RAM ends below.
 const PCI_MEMORY_START: u64 = 0x8000_0000;
 
+/// The sleep states, and what SUS_TYP of the PIIX4's PMCNTRL is for them: powered-on suspend, suspend to RAM, suspend to
+/// disk and soft off, of which the last two are the same.
+const SLEEP_TYPES: [(&str, u8); 4] = [("_S1_", 4), ("_S3_", 1), ("_S4_", 0), ("_S5_", 0)];
+
+/// The same as QEMU tells its firmware: a byte for each of S0 to S5, with bit 7 if there is that state.
+pub(super) fn sleep_states() -> [u8; 6] {
+    const IS_THERE: u8 = 0x80;
+    let mut states = [IS_THERE, 0, 0, 0, 0, 0];
+    for (label, kind) in SLEEP_TYPES {
+        let number = label.as_bytes()[2] - b'0';
+        states[usize::from(number)] = IS_THERE | kind;
+    }
+    states
+}
+
 /// A piece of byte code.
 struct Code(Vec<u8>);
 
@@ -119,13 +134,16 @@ pub(super) fn dsdt(machine: &Machine) -> Vec<u8> {
     for number in 0..machine.processors {
         system_bus.push(processor(number as u8));
     }
-    let soft_off = Package::new(vec![&ZERO, &ZERO, &ZERO, &ZERO]);
-    let pieces = [
+    let mut pieces = vec![
         name("PICF", &ZERO),
         method("_PIC", 1, &[code(&Store::new(&path("PICF"), &Arg(0)))]),
-        name("_S5_", &soft_off),
-        code(&Scope::new(path("_SB_"), refer(&system_bus))),
     ];
+    for (label, kind) in SLEEP_TYPES {
+        // For PM1a_CNT, and for the PM1b_CNT that there is not; two are reserved.
+        let package = Package::new(vec![&kind, &kind, &ZERO, &ZERO]);
+        pieces.push(name(label, &package));
+    }
+    pieces.push(code(&Scope::new(path("_SB_"), refer(&system_bus))));
     let mut table = Sdt::new(*b"DSDT", 36, 1, OEM_ID, OEM_TABLE_ID, 1);
     for piece in &pieces {
         table.append_slice(&piece.0);

@@ -55,6 +55,8 @@ pub struct Arrivals {
     pub gestures: Vec<Gesture>,
     /// Pictures of the screen that were asked for.
     pub screenshots: usize,
+    /// The power button was pressed.
+    pub power_button: bool,
     /// The user wants to quit.
     pub quit: Option<Quit>,
     /// A host end failed.
@@ -82,6 +84,9 @@ struct Waiting {
     admitted: VecDeque<u8>,
     gestures: Vec<Gesture>,
     screenshots: usize,
+    power_button: bool,
+    /// No more input comes.
+    has_ended: bool,
     quit: Option<Quit>,
     failure: Option<HostError>,
 }
@@ -119,6 +124,24 @@ impl Inbox {
         self.announce();
     }
 
+    /// Presses the machine's power button.
+    pub fn press_power_button(&self) {
+        self.lock().power_button = true;
+        self.announce();
+    }
+
+    /// Says that no more input comes.
+    pub fn end_input(&self) {
+        self.lock().has_ended = true;
+        self.announce();
+    }
+
+    /// Whether no more input comes.
+    #[must_use]
+    pub fn input_has_ended(&self) -> bool {
+        self.lock().has_ended
+    }
+
     /// Wakes the run loop, for it to look at something that has changed.
     pub fn wake(&self) {
         let _waiting = self.lock();
@@ -152,6 +175,7 @@ impl Inbox {
             input: waiting.input.drain(..).collect(),
             gestures: std::mem::take(&mut waiting.gestures),
             screenshots: std::mem::take(&mut waiting.screenshots),
+            power_button: std::mem::take(&mut waiting.power_button),
             quit: waiting.quit.take(),
             failure: waiting.failure.take(),
         };

@@ -19,6 +19,7 @@ const CTRL_A: u8 = 1;
 const HELP: &str = "\r\n\
     Ctrl-A X       end the run\r\n\
     Ctrl-A S       save a picture of the screen\r\n\
+    Ctrl-A P       press the power button, which also wakes a machine that sleeps\r\n\
     Ctrl-A H       show these keys\r\n\
     Ctrl-A Ctrl-A  send Ctrl-A to the guest\r\n";
 
@@ -211,7 +212,7 @@ pub fn read_stdin(inbox: &Inbox) -> Result<(), HostError> {
             let count = match stdin.read(&mut buffer) {
                 Ok(count) if count > 0 => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                _ => return,
+                _ => return inbox.end_input(),
             };
             match &mut keys {
                 Some(keys) => pass_keys(keys, &buffer[..count], &inbox),
@@ -253,6 +254,7 @@ fn pass_keys(keys: &mut Keys, bytes: &[u8], inbox: &Inbox) {
             Some(Action::Send(byte)) => input.push(byte),
             Some(Action::Quit) => inbox.request_quit(Quit::Key),
             Some(Action::Screenshot) => inbox.request_screenshot(),
+            Some(Action::PowerButton) => inbox.press_power_button(),
             Some(Action::Help) => {
                 // Not to standard output: that is the guest's alone.
                 let _ = io::stderr().write_all(HELP.as_bytes());
@@ -260,7 +262,10 @@ fn pass_keys(keys: &mut Keys, bytes: &[u8], inbox: &Inbox) {
             None => {}
         }
     }
-    inbox.push_input(&input);
+    // Keys to rax are no input, which would wake a machine that sleeps.
+    if !input.is_empty() {
+        inbox.push_input(&input);
+    }
 }
 
 /// What a key asks for.
@@ -269,6 +274,7 @@ enum Action {
     Send(u8),
     Quit,
     Screenshot,
+    PowerButton,
     Help,
 }
 
@@ -288,6 +294,7 @@ impl Keys {
             CTRL_A => Some(Action::Send(CTRL_A)),
             b'x' | b'X' => Some(Action::Quit),
             b's' | b'S' => Some(Action::Screenshot),
+            b'p' | b'P' => Some(Action::PowerButton),
             // Whoever does not know the keys is told.
             _ => Some(Action::Help),
         }
@@ -311,6 +318,7 @@ mod tests {
             [Action::Send(1), Action::Send(b'x'), Action::Send(3)]
         );
         assert_eq!(press_all(b"\x01hh\x01"), [Action::Help, Action::Send(b'h')]);
+        assert_eq!(press_all(b"\x01p"), [Action::PowerButton]);
     }
 
     #[test]
