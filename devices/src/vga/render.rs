@@ -168,8 +168,9 @@ impl Vga {
         let top = replayed.as_ref().map_or(self, |(vga, _)| vga);
         let lines = top.crtc.display_lines();
         let (across, step) = top.shape();
+        let width = top.crtc.columns() * top.dots();
         let mut frame = Frame {
-            width: top.crtc.columns() * top.dots() * across,
+            width: width * across,
             height: lines.div_ceil(step),
             pixels: Vec::new(),
         };
@@ -186,24 +187,29 @@ impl Vga {
             }
             let vga = replayed.as_ref().map_or(self, |(vga, _)| vga);
             if number.is_multiple_of(step) {
-                vga.draw_line(&planes, &beam.line(vga), now, &ink, across, &mut frame);
+                let dots = vga.draw_line(&planes, &beam.line(vga), now, &ink, width);
+                if across == 1 {
+                    frame.pixels.extend(dots);
+                } else {
+                    let repeat = |dot| std::iter::repeat_n(dot, across);
+                    frame.pixels.extend(dots.into_iter().flat_map(repeat));
+                }
             }
             beam.advance(vga, number);
         }
         frame
     }
 
-    /// Adds a line to the frame.
+    /// A line of so many dots.
     fn draw_line(
         &self,
         planes: &[u8],
         line: &Line,
         now: crate::Time,
         ink: &Ink,
-        across: usize,
-        frame: &mut Frame,
-    ) {
-        let mut dots = Vec::with_capacity(frame.width / across + 16);
+        width: usize,
+    ) -> Vec<u32> {
+        let mut dots = Vec::with_capacity(width + 16);
         if self.shows_anything() {
             if !self.graphics.is_graphics() {
                 self.text_line(planes, line, now, &ink.colors, &mut dots);
@@ -214,10 +220,8 @@ impl Vga {
             }
             dots.drain(..line.panning.min(dots.len()));
         }
-        dots.resize(frame.width / across, 0);
-        for dot in dots {
-            frame.pixels.extend(std::iter::repeat_n(dot, across));
-        }
+        dots.resize(width, 0);
+        dots
     }
 
     /// The characters on the screen, in a text mode.
