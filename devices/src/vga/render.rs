@@ -192,8 +192,9 @@ impl Vga {
         let top = replayed.as_ref().map_or(self, |(vga, _)| vga);
         let lines = top.crtc.display_lines();
         let (across, step) = top.shape();
+        let width = top.crtc.columns() * top.dots();
         let mut frame = Frame {
-            width: top.crtc.columns() * top.dots() * across,
+            width: width * across,
             height: lines.div_ceil(step),
             pixels: Vec::new(),
         };
@@ -213,8 +214,11 @@ impl Vga {
             if number.is_multiple_of(step) {
                 let mut dots = vga.line_dots(planes, &beam.line(vga), now, &ink);
                 dots.resize(frame.width / across, 0);
-                for dot in dots {
-                    frame.pixels.extend(std::iter::repeat_n(dot, across));
+                if across == 1 {
+                    frame.pixels.extend(dots);
+                } else {
+                    let repeat = |dot| std::iter::repeat_n(dot, across);
+                    frame.pixels.extend(dots.into_iter().flat_map(repeat));
                 }
             }
             beam.advance(vga, number);

@@ -53,6 +53,30 @@ pub(super) fn write_mouse(byte: impl Into<Value>) -> Value {
     })
 }
 
+/// Keeps the keyboard's bytes back, so that what is read next is the mouse's answer. What waits to be read is left to its
+/// interrupt first. Interrupts are out afterwards.
+pub(super) fn hold_keyboard() -> Value {
+    routine("kbc_hold_keyboard", [], |f, []| {
+        f.each(0, PATIENCE_MS, |f, _| {
+            f.cli();
+            f.run(command(0xAD));
+            f.when(in8(STATUS).lacks(OUTPUT_FULL), Body::leave);
+            f.run(command(0xAE));
+            f.sti();
+            f.run(delay_ms(1));
+        });
+        // Nobody wants it.
+        f.cli();
+        f.run(command(0xAD));
+        flush(f);
+    })
+}
+
+/// Lets the keyboard go on.
+pub(super) fn release_keyboard() -> Value {
+    command(0xAE)
+}
+
 /// Throws away what nobody has read.
 fn flush(f: &mut Body<'_>) {
     f.each(0, 64, |f, _| {

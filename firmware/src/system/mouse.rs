@@ -70,7 +70,8 @@ fn collect(byte: impl Into<Value>) -> Value {
     })
 }
 
-/// Calls the handler: status, X, Y and Z are words on the stack, which it leaves there.
+/// Calls the handler: status, X, Y and Z are words on the stack, which it leaves there. Other interrupts than this one may
+/// come meanwhile.
 fn call_handler(f: &mut Body<'_>) {
     f.code(|code| asm!(code; push bp;));
     for n in 0..4 {
@@ -80,7 +81,9 @@ fn call_handler(f: &mut Body<'_>) {
     f.code(|code| {
         asm!(code;
             mov ax, EBDA_SEGMENT; mov es, ax;
+            sti;
             call dword_ptr(u64::from(ebda::MOUSE_HANDLER)).es();
+            cli;
             add sp, 8;
             pop bp;
             push BDA_SEGMENT; pop ds;
@@ -91,6 +94,12 @@ fn call_handler(f: &mut Body<'_>) {
 
 /// INT 15h C2h.
 pub(super) fn service(f: &mut Body<'_>, r: Registers) {
+    f.run(controller::hold_keyboard());
+    function(f, r);
+    f.run(controller::release_keyboard());
+}
+
+fn function(f: &mut Body<'_>, r: Registers) {
     f.switch(r.al(), |s| {
         s.case(0x00, |f| {
             f.either(

@@ -16,14 +16,14 @@ use std::time::Duration;
 
 use super::{BadPattern, Origin, Pattern, Step};
 use crate::host::MouseMove;
-use crate::keys::{self, KeyError};
+use crate::keys::{self, KeyError, KeyEvent};
 
 /// What is wrong with a line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// Not a word of the language.
     #[error(
-        "there is no step '{0}'; known are wait-text, type, key, wait, screenshot, mouse, insert, eject, power, stay and quit"
+        "there is no step '{0}'; known are wait-text, type, key, key-down, key-up, wait, screenshot, mouse, insert, eject, power, stay and quit"
     )]
     Unknown(String),
     /// A step without what it needs.
@@ -144,10 +144,13 @@ fn parse_line(line: &str) -> Result<Option<Step>, Trouble> {
             Step::WaitText(Pattern::new(pattern)?)
         }
         "type" => Step::Keys(keys::strokes_of_text(needed("type", "a text")?)?),
-        "key" => {
-            let names = needed("key", "the name of a key")?.split_whitespace();
-            let strokes: Result<Vec<_>, _> = names.map(keys::strokes_of_name).collect();
-            Step::Keys(strokes?.concat())
+        "key" => Step::Keys(strokes(needed("key", "the name of a key")?)?),
+        "key-down" | "key-up" => {
+            let is_down = word == "key-down";
+            let name = if is_down { "key-down" } else { "key-up" };
+            let mut events = strokes(needed(name, "the name of a key")?)?;
+            events.retain(|event| event.is_down == is_down);
+            Step::Keys(events)
         }
         "wait" => Step::Wait(seconds(&rest).ok_or(Trouble::Seconds)?),
         "screenshot" => Step::Screenshot(needed("screenshot", "the name of a PNG file")?.into()),
@@ -170,6 +173,15 @@ fn parse_line(line: &str) -> Result<Option<Step>, Trouble> {
         _ => return Err(Trouble::Unknown(word.into())),
     };
     Ok(Some(step))
+}
+
+/// Keys and combinations one after the other.
+fn strokes(names: &str) -> Result<Vec<KeyEvent>, KeyError> {
+    let strokes: Result<Vec<_>, _> = names
+        .split_whitespace()
+        .map(keys::strokes_of_name)
+        .collect();
+    Ok(strokes?.concat())
 }
 
 /// The argument without its quotation marks.
@@ -276,6 +288,19 @@ mod tests {
     }
 
     #[test]
+    fn keys_go_down_and_up_in_steps_of_their_own() {
+        let [down, up] = keys::strokes_of_name("left").unwrap()[..] else {
+            panic!("one key")
+        };
+        let shift = keys::strokes_of_name("shift").unwrap();
+        let expected = [vec![shift[0], down], vec![up, shift[1]], vec![up, shift[1]]];
+        assert_eq!(
+            steps("key-down shift-left\nkey-up shift-left\nkey-up left shift"),
+            expected.map(Step::Keys)
+        );
+    }
+
+    #[test]
     fn mistakes_name_file_and_line() {
         assert!(trouble("quit\n\nwiat 5").starts_with("t.rax:3: there is no step 'wiat'"));
         for (script, reason) in [
@@ -285,6 +310,8 @@ mod tests {
             (r#"type "\q""#, r"'\q'"),
             ("type é", "no key for the character"),
             ("key f13", "no key 'f13'"),
+            ("key-down f13", "no key 'f13'"),
+            ("key-up", "needs the name of a key"),
             ("wait -1", "number of seconds"),
             ("wait", "number of seconds"),
             ("mouse 1", "two numbers"),

@@ -414,6 +414,28 @@ fn roms_find_that_they_can_be_booted_from() {
 }
 
 #[test]
+fn a_key_does_not_disturb_what_the_mouse_answers() {
+    let mut pc = with_floppy();
+    // At each of these times the keyboard may be about to send: reset with packets of three bytes.
+    for (key, slices) in "asdfghjk".chars().zip(0..) {
+        pc.bench.machine.type_text(&key.to_string()).unwrap();
+        for _ in 0..slices {
+            pc.bench.run(5_000);
+        }
+        let ask = Registers {
+            eax: 0xC205,
+            ebx: 0x0300,
+            ..Registers::default()
+        };
+        let answer = pc.call(0x15, ask);
+        assert_status(answer, 0, 0x05);
+        assert_eq!(answer.ebx, 0x00AA, "its kind and its self-test");
+        let pressed = pc.call(0x16, Registers::default());
+        assert_eq!(pressed.al(), key as u8, "{pressed:x?}");
+    }
+}
+
+#[test]
 fn keyboard_functions_are_told() {
     let mut pc = with_floppy();
     let ask = |ax: u32| Registers {
