@@ -485,6 +485,36 @@ fn the_extension_shows_a_linear_frame_buffer_and_its_bank() {
 }
 
 #[test]
+fn planes_of_the_extension_are_larger_than_the_window() {
+    let mut vga = vga();
+    let mut probe = Probe::new(&mut vga);
+    set_mode(&mut probe, &PLANAR);
+    for (index, value) in [(1, 1280u16), (2, 1024), (3, 4), (4, 0x01), (5, 2)] {
+        probe.write_bytes(0x30, &u16::to_le_bytes(index)).unwrap();
+        probe.write_bytes(0x31, &value.to_le_bytes()).unwrap();
+    }
+    indexed(&mut probe, 0x14, 2, 0b0110);
+    // Block 2 begins at byte 131072 of each plane: line 819, pixel 256.
+    probe.write(WINDOW, 0x80);
+    assert_eq!(probe.read(WINDOW), 0);
+    indexed(&mut probe, 0x1e, 4, 1);
+    assert_eq!(probe.read(WINDOW), 0x80);
+    // A copy by the latches, from block to block.
+    indexed(&mut probe, 0x14, 2, 0b1111);
+    indexed(&mut probe, 0x1e, 5, 1);
+    probe.read(WINDOW);
+    probe.write_bytes(0x31, &0u16.to_le_bytes()).unwrap();
+    probe.write(WINDOW + 1, 0xff);
+    let frame = vga.frame(Time::ZERO);
+    assert_eq!((frame.width, frame.height), (1280, 1024));
+    let lit: Vec<_> = (0..frame.pixels.len())
+        .filter(|&at| frame.pixels[at] != rgb(0))
+        .collect();
+    assert_eq!(lit, [8, 819 * 1280 + 256]);
+    assert_eq!([frame.pixels[8], frame.pixels[lit[1]]], [rgb(6); 2]);
+}
+
+#[test]
 fn retrace_comes_70_times_a_second() {
     let mut vga = vga();
     let mut probe = Probe::new(&mut vga);

@@ -97,6 +97,16 @@ impl Vbe {
         is_linear.then(|| usize::from(self.registers[BANK] & 0x1ff) << 16)
     }
 
+    /// Where in each plane the window begins, if the extension shows four planes: they are larger than the window.
+    pub(super) fn plane_bank(&self) -> usize {
+        let is_planar = self.is_enabled() && self.registers[BITS_PER_PIXEL] == 4;
+        if is_planar {
+            usize::from(self.registers[BANK] & 0x1ff) << 16
+        } else {
+            0
+        }
+    }
+
     pub(super) fn read(&self, memory_bytes: usize) -> u16 {
         let caps = self.enable().contains(Enable::GET_CAPS);
         match usize::from(self.index) {

@@ -36,6 +36,7 @@ impl Vga {
         let plain = match self.vbe.bank() {
             Some(start) if start + PLAIN_BYTES <= self.memory.bytes() => Some(Plain::Bank(start)),
             Some(_) => None,
+            None if self.vbe.is_enabled() => None,
             None => self.has_chained_window().then_some(Plain::Chained),
         };
         self.window_watch.follow(plain);
@@ -78,6 +79,7 @@ impl Vga {
         if self.graphics.reads_odd_even() {
             access.plane = access.plane & 2 | odd;
         }
+        access.address += self.vbe.plane_bank();
         Some(access)
     }
 

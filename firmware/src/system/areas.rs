@@ -96,6 +96,8 @@ pub(crate) mod bda {
     pub(crate) const WAIT_LEFT: u32 = 0x9C;
     /// Bit 0: a wait is going on.
     pub(crate) const WAIT_ACTIVE: u32 = 0xA0;
+    /// Days since the 1st of January 1980.
+    pub(crate) const DAYS: u32 = 0xCE;
 }
 
 /// Offsets in the extended BIOS data area.

@@ -23,6 +23,7 @@ pub(super) fn services(unit: &mut Unit) {
         f.when(bda32(bda::TICKS).at_least(TICKS_PER_DAY), |f| {
             f.set(bda32(bda::TICKS), 0);
             f.add(bda8(bda::MIDNIGHT), 1);
+            f.add(bda16(bda::DAYS), 1);
         });
         floppy::tick(f);
         f.run(interrupt(0x1C, []));
@@ -51,6 +52,15 @@ pub(super) fn services(unit: &mut Unit) {
             s.case(0x07, |f| {
                 f.run(set_cmos(index::STATUS_B, cmos(index::STATUS_B) & !ALARM));
                 f.set_carry(r, false);
+            });
+            // The day counter.
+            s.case(0x0A, |f| {
+                f.set(r.cx(), bda16(bda::DAYS));
+                f.set_status(r, 0);
+            });
+            s.case(0x0B, |f| {
+                f.set(bda16(bda::DAYS), r.cx());
+                f.set_status(r, 0);
             });
             s.case(0xB1, |f| pci_bios::interrupt(f, r));
             s.default(|f| f.set_carry(r, true));
@@ -217,4 +227,21 @@ pub(super) fn set_up_ticks(f: &mut Body<'_>) {
     // 18.2065 = 182065 / 10000; in two parts, so that 32 bits suffice.
     let ticks = seconds * 18 + seconds * 2065 / 10000;
     f.set(bda32(bda::TICKS), ticks);
+    set_up_days(f);
+}
+
+/// POST: the days since 1980. Up to 2099 every fourth year is a leap year.
+fn set_up_days(f: &mut Body<'_>) {
+    let year = from_decimal(cmos(index::CENTURY)) * 100 + from_decimal(cmos(index::YEAR));
+    let year = f.var(year - 1980);
+    let month = f.var(from_decimal(cmos(index::MONTH)));
+    // Before a month lie so many days, if February had 30 of them.
+    let before = (month * 367 - 362) / 12;
+    let days = f.var(year * 365 + (year + 3) / 4 + before);
+    f.when(month.above(2), |f| {
+        f.sub(days, 2);
+        f.when((year & 3).is(0), |f| f.add(days, 1));
+    });
+    f.add(days, from_decimal(cmos(index::DAY)) - 1);
+    f.set(bda16(bda::DAYS), days);
 }

@@ -5,7 +5,7 @@ mod controller;
 
 use iced_x86::code_asm::{al, dx};
 
-use super::areas::bda;
+use super::areas::{ROM_SEGMENT, bda};
 use super::chipset::end_of_interrupt;
 use super::cmos::{cmos, index};
 use crate::language::{
@@ -41,10 +41,29 @@ const TYPES: [[u8; 5]; 7] = [
 ];
 
 /// The parameter table for 1.44 MiB: what INT 1Eh points to until a system sets its own.
-pub(super) fn parameter_table() -> [u8; 11] {
+pub(super) const fn parameter_table() -> [u8; 11] {
     [
         0xAF, 0x02, 0x25, 0x02, 0x12, 0x1B, 0xFF, 0x6C, 0xF6, 0x0F, 0x08,
     ]
+}
+
+/// The parameter tables of what can be formatted: 8 and 9 sectors on 40 tracks, then 9, 15, 18 and 36 on 80.
+const FORMATS: [[u8; 11]; 6] = [
+    format_table(8, 0x2A, 0x50),
+    format_table(9, 0x2A, 0x50),
+    format_table(9, 0x2A, 0x50),
+    format_table(15, 0x1B, 0x54),
+    format_table(18, 0x1B, 0x6C),
+    format_table(36, 0x1B, 0x53),
+];
+
+/// A parameter table for so many sectors on a track, with the gaps between them when reading and formatting.
+const fn format_table(sectors: u8, gap: u8, format_gap: u8) -> [u8; 11] {
+    let mut table = parameter_table();
+    table[4] = sectors;
+    table[5] = gap;
+    table[7] = format_gap;
+    table
 }
 
 /// The CMOS memory's type of a drive; 0 if there is none.
@@ -212,26 +231,53 @@ fn set_media_type(f: &mut Body<'_>, r: Registers) {
                 s.case(4, |f| f.set(state, 0x97));
             });
         },
-        |f| {
-            let kind = f.var(drive_type(r.dl()));
-            f.switch(r.cl() & 0x3F, |s| {
-                s.cases(&[8, 9], |f| {
-                    f.set(state, 0x97);
-                    f.when(kind.is(2), |f| f.set(state, 0x74));
-                });
-                s.case(15, |f| f.set(state, 0x15));
-                s.case(18, |f| f.set(state, 0x17));
-                s.case(36, |f| f.set(state, 0xD7));
-            });
-            f.when(type_byte(r.dl(), 1).below(r.cl() & 0x3F), |f| {
-                f.set(state, 0);
-            });
-            point_to_parameters(f, r);
-        },
+        |f| set_format(f, r, state),
     );
     f.when(state.is(0), |f| finish(f, r, status::BAD_MEDIA));
     f.set(bda8(r.dl() + bda::FLOPPY_MEDIA), state);
     finish(f, r, 0);
+}
+
+/// INT 13h 18h: the state for tracks and sectors of which CH and CL are the last, and ES:DI at their parameter table,
+/// which INT 1Eh is to point to while the disk is formatted.
+fn set_format(f: &mut Body<'_>, r: Registers, state: Var) {
+    let kind = f.var(drive_type(r.dl()));
+    let table = f.var(0);
+    f.switch(r.cl() & 0x3F, |s| {
+        s.cases(&[8, 9], |f| {
+            f.set(state, 0x97);
+            f.when(kind.is(2), |f| f.set(state, 0x54));
+            f.either(
+                r.ch().below(40),
+                |f| {
+                    f.set(table, (r.cl() & 0x3F) - 8);
+                    // A drive of 80 tracks steps twice.
+                    f.when(kind.at_least(2), |f| f.set(state, state | 0x20));
+                },
+                |f| f.set(table, 2),
+            );
+        });
+        s.case(15, |f| {
+            f.set(state, 0x15);
+            f.set(table, 3);
+        });
+        s.case(18, |f| {
+            f.set(state, 0x17);
+            f.set(table, 4);
+        });
+        s.case(36, |f| {
+            f.set(state, 0xD7);
+            f.set(table, 5);
+        });
+    });
+    let too_much = type_byte(r.dl(), 1)
+        .below(r.cl() & 0x3F)
+        .or(type_byte(r.dl(), 0).below(r.ch()));
+    f.when(too_much, |f| f.set(state, 0));
+    f.when(state.is_not(0), |f| {
+        f.set(r.es(), ROM_SEGMENT);
+        f.set(r.di(), table * 11 + bytes(FORMATS.as_flattened()));
+    });
 }
 
 /// INT 08h: stops the motors a while after the last access.

@@ -37,6 +37,7 @@ pub(super) fn services(unit: &mut Unit) {
             s.cases(&[0x80, 0x81, 0x82, 0x85, 0x90, 0x91], |f| {
                 f.set_status(r, 0);
             });
+            s.case(0x84, |f| joystick(f, r));
             s.case(0x86, |f| clock::wait(f, r));
             s.case(0x87, |f| move_block(f, r));
             s.case(0x88, |f| {
@@ -77,6 +78,25 @@ fn a20(f: &mut Body<'_>, r: Registers) {
         s.case(3, |f| f.set(r.bx(), 3));
         s.default(|f| f.set_status(r, UNSUPPORTED));
     });
+}
+
+/// INT 15h 84h: a joystick's switches (DX=0) and positions (DX=1). There is no game port.
+fn joystick(f: &mut Body<'_>, r: Registers) {
+    let function = f.var(r.dx());
+    f.when(function.above(1), |f| {
+        f.set_status(r, UNSUPPORTED);
+        f.leave();
+    });
+    f.set_status(r, 0);
+    f.either(
+        function.is(0),
+        |f| f.set(r.al(), 0),
+        |f| {
+            for register in [r.ax(), r.bx(), r.cx(), r.dx()] {
+                f.set(register, 0);
+            }
+        },
+    );
 }
 
 /// INT 15h E801h, E881h and E820h.

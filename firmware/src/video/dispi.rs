@@ -1,6 +1,6 @@
 //! The Bochs display interface: registers behind ports 1CEh and 1CFh (Bochs VBE documentation).
 
-use super::modes::VBE_LINEAR;
+use super::modes::{VBE_LINEAR, VBE_PLANAR};
 use super::prelude::*;
 
 /// The version; B0C0h to B0C5h.
@@ -9,7 +9,7 @@ pub(crate) const ID: i32 = 0;
 pub(crate) const WIDTH: i32 = 1;
 /// Scan lines.
 pub(crate) const HEIGHT: i32 = 2;
-/// Bits a pixel: 8, 15, 16, 24 or 32. (4 too, but not everywhere; see [`super::modes::SVGA_PLANAR`].)
+/// Bits a pixel: 4 (in planes), 8, 15, 16, 24 or 32.
 pub(crate) const DEPTH: i32 = 3;
 /// See the bits below.
 pub(crate) const ENABLE: i32 = 4;
@@ -91,11 +91,11 @@ fn registers(a: &mut Asm) -> Built {
     Ok(())
 }
 
-/// `map_window`: ES:DI at byte EDI of video memory, as far as DI does not wrap. Keeps all but ES.
+/// `map_window`: ES:DI at byte EDI of video memory, or of each plane, as far as DI does not wrap. Keeps all but ES.
 fn map_window(a: &mut Asm) -> Built {
     a.name("map_window")?;
-    x86!(a: push ax; mov ax, 0xA000; mov es, ax; cmp byte_ptr(bda::MODE), VBE_LINEAR;);
-    a.when(Is::Equal, |a| {
+    x86!(a: push ax; mov ax, 0xA000; mov es, ax; cmp byte_ptr(bda::MODE), VBE_PLANAR;);
+    a.when(Is::AboveOrEqual, |a| {
         x86!(a: push cx; push edi; shr edi, 16; mov cx, di; pop edi; mov al, BANK;);
         // Moving the window takes emulators long: see whether it is there already.
         a.run("dispi_read")?;
@@ -118,11 +118,12 @@ fn line_pitch(a: &mut Asm) -> Built {
         x86!(a: mov ax, 320; ret;);
         Ok(())
     })?;
-    x86!(a: cmp byte_ptr(bda::MODE), VBE_LINEAR;);
-    a.when(Is::NotEqual, |a| a.ret())?;
+    x86!(a: cmp byte_ptr(bda::MODE), VBE_PLANAR;);
+    a.when(Is::Below, |a| a.ret())?;
     x86!(a: push ecx; mov al, VIRTUAL_WIDTH;);
     a.run("dispi_read")?;
-    x86!(a: movzx ecx, ax;);
+    x86!(a: movzx ecx, ax; cmp byte_ptr(bda::MODE), VBE_PLANAR;);
+    a.when(Is::Equal, |a| a.shr(ecx, 3))?;
     a.run("pixel_bytes")?;
     x86!(a: movzx eax, al; imul_2 eax, ecx; pop ecx; ret;);
     Ok(())

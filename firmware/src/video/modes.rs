@@ -27,12 +27,15 @@ struct Mode {
 }
 
 /// 800x600 in 16 colours: VBE's 102h, which has this number too. It is the VGA's own kind of mode, drawn by its
-/// registers, since emulators disagree about four planes in the Bochs display interface.
+/// registers.
 pub(crate) const SVGA_PLANAR: i32 = 0x6A;
 /// [`bda::MODE`] in VBE's text modes: from 108h to 10Ch, behind [`SVGA_PLANAR`].
 pub(crate) const VBE_TEXT_FIRST: i32 = 0x6B;
 /// The last of them.
 pub(crate) const VBE_TEXT_LAST: i32 = 0x6F;
+/// [`bda::MODE`] in VBE's modes of four planes that are larger than the window; those from here on are shown by the
+/// display interface.
+pub(crate) const VBE_PLANAR: i32 = 0x7E;
 /// [`bda::MODE`] in every other VBE mode.
 pub(crate) const VBE_LINEAR: i32 = 0x7F;
 /// The last of the VGA's modes.
@@ -122,8 +125,9 @@ fn get_model(a: &mut Asm) -> Built {
             Ok(())
         },
         |a| {
-            x86!(a: mov si, Model::Text as i32; cmp al, VBE_LINEAR;);
-            a.when(Is::Equal, |a| a.mov(si, Model::Linear as i32))
+            x86!(a: mov si, Model::Text as i32; cmp al, VBE_PLANAR;);
+            a.when(Is::Equal, |a| a.mov(si, Model::Planar as i32))?;
+            a.when(Is::Above, |a| a.mov(si, Model::Linear as i32))
         },
     )?;
     x86!(a: pop ax; ret;);

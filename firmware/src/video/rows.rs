@@ -2,7 +2,7 @@
 //! the routines get and keep.
 
 use super::glyph::{CGA_BANK, CGA_PITCH, CGA_ROW};
-use super::modes::{LAST, Model};
+use super::modes::{LAST, Model, VBE_PLANAR};
 use super::prelude::*;
 
 /// Bytes copied from window to window at once. They lie on the caller's stack.
@@ -13,6 +13,7 @@ pub(crate) fn emit(a: &mut Asm) -> Built {
     planar(a)?;
     addresses(a)?;
     linear(a)?;
+    banked_planes(a)?;
     banked_copy(a)
 }
 
@@ -71,7 +72,12 @@ fn planar(a: &mut Asm) -> Built {
     a.run("row_pixels")?;
     // Write mode 1: what the latches hold.
     x86!(a: push dx; mov dx, ports::GRAPHICS; mov ax, 0x0105; out dx, ax; pop dx;);
-    a.run("copy_lines")?;
+    x86!(a: cmp byte_ptr(bda::MODE), VBE_PLANAR;);
+    a.when_else(
+        Is::Below,
+        |a| a.run("copy_lines"),
+        |a| a.run("copy_banked_planes"),
+    )?;
     a.run("planar_ready")?;
     x86!(a: popad; ret;);
 
@@ -90,7 +96,14 @@ fn planar(a: &mut Asm) -> Built {
     );
     a.run("row_pixels")?;
     a.until(Is::ZERO, |a| {
-        x86!(a: push di; push cx; rep_stosb; pop cx; pop di; add di, bx; dec dx;);
+        a.run("map_window")?;
+        x86!(a: push edi; push cx;);
+        // What is written does not matter, and a line may go on in the next window.
+        a.count_cx(|a| {
+            x86!(a: mov byte_ptr(di).es(), al; inc edi; test di, di;);
+            a.when(Is::ZERO, |a| a.run("map_window"))
+        })?;
+        x86!(a: pop cx; pop edi; add edi, ebx; dec dx;);
         Ok(())
     })?;
     x86!(a: mov dx, ports::GRAPHICS; mov ax, 0x0000; out dx, ax;);
@@ -181,6 +194,50 @@ fn linear(a: &mut Asm) -> Built {
     })?;
     x86!(a: popad; ret;);
     Ok(())
+}
+
+/// `copy_banked_planes`: the same as `copy_lines`, anywhere in planes larger than the window. Changes BP.
+fn banked_planes(a: &mut Asm) -> Built {
+    a.name("copy_banked_planes")?;
+    a.until(Is::ZERO, |a| {
+        x86!(a:
+            push esi;
+            push edi;
+            push ecx;
+            // Whether both ends of both lines are in one window.
+            mov ebp, esi;
+            xor ebp, edi;
+            lea eax, dword_ptr(esi + ecx - 1);
+            xor eax, esi;
+            or ebp, eax;
+            lea eax, dword_ptr(edi + ecx - 1);
+            xor eax, esi;
+            or ebp, eax;
+            test ebp, 0xFFFF_0000u32;
+        );
+        a.when_else(
+            Is::ZERO,
+            |a| {
+                a.run("map_window")?;
+                x86!(a: push ds; push es; pop ds; rep_movsb; pop ds;);
+                Ok(())
+            },
+            |a| {
+                // The latches keep the four bytes while the window moves.
+                a.until(Is::ZERO, |a| {
+                    x86!(a: xchg esi, edi;);
+                    a.run("map_window")?;
+                    x86!(a: mov al, byte_ptr(di).es(); xchg esi, edi;);
+                    a.run("map_window")?;
+                    x86!(a: mov byte_ptr(di).es(), al; inc esi; inc edi; dec cx;);
+                    Ok(())
+                })
+            },
+        )?;
+        x86!(a: pop ecx; pop edi; pop esi; add esi, ebx; add edi, ebx; dec dx;);
+        Ok(())
+    })?;
+    a.ret()
 }
 
 /// `copy_banked_lines`: DX lines of ECX bytes from ESI to EDI, EBX apart, anywhere in video memory. Changes BP.

@@ -214,5 +214,8 @@ fn protected_mode_interface_has_three_services_and_its_ports() {
         assert_eq!(code[end - 1], 0xC3);
     }
     let used: Vec<usize> = code[ports..].chunks(2).map(|port| word(port, 0)).collect();
-    assert_eq!(used, [0x1CE, 0x1CF, 0x3C7, 0x3C8, 0x3C9, 0xFFFF, 0xFFFF]);
+    assert_eq!(
+        used,
+        [0x1CE, 0x1CF, 0x3C7, 0x3C8, 0x3C9, 0x3DA, 0xFFFF, 0xFFFF]
+    );
 }

@@ -12,6 +12,7 @@ pub(crate) mod scroll;
 pub(crate) mod set;
 
 use super::dispi;
+use super::modes::VBE_PLANAR;
 use super::prelude::*;
 
 pub(crate) fn emit(a: &mut Asm) -> Built {
@@ -76,6 +77,9 @@ fn window(a: &mut Asm) -> Built {
     })?;
     x86!(a: mov al, dispi::MEMORY;);
     a.run("dispi_read")?;
+    // A block of planes is as much of each.
+    x86!(a: cmp byte_ptr(bda::MODE), VBE_PLANAR;);
+    a.when(Is::Equal, |a| a.shr(ax, 2))?;
     x86!(a: cmp dx, ax;);
     a.go_if(Is::AboveOrEqual, "vbe_failed")?;
     x86!(a: mov cx, dx; mov al, dispi::BANK;);

@@ -2,6 +2,7 @@
 
 mod big_stack;
 mod caller;
+mod format;
 mod protected;
 mod restart;
 mod services;

@@ -435,6 +435,59 @@ fn vbe_text_and_pixels_in_every_depth() {
     }
 }
 
+/// Planes larger than the window: characters and pixels in every part of them.
+#[test]
+fn vbe_planes_reach_beyond_the_window() {
+    for (number, [width, height]) in [(0x104, [1024, 768_u16]), (0x106, [1280, 1024])] {
+        let [last_row, last_column] = [height / 16 - 1, width / 8 - 1];
+        let mut script = Script::new();
+        let set = script.call(Call::ax(0x4F02).bx(number));
+        let linear = script.call(Call::ax(0x4F02).bx(0x4000 | number));
+        for (row, letter) in [(0, b'a'), (31, b'm'), (32, b'n'), (last_row, b'z')] {
+            script.call(Call::ax(0x0200).dx(row << 8 | last_column));
+            script.call(Call::ax(0x0900 | u16::from(letter)).bx(0x000C).cx(1));
+        }
+        script.call(Call::ax(0x0C09).cx(7).dx(height - 1));
+        let dot = script.call(Call::ax(0x0D00).cx(7).dx(height - 1));
+        // Up by a row, which brings bytes from block to block.
+        let corner = last_row << 8 | last_column;
+        script.call(Call::ax(0x0601).bx(0x0500).dx(corner));
+        let mut answers = Vec::new();
+        for (row, letter) in [(30, b'm'), (31, b'n'), (last_row - 1, b'z'), (0, 0)] {
+            script.call(Call::ax(0x0200).dx(row << 8 | last_column));
+            answers.push((script.call(Call::ax(0x0800)), letter));
+        }
+        let length = script.call(Call::ax(0x4F06).bx(0).cx(width + 64));
+        let start = script.call(Call::ax(0x4F07).bx(0x80).cx(64).dx(16));
+        let told = script.call(Call::ax(0x4F07).bx(1));
+        let beyond = script.call(Call::ax(0x4F05).bx(0).dx(64));
+        let get = script.call(Call::ax(0x4F03));
+        let outcome = script.run();
+        for (call, ax) in [
+            (set, 0x004F),
+            (linear, 0x014F),
+            (dot, 0x0D09),
+            (length, 0x004F),
+            (start, 0x004F),
+            (beyond, 0x014F),
+        ] {
+            assert_eq!(outcome.answer(call).ax, ax, "mode {number:#x}");
+        }
+        for (call, letter) in answers {
+            assert_eq!(
+                outcome.answer(call).ax,
+                0x0800 | u16::from(letter),
+                "mode {number:#x}"
+            );
+        }
+        let length = outcome.answer(length);
+        assert_eq!([length.bx, length.cx], [(width + 64) / 8, width + 64]);
+        assert_eq!([outcome.answer(told).cx, outcome.answer(told).dx], [64, 16]);
+        assert_eq!(outcome.answer(get).bx, number);
+        assert_eq!(size(&outcome), [width, height].map(usize::from));
+    }
+}
+
 #[test]
 fn vbe_scrolls_and_pans_inside_its_memory() {
     let mut script = Script::new();

@@ -390,6 +390,14 @@ pub(super) fn prepare_to_format(drive: impl Into<Value>) -> Value {
         });
         f.out8(RATE, state >> 6);
         f.run(delay_ms(1));
+        // Where the heads see track 2 in its place the drive has 40 tracks for a disk of 40, as emulators' have.
+        f.when(state.has(DOUBLE_STEP), |f| {
+            f.run(seek(drive, 2));
+            let is_seen = read_id(drive).is(0);
+            f.when(is_seen.and(bda8(bda::FLOPPY_RESULT + 3).is(2)), |f| {
+                f.set(bda8(drive + bda::FLOPPY_MEDIA), state & !DOUBLE_STEP);
+            });
+        });
         f.ret(0);
     })
 }

@@ -37,14 +37,15 @@ const fn text(number: u16, columns: u16, rows: u16, char_height: u16) -> Mode {
     mode(number, columns * 8, rows * char_height, TEXT)
 }
 
-/// The numbers that VESA gave (VBE 3.0, "VBE Mode Numbers"), less the modes of
-/// four planes whose planes are larger than the window.
-const STANDARD: [Mode; 26] = [
+/// The numbers that VESA gave (VBE 3.0, "VBE Mode Numbers").
+const STANDARD: [Mode; 28] = [
     mode(0x100, 640, 400, 8),
     mode(0x101, 640, 480, 8),
     mode(0x102, 800, 600, 4),
     mode(0x103, 800, 600, 8),
+    mode(0x104, 1024, 768, 4),
     mode(0x105, 1024, 768, 8),
+    mode(0x106, 1280, 1024, 4),
     mode(0x107, 1280, 1024, 8),
     text(0x108, 80, 60, 8),
     text(0x109, 132, 25, 16),

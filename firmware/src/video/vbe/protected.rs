@@ -1,6 +1,7 @@
 //! VBE function 0Ah: three services as 32-bit code that a program copies where it likes (VBE 3.0, "Return VBE
 //! Protected Mode Interface").
 
+use super::scroll::wait_for_retrace;
 use crate::video::asm::section;
 use crate::video::dispi;
 use crate::video::prelude::*;
@@ -34,6 +35,7 @@ pub(crate) fn interface(a: &mut Asm) -> Built {
         ports::DAC_READ_INDEX,
         ports::DAC_WRITE_INDEX,
         ports::DAC_DATA,
+        ports::CRTC_COLOUR + ports::TO_STATUS,
         // The end of the ports, and no memory.
         0xFFFF,
         0xFFFF,
@@ -71,7 +73,7 @@ fn window(a: &mut Asm) -> Built {
     Ok(())
 }
 
-/// Shows what starts at DX:CX, counted in four bytes.
+/// Shows what starts at DX:CX, counted in four bytes; BL=80h from the next vertical retrace on.
 fn start(a: &mut Asm) -> Built {
     a.name("start")?;
     x86!(a: pushad; shl edx, 16; movzx esi, cx; or esi, edx; shl esi, 2;);
@@ -79,7 +81,13 @@ fn start(a: &mut Asm) -> Built {
     x86!(a: in_ ax, dx; movzx edi, ax;);
     register(a, dispi::DEPTH)?;
     // ECX: the bytes of a pixel; EDI: of a line.
-    x86!(a: in_ ax, dx; movzx ecx, al; add ecx, 7; shr ecx, 3; imul_2 edi, ecx;);
+    x86!(a: in_ ax, dx; movzx ecx, al; xor ebp, ebp; cmp ecx, 4;);
+    // Eight pixels to a byte of four planes: EBP is how far that is shifted.
+    a.when(Is::Equal, |a| {
+        x86!(a: mov ebp, 3; shr edi, 3;);
+        Ok(())
+    })?;
+    x86!(a: add ecx, 7; shr ecx, 3; imul_2 edi, ecx;);
     x86!(a: test edi, edi;);
     a.when(Is::NONZERO, |a| {
         x86!(a:
@@ -91,7 +99,11 @@ fn start(a: &mut Asm) -> Built {
             xor edx, edx;
             div ecx;
             mov edi, eax;
+            mov ecx, ebp;
+            shl edi, cl;
+            test bl, 0x80;
         );
+        a.when(Is::NONZERO, wait_for_retrace)?;
         register(a, dispi::X_OFFSET)?;
         x86!(a: mov eax, edi; out dx, ax;);
         register(a, dispi::Y_OFFSET)?;

@@ -2,7 +2,13 @@
 
 use super::modes::{HEIGHT, WIDTH};
 use crate::video::dispi;
+use crate::video::modes::VBE_PLANAR;
 use crate::video::prelude::*;
+
+/// Input Status Register 1: the vertical retrace.
+const VERTICAL_RETRACE: i32 = 0x08;
+/// How often the bit is looked at before the wait is given up: for more than a frame on any host.
+const LONGEST_WAIT: i32 = 0x10_0000;
 
 pub(crate) fn emit(a: &mut Asm) -> Built {
     line_length(a)?;
@@ -26,7 +32,7 @@ fn line_length(a: &mut Asm) -> Built {
     a.when(Is::AboveOrEqual, |a| {
         // Pixels of so many bytes; the longest line is what leaves room for a picture, up to the register's width.
         a.when(Is::Above, |a| {
-            a.run("vbe_memory")?;
+            a.run("vbe_room")?;
             x86!(a: movzx ecx, word_ptr(si + HEIGHT).cs(); xor edx, edx; div ecx;);
             a.run("vbe_pixels_of_bytes")?;
             x86!(a: and eax, !7; cmp eax, 0x3FF8;);
@@ -43,7 +49,7 @@ fn line_length(a: &mut Asm) -> Built {
     a.go_if(Is::Below, "vbe_failed")?;
     a.run("vbe_bytes_of_pixels")?;
     x86!(a: movzx edx, word_ptr(si + HEIGHT).cs(); imul_2 edx, eax;);
-    a.run("vbe_memory")?;
+    a.run("vbe_room")?;
     x86!(a: cmp eax, edx;);
     a.go_if(Is::Below, "vbe_failed")?;
     x86!(a: mov al, dispi::VIRTUAL_WIDTH;);
@@ -57,28 +63,70 @@ fn line_length(a: &mut Asm) -> Built {
     a.run("vbe_bytes_of_pixels")?;
     x86!(a: mov ecx, eax;);
     x86!(a: mov word_ptr(bp + frame::BX), ax;);
-    a.run("vbe_memory")?;
+    a.run("vbe_room")?;
     x86!(a: xor edx, edx; div ecx; cmp eax, 0xFFFF;);
     a.when(Is::Above, |a| a.mov(ax, 0xFFFF))?;
     x86!(a: mov word_ptr(bp + frame::DX), ax;);
     a.go("vbe_done")
 }
 
+/// Waits until a vertical retrace begins, if any does. Changes EAX, ECX, EDX. 16-bit and 32-bit code.
+pub(crate) fn wait_for_retrace(a: &mut Asm) -> Built {
+    x86!(a: mov edx, ports::CRTC_COLOUR + ports::TO_STATUS; mov ecx, LONGEST_WAIT;);
+    // One that has begun already is too late.
+    a.name("retrace_lasts")?;
+    x86!(a: dec ecx;);
+    a.go_if(Is::Equal, "retrace_begins")?;
+    x86!(a: in_ al, dx; test al, VERTICAL_RETRACE;);
+    a.go_if(Is::NONZERO, "retrace_lasts")?;
+    a.name("retrace_comes")?;
+    x86!(a: dec ecx;);
+    a.go_if(Is::Equal, "retrace_begins")?;
+    x86!(a: in_ al, dx; test al, VERTICAL_RETRACE;);
+    a.go_if(Is::ZERO, "retrace_comes")?;
+    a.name("retrace_begins")
+}
+
 fn conversions(a: &mut Asm) -> Built {
     // EAX: the bytes of CX pixels. Keeps all else.
     a.name("vbe_bytes_of_pixels")?;
     a.run("pixel_bytes")?;
-    x86!(a: push ecx; movzx eax, al; movzx ecx, cx; imul_2 eax, ecx; pop ecx; ret;);
+    x86!(a:
+        push ecx;
+        movzx eax, al;
+        movzx ecx, cx;
+        imul_2 eax, ecx;
+        pop ecx;
+        cmp byte_ptr(bda::MODE), VBE_PLANAR;
+    );
+    a.when(Is::Equal, |a| a.shr(eax, 3))?;
+    a.ret()?;
 
     // EAX: the pixels that EAX bytes hold. Changes EDX.
     a.name("vbe_pixels_of_bytes")?;
     x86!(a: push ecx; mov ecx, eax;);
     a.run("pixel_bytes")?;
-    x86!(a: movzx eax, al; xchg ecx, eax; xor edx, edx; div ecx; pop ecx; ret;);
-    Ok(())
+    x86!(a:
+        movzx eax, al;
+        xchg ecx, eax;
+        xor edx, edx;
+        div ecx;
+        pop ecx;
+        cmp byte_ptr(bda::MODE), VBE_PLANAR;
+    );
+    a.when(Is::Equal, |a| a.shl(eax, 3))?;
+    a.ret()?;
+
+    // EAX: the bytes of video memory that lines lie in, of one plane if there are planes. Keeps all else.
+    a.name("vbe_room")?;
+    a.run("vbe_memory")?;
+    x86!(a: cmp byte_ptr(bda::MODE), VBE_PLANAR;);
+    a.when(Is::Equal, |a| a.shr(eax, 2))?;
+    a.ret()
 }
 
-/// Function 07h: BL=0 or 80h shows pixel CX of line DX at the top left, 1 asks, 2 or 82h goes by the address ECX.
+/// Function 07h: BL=0 shows pixel CX of line DX at the top left, 1 asks, 2 goes by the address ECX; 80h and 82h wait for
+/// the vertical retrace.
 fn display_start(a: &mut Asm) -> Built {
     a.name("vbe_display_start")?;
     x86!(a: push cx; push dx;);
@@ -110,7 +158,15 @@ fn display_start(a: &mut Asm) -> Built {
         a.go_if(Is::Above, "vbe_failed")?;
         x86!(a: push ax; mov cx, dx;);
         a.run("pixel_bytes")?;
-        x86!(a: movzx bx, al; mov ax, cx; xor dx, dx; div bx; mov cx, ax;);
+        x86!(a:
+            movzx bx, al;
+            mov ax, cx;
+            xor dx, dx;
+            div bx;
+            mov cx, ax;
+            cmp byte_ptr(bda::MODE), VBE_PLANAR;
+        );
+        a.when(Is::Equal, |a| a.shl(cx, 3))?;
         a.pop(dx)
     })?;
     // The picture stays inside the memory.
@@ -123,12 +179,21 @@ fn display_start(a: &mut Asm) -> Built {
     x86!(a: mov cx, ax;);
     a.run("vbe_bytes_of_pixels")?;
     x86!(a: movzx edx, dx; movzx ecx, word_ptr(si + HEIGHT).cs(); add edx, ecx; imul_2 edx, eax;);
-    a.run("vbe_memory")?;
+    a.run("vbe_room")?;
     x86!(a: cmp eax, edx; pop edx; pop ecx;);
     a.go_if(Is::Below, "vbe_failed")?;
+    // The picture changes at once, so it is to be the right moment.
+    x86!(a: test byte_ptr(bp + frame::BL), 0x80;);
+    a.when(Is::NONZERO, |a| a.run("vbe_wait_for_retrace"))?;
     x86!(a: mov al, dispi::X_OFFSET;);
     a.run("dispi_write")?;
     x86!(a: mov cx, dx; mov al, dispi::Y_OFFSET;);
     a.run("dispi_write")?;
-    a.go("vbe_done")
+    a.go("vbe_done")?;
+
+    a.name("vbe_wait_for_retrace")?;
+    x86!(a: push eax; push ecx; push edx;);
+    wait_for_retrace(a)?;
+    x86!(a: pop edx; pop ecx; pop eax; ret;);
+    Ok(())
 }

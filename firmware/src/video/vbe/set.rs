@@ -2,7 +2,7 @@
 
 use super::modes::{DEPTH, HEIGHT, NUMBER, WIDTH};
 use crate::video::dispi;
-use crate::video::modes::{LAST, SVGA_PLANAR, VBE_LINEAR, VBE_TEXT_FIRST};
+use crate::video::modes::{LAST, SVGA_PLANAR, VBE_LINEAR, VBE_PLANAR, VBE_TEXT_FIRST};
 use crate::video::prelude::*;
 
 /// BH: the frame buffer is linear; the memory is kept.
@@ -10,6 +10,8 @@ const BH_LINEAR: i32 = 0x40;
 const BH_KEEP: i32 = 0x80;
 /// The mode that AH=00h knows as [`SVGA_PLANAR`].
 const SVGA_NUMBER: i32 = 0x102;
+/// The VGA's mode of four planes.
+const VGA_PLANAR: i32 = 0x12;
 /// From the low byte of a text mode's number to what AH=00h calls it.
 const TEXT_NUMBERS: i32 = VBE_TEXT_FIRST - 0x08;
 
@@ -34,19 +36,21 @@ fn set(a: &mut Asm) -> Built {
     a.when(Is::Below, |a| a.ret())?;
     x86!(a: mov ah, dh; and ah, BH_KEEP; cmp byte_ptr(si + DEPTH).cs(), 4;);
     a.when(Is::BelowOrEqual, |a| {
-        // Text, or the one planar mode.
-        x86!(a: mov al, SVGA_PLANAR;);
-        a.when(Is::Below, |a| {
-            x86!(a: mov al, bl; add al, TEXT_NUMBERS;);
-            Ok(())
-        })?;
         x86!(a: test dh, BH_LINEAR;);
         a.go_if(Is::NONZERO, "vbe_failed")?;
+        x86!(a: mov al, SVGA_PLANAR; cmp bx, SVGA_NUMBER;);
+        a.go_if(Is::Equal, "vbe_set_by_vga")?;
+        // Below planes of the display interface lies a mode of planes.
+        x86!(a: mov al, VGA_PLANAR; cmp byte_ptr(si + DEPTH).cs(), 4;);
+        a.go_if(Is::Equal, "vbe_set_by_dispi")?;
+        x86!(a: mov al, bl; add al, TEXT_NUMBERS;);
+        a.name("vbe_set_by_vga")?;
         a.run("set_vga_mode")?;
         a.go("vbe_done")
     })?;
-    // Below the display interface lies mode 13h: chained planes, 256 colours.
+    // Below the other modes lies 13h: chained planes, 256 colours.
     x86!(a: mov al, LAST;);
+    a.name("vbe_set_by_dispi")?;
     a.run("leave_dispi")?;
     x86!(a:
         push dx;
@@ -81,7 +85,9 @@ fn show(a: &mut Asm) -> Built {
         mov byte_ptr(bda::LAST_ROW), al;
         mov word_ptr(bda::CHAR_HEIGHT), 16;
         mov word_ptr(bda::PAGE_SIZE), 0;
+        cmp byte_ptr(si + DEPTH).cs(), 4;
     );
+    a.when(Is::Equal, |a| a.mov(byte_ptr(bda::MODE), VBE_PLANAR))?;
     for (register, field) in [
         (dispi::WIDTH, WIDTH),
         (dispi::HEIGHT, HEIGHT),

@@ -336,6 +336,26 @@ fn midnight_passes_and_is_told_once() {
     assert_eq!((now.ecx, now.al()), (0, 1), "{now:x?}");
     assert!(now.edx < 2);
     assert_eq!(clock(&mut pc, 0x0000, 0).al(), 0);
+    // The clock says the 1st of January 2024; a day has gone by.
+    assert_eq!(clock(&mut pc, 0x0A00, 0).ecx, 16_071 + 1);
+    assert_eq!(clock(&mut pc, 0x0B00, 59 << 16).ah(), 0);
+    assert_eq!(clock(&mut pc, 0x0A00, 0).ecx, 59);
+}
+
+#[test]
+fn there_is_no_joystick() {
+    let mut pc = with_floppy();
+    for (function, expected) in [(0, (0, 0x2222)), (1, (0, 0)), (2, (0x86, 0x2222))] {
+        let before = Registers {
+            eax: 0x8400,
+            ebx: 0x2222,
+            edx: function,
+            ..Registers::default()
+        };
+        let after = pc.call(0x15, before);
+        assert_eq!((after.ah(), after.ebx), expected, "{function}");
+        assert_eq!(after.carry, function == 2);
+    }
 }
 
 #[test]
