@@ -559,6 +559,12 @@ impl Cpu {
         self.state.set_gpr(Gpr::Rsp, rsp);
     }
 
+    /// Clears the half of RSP that only 64-bit mode has.
+    pub(crate) fn forget_upper_stack_pointer(&mut self) {
+        let esp = self.state.gpr(Gpr::Rsp) & 0xffff_ffff;
+        self.state.set_gpr(Gpr::Rsp, esp);
+    }
+
     /// The linear address of a stack cell.
     #[inline(always)]
     pub(crate) fn stack_address(

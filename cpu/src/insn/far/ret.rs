@@ -108,6 +108,9 @@ fn find_stack(cpu: &mut Cpu, code: Entry, selector: u16, level: u8) -> Result<Se
 }
 
 /// Goes to code and stack of the same or a lower privilege.
+///
+/// What a 16-bit stack pointer leaves of RSP, the manuals do not say of 64-bit mode: Intel's
+/// processors keep bits 16 to 31 and clear the upper half, AMD's keep all.
 fn enter_outer(cpu: &mut Cpu, code: Segment, rip: u64, stack: Segment, pointer: u64) {
     let level = rpl(code.selector);
     let is_outer = level != cpu.state.cpl;
@@ -115,6 +118,9 @@ fn enter_outer(cpu: &mut Cpu, code: Segment, rip: u64, stack: Segment, pointer: 
     let bits = if to_64_bit { 64 } else { stack_bits(&stack) };
     cpu.state.segments[SegmentRegister::Ss as usize] = stack;
     cpu.set_stack_pointer(bits, pointer);
+    if !to_64_bit && !cpu.model.is_amd() {
+        cpu.forget_upper_stack_pointer();
+    }
     if is_outer {
         cpu.drop_privileged_segments(level);
     }

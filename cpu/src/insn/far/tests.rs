@@ -251,6 +251,41 @@ fn iretq_checks_the_target() {
     }
 }
 
+/// The system's stack is above 4 GiB, the program's is of 16 bits. Linux's selftest of
+/// signals under such stacks tells the makers apart by this.
+#[test]
+fn iretq_to_a_16_bit_stack_keeps_of_rsp_what_its_maker_does() {
+    const HIGH: u64 = 0xffff_ff80_0000_0000;
+    const TABLES: u64 = 0x9_0000;
+    for (model, code, expected) in [
+        ("x86-64", COMPATIBLE_3, 0x6_1234),
+        ("athlon64", COMPATIBLE_3, HIGH | 0x6_1234),
+        ("x86-64", CODE_3, 0x1234),
+        ("athlon64", CODE_3, 0x1234),
+    ] {
+        let mut rig = Rig::of_model(model, Bits::Long64);
+        rig.set_descriptor(SPARE, descriptor(0, 0xffff, 0x00f3));
+        let frame = [CODE, code.into(), 0x202, 0x1234, (SPARE | 3).into()];
+        for (n, value) in (0..).zip(frame) {
+            rig.put(KERNEL_STACK + 8 * n, value);
+        }
+        // The first two MiB, at the bottom and at HIGH.
+        for (entry, value) in [
+            (0, TABLES + 0x1007),
+            (511 * 8, TABLES + 0x1007),
+            (0x1000, TABLES + 0x2007),
+            (0x2000, 0x87),
+        ] {
+            rig.put(TABLES + entry, value);
+        }
+        rig.cpu.enter_long_mode(TABLES);
+        rig.cpu.state.set_gpr(Gpr::Rsp, HIGH | KERNEL_STACK);
+        rig.run(&[0x48, 0xcf], 1);
+        assert_eq!(rig.selector(SegmentRegister::Ss), SPARE | 3, "{model}");
+        assert_eq!(rig.cpu.state.gpr(Gpr::Rsp), expected, "{model} {code:#x}");
+    }
+}
+
 #[test]
 fn syscall_and_sysret_go_there_and_back() {
     let mut rig = Rig::new(Bits::Long64).at_level_3();
