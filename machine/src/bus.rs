@@ -311,8 +311,8 @@ impl Bus {
         }
     }
 
-    /// After an access to the screen, which moves no wire and no deadline.
-    fn after_screen(&mut self) {
+    /// After an access that moves no wire and no deadline, as those to the screen.
+    fn after_steady(&mut self) {
         if self.pass_time() {
             self.bring_end_nearer();
         }
@@ -410,13 +410,16 @@ impl MmioSpace for Pins {
     fn mmio_read(&mut self, address: PhysicalAddress, bytes: &mut [u8]) {
         let mut access = self.access();
         let bus = &mut *access.bus;
-        let now = bus.now();
         bus.idle.work();
+        if bus.board.read_steady(address.0, bytes) {
+            return bus.after_steady();
+        }
+        let now = bus.now();
         if bus
             .board
             .read_screen(address.0, bytes, now, &mut bus.memory)
         {
-            return bus.after_screen();
+            return bus.after_steady();
         }
         bus.board
             .memory_read(address.0, bytes, now, &mut bus.memory);
@@ -432,7 +435,7 @@ impl MmioSpace for Pins {
             .board
             .write_screen(address.0, bytes, now, &mut bus.memory)
         {
-            return bus.after_screen();
+            return bus.after_steady();
         }
         bus.board
             .memory_write(address.0, bytes, now, &mut bus.memory);
