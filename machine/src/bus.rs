@@ -319,6 +319,11 @@ impl Bus {
         if self.board.vga().and_then(Vga::window_memory) != self.window_memory {
             self.follow_lines();
         }
+        self.after_steady();
+    }
+
+    /// After an access that moves no wire and no deadline.
+    fn after_steady(&mut self) {
         if self.pass_time() {
             self.bring_end_nearer();
         }
@@ -416,13 +421,16 @@ impl MmioSpace for Pins {
     fn mmio_read(&mut self, address: PhysicalAddress, bytes: &mut [u8]) {
         let mut access = self.access();
         let bus = &mut *access.bus;
-        let now = bus.now();
         bus.idle.work();
+        if bus.board.read_steady(address.0, bytes) {
+            return bus.after_steady();
+        }
+        let now = bus.now();
         if bus
             .board
             .read_screen(address.0, bytes, now, &mut bus.memory)
         {
-            return bus.after_screen();
+            return bus.after_steady();
         }
         bus.board
             .memory_read(address.0, bytes, now, &mut bus.memory);
@@ -438,7 +446,7 @@ impl MmioSpace for Pins {
             .board
             .write_screen(address.0, bytes, now, &mut bus.memory)
         {
-            return bus.after_screen();
+            return bus.after_steady();
         }
         bus.board
             .memory_write(address.0, bytes, now, &mut bus.memory);

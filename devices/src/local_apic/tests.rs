@@ -641,3 +641,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn steady_words_are_what_reads_give_and_nothing_but_writes_changes_them() {
+    let (mut apic, _queue) = enabled();
+    write(&mut apic, 0x80, 0x30);
+    write(&mut apic, DIVIDE, 0b1011);
+    write(&mut apic, LVT_TIMER, 0x2_0040);
+    write(&mut apic, INITIAL, 1000);
+    let words =
+        |apic: &LocalApic| [0x20, 0x30, 0x80, SVR, INITIAL, DIVIDE].map(|at| apic.steady_word(at));
+    let before = words(&apic);
+    assert_eq!(before[0], Some(0));
+    assert_eq!(before[2..], [0x30, 0x1ff, 1000, 0b1011].map(Some));
+    // The timer runs down again and again, and messages come.
+    Probe::new(&mut apic).wait_ns(1_000_000);
+    apic.accept(&fixed(0x51, false));
+    assert_eq!(words(&apic), before);
+    for at in 0..0x1000 {
+        if let Some(word) = apic.steady_word(at) {
+            assert_eq!(word, read(&mut apic, at), "register {at:#x}");
+        }
+    }
+    for moving in [EOI, IRR, ISR, CURRENT, ESR, 0x21, 0xff0] {
+        assert_eq!(apic.steady_word(moving), None, "register {moving:#x}");
+    }
+}

@@ -146,6 +146,20 @@ impl Board {
         self.deadlines.set(self.chips.len() + 1, due);
     }
 
+    /// The processor reads four bytes of its local APIC that only it changes. Whether it
+    /// does: then nothing has moved and nothing is to be looked at, but time has passed.
+    pub(crate) fn read_steady(&mut self, address: u64, bytes: &mut [u8]) -> bool {
+        let own = self.apics.get(self.current);
+        let own = own.filter(|apic| apic.memory_page() == Some(address & !0xfff));
+        let word = own.and_then(|apic| apic.steady_word(address & 0xfff));
+        match (word, <&mut [u8; 4]>::try_from(bytes)) {
+            (Some(word), Ok(bytes)) => *bytes = word.to_le_bytes(),
+            _ => return false,
+        }
+        self.bus_ns += LOCAL_APIC_NS;
+        true
+    }
+
     /// An access to memory on the bus is over: its chip, or none for the local APIC.
     pub(super) fn accessed_memory(&mut self, target: MemoryTarget, is_write: bool) {
         let ns = if is_write { POSTED_NS } else { PCI_NS };
