@@ -136,6 +136,33 @@ pub(crate) const fn pci_pin(device: u8, pin: u8) -> u8 {
     FIRST_PIRQ as u8 + (device % 4 + 3 + pin % 4) % 4
 }
 
+/// Where a PCI device's interrupt pin leads. All tables that tell of it are made from [`pci_route`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PciRoute {
+    /// To the SCI and nowhere else: power management's pin, which is device 1's INTA, is not on the router.
+    Sci,
+    /// To one of PIRQA to PIRQD, 0 to 3, which the ISA bridge routes and the I/O APIC has at pins 16 to 19.
+    Pirq(u8),
+}
+
+/// Where interrupt pin `pin` (0 for INTA) of a PCI device leads.
+pub(crate) const fn pci_route(device: u8, pin: u8) -> PciRoute {
+    match (device, pin) {
+        (1, 0) => PciRoute::Sci,
+        _ => PciRoute::Pirq(pci_pin(device, pin) - FIRST_PIRQ as u8),
+    }
+}
+
+impl PciRoute {
+    /// The I/O APIC's pin.
+    pub(crate) const fn io_apic_pin(self) -> u8 {
+        match self {
+            Self::Sci => SCI as u8,
+            Self::Pirq(number) => FIRST_PIRQ as u8 + number,
+        }
+    }
+}
+
 /// Chips on a board.
 pub struct Board {
     irqs: Arc<IrqLines>,

@@ -1,7 +1,7 @@
 //! What the processor's pins reach, with the time of each access.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chacha20::ChaCha20Rng;
@@ -45,18 +45,14 @@ pub(crate) struct Bus {
     pub(crate) has_bus_time: bool,
     /// Which processors are in system management mode.
     in_smm: Vec<bool>,
-    /// The count at which the present turn began, where processors take turns.
-    turn_start: u64,
-    /// And when.
+    /// When the present turn began, where processors take turns.
     turn_began: Time,
-    /// Other processors have something to do.
-    pub(crate) others_run: bool,
     /// The processor waits for another one: its turn is over.
     pub(crate) turn_is_over: bool,
 }
 
-/// How long a turn is at least, though the processor only waits.
-const LEAST_TURN: u64 = 1000;
+/// By how many PAUSEs in a turn a processor shows that it only waits.
+const PATIENCE: u32 = 8;
 /// How long a turn may be made by accesses that take time.
 const LONGEST_TURN_NS: u64 = 200_000;
 
@@ -71,6 +67,10 @@ struct Levels {
     until: AtomicU64,
     /// The count of retired instructions at the access that is under way.
     instructions: AtomicU64,
+    /// Other processors have something to do, where they take turns.
+    others_run: AtomicBool,
+    /// PAUSEs in the present turn while they had.
+    pauses: AtomicU32,
     /// What the thread is doing.
     whereabouts: Whereabouts,
 }
@@ -112,9 +112,7 @@ impl Bus {
         let apic_bus = board.apic_bus();
         Self {
             in_smm: vec![false; board.processors()],
-            turn_start: 0,
             turn_began: Time::ZERO,
-            others_run: false,
             turn_is_over: false,
             board,
             clock: Clock::default(),
@@ -224,28 +222,36 @@ impl Bus {
 
     /// From here on, what happens is this processor's doing.
     pub(crate) fn set_current(&mut self, processor: usize) {
-        if processor != self.board.current() {
+        let before = self.board.current();
+        if processor != before {
             self.board.set_current(processor);
-            self.map_shadow();
-            self.follow_lines();
+            // What they see of memory differs by system management mode alone.
+            if self.in_smm.get(processor) != self.in_smm.get(before) {
+                self.map_shadow();
+                self.follow_lines();
+            }
         }
     }
 
     /// A turn begins at a count of instructions.
     pub(crate) fn begin_turn(&mut self, instructions: u64) {
-        self.turn_start = instructions;
         self.turn_began = self.clock.now(instructions);
         self.turn_is_over = false;
+        self.levels.pauses.store(0, Ordering::Relaxed);
     }
 
-    /// PAUSE: the turn ends, if it has lasted a while and others have something to do.
-    fn spins(&mut self) -> bool {
-        let least = self.turn_start.saturating_add(LEAST_TURN);
-        let instructions = self.levels.instructions.load(Ordering::Relaxed);
-        let waits = self.others_run && instructions >= least;
-        self.turn_is_over |= waits;
-        self.attention |= waits;
-        waits
+    /// Whether the present turn is ending because the processor only waits.
+    pub(crate) fn waits(&self) -> bool {
+        self.levels.pauses.load(Ordering::Relaxed) >= PATIENCE
+    }
+
+    /// Says whether other processors have something to do.
+    pub(crate) fn set_others_run(&mut self, others_run: bool) {
+        self.levels.others_run.store(others_run, Ordering::Relaxed);
+    }
+
+    fn others_run(&self) -> bool {
+        self.levels.others_run.load(Ordering::Relaxed)
     }
 
     /// What an access to a port tells of whether the guest only waits for a key.
@@ -296,7 +302,7 @@ impl Bus {
         }
         let instructions = self.levels.instructions.load(Ordering::Relaxed);
         self.clock.pass(instructions, ns);
-        if self.others_run && self.now().ns_since(self.turn_began) >= LONGEST_TURN_NS {
+        if self.others_run() && self.now().ns_since(self.turn_began) >= LONGEST_TURN_NS {
             self.turn_is_over = true;
             self.attention = true;
         }
@@ -508,7 +514,19 @@ impl Platform for Pins {
     }
 
     fn spins(&mut self) -> bool {
-        self.heeds_pause() && self.bus().spins()
+        // A processor that waits asks so often that taking the bus each time would be most of what it does.
+        if !self.levels.others_run.load(Ordering::Relaxed) {
+            return false;
+        }
+        let pauses = self.levels.pauses.load(Ordering::Relaxed).saturating_add(1);
+        self.levels.pauses.store(pauses, Ordering::Relaxed);
+        let waits = pauses >= PATIENCE;
+        if waits {
+            let mut bus = self.bus();
+            bus.turn_is_over = true;
+            bus.attention = true;
+        }
+        waits
     }
 
     fn heeds_pause(&self) -> bool {

@@ -4,7 +4,7 @@
 //! Intel MultiProcessor Specification 1.4, chapter 4. The floating pointer
 //! structure comes first and the configuration table right behind it.
 
-use crate::board::{IO_APIC_BASE, IO_APIC_ID, LOCAL_APIC_BASE, isa_pin, pci_pin};
+use crate::board::{IO_APIC_BASE, IO_APIC_ID, LOCAL_APIC_BASE, PciRoute, SCI, isa_pin, pci_route};
 
 /// A processor as the table names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ enum Kind {
 enum Flags {
     /// As the bus has it: ISA high and an edge.
     Bus = 0,
+    /// Active high and a level, as the ACPI tables have the SCI.
+    HighLevel = 0b1101,
     /// Active low and a level.
     LowLevel = 0b1111,
 }
@@ -89,20 +91,24 @@ fn entries(processors: &[Processor]) -> Vec<Vec<u8>> {
     for device in 0..PCI_DEVICES {
         for pin in 0..4 {
             let source = device << 2 | pin;
-            let to = (IO_APIC_ID, pci_pin(device, pin));
-            entries.push(interrupt(
-                3,
-                Kind::Int,
-                Flags::LowLevel,
-                (PCI_BUS, source),
-                to,
-            ));
+            let route = pci_route(device, pin);
+            let flags = match route {
+                PciRoute::Sci => Flags::HighLevel,
+                PciRoute::Pirq(_) => Flags::LowLevel,
+            };
+            let to = (IO_APIC_ID, route.io_apic_pin());
+            entries.push(interrupt(3, Kind::Int, flags, (PCI_BUS, source), to));
         }
     }
     for irq in 0..16 {
         if let Some(pin) = isa_pin(irq) {
             let to = (IO_APIC_ID, pin);
-            entries.push(interrupt(3, Kind::Int, Flags::Bus, (ISA_BUS, irq), to));
+            let flags = if u32::from(irq) == SCI {
+                Flags::HighLevel
+            } else {
+                Flags::Bus
+            };
+            entries.push(interrupt(3, Kind::Int, flags, (ISA_BUS, irq), to));
         }
     }
     let local = |kind, pin| interrupt(4, kind, Flags::Bus, (ISA_BUS, 0), (EVERYBODY, pin));
@@ -183,6 +189,21 @@ mod tests {
             found += 1;
         }
         assert_eq!((at, found, processors), (table.len(), count, 8));
+    }
+
+    #[test]
+    fn the_pin_of_power_management_is_the_sci() {
+        let tables = tables();
+        let of = |source: [u8; 2]| {
+            let entries = tables.windows(8).filter(|entry| entry[..2] == [3, 0]);
+            let mut entries = entries.filter(|entry| entry[4..6] == source);
+            entries.next().map(|entry| (entry[2], entry[7]))
+        };
+        // INTA of device 1, and the ISA interrupt of that number; then INTB of device 1, and INTA of device 2.
+        assert_eq!(of([0, 1 << 2]), Some((0b1101, 9)));
+        assert_eq!(of([1, 9]), Some((0b1101, 9)));
+        assert_eq!(of([0, 1 << 2 | 1]), Some((0b1111, 17)));
+        assert_eq!(of([0, 2 << 2]), Some((0b1111, 17)));
     }
 
     #[test]

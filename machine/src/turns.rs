@@ -14,6 +14,8 @@ use crate::machine::Machine;
 
 /// How many instructions a turn has, while others wait for theirs.
 const TURN: u64 = 20_000;
+/// The same while another one does nothing but wait, most likely for what one of the others does.
+const AWAITED_TURN: u64 = 5_000;
 
 /// A processor that waits for its turn.
 struct Waiting {
@@ -28,6 +30,8 @@ pub(crate) struct Turns {
     turn: usize,
     /// The count at which the present turn ends.
     end: u64,
+    /// For so many turns somebody waits for what the others do.
+    awaited: usize,
     /// How many instructions each has run in the turns before this one.
     ran: Vec<u64>,
     /// The count when it became the present one's turn.
@@ -49,7 +53,17 @@ impl Turns {
             waiting,
             turn: 0,
             end: u64::MAX,
+            awaited: 0,
         }
+    }
+
+    /// How long the turn is that begins.
+    fn length(&mut self) -> u64 {
+        if self.awaited == 0 {
+            return TURN;
+        }
+        self.awaited -= 1;
+        AWAITED_TURN
     }
 
     /// Gives the others engines.
@@ -146,7 +160,10 @@ impl Machine {
         let is_alone = !(0..processors).any(|number| number != next && ready[number]);
         {
             let mut bus = lock(&self.bus);
-            bus.others_run = !is_alone;
+            if bus.waits() {
+                self.turns.awaited = processors - 1;
+            }
+            bus.set_others_run(!is_alone);
             if is_over || next != turn {
                 bus.begin_turn(count);
                 self.turns.end = u64::MAX;
@@ -155,7 +172,7 @@ impl Machine {
         // Who is alone need not be interrupted, until somebody else is woken.
         self.turns.end = match self.turns.end {
             _ if is_alone => u64::MAX,
-            u64::MAX => count.saturating_add(TURN),
+            u64::MAX => count.saturating_add(self.turns.length()),
             end => end,
         };
         self.give_turn(next);

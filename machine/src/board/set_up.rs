@@ -3,15 +3,12 @@
 use rax_devices::{NoMemory, Parallel, Time};
 
 use super::adapters::PARALLEL;
-use super::{Board, FIRST_PIRQ, PM_BASE, SCI, pci_pin};
+use super::{Board, PM_BASE, PciRoute, SCI, pci_route};
 
 /// The interrupts that PIRQA to PIRQD lead to: those that ISA devices leave free.
 const ROUTES: [u8; 4] = [10, 10, 11, 11];
 /// Those are levels at the 8259s: the edge/level control registers.
 const LEVELS: [u8; 2] = [0x00, 0x0c];
-
-/// The device and function whose pin is the SCI, and not on the router.
-const POWER_MANAGEMENT: (u8, u8) = (1, 3);
 
 /// The first 8237A asks the processor through channel 4, the second one's first: its mode and its mask.
 const CASCADE: [(u16, u8); 2] = [(0xd6, 0xc0), (0xd4, 0x00)];
@@ -90,10 +87,9 @@ impl Board {
         for (device, function) in self.functions() {
             let pin = self.configuration_byte(device, function, register::INTERRUPT_PIN, now);
             if (1..=4).contains(&pin) {
-                let wire = u32::from(pci_pin(device, pin - 1)) - FIRST_PIRQ;
-                let route = match (device, function) {
-                    POWER_MANAGEMENT => SCI as u8,
-                    _ => ROUTES[wire as usize % ROUTES.len()],
+                let route = match pci_route(device, pin - 1) {
+                    PciRoute::Sci => SCI as u8,
+                    PciRoute::Pirq(wire) => ROUTES[usize::from(wire) % ROUTES.len()],
                 };
                 self.configure_byte(device, function, register::INTERRUPT_LINE, route, now);
             }

@@ -15,7 +15,7 @@ use acpi_tables::sdt::Sdt;
 use acpi_tables::{Aml, AmlSink};
 
 use super::acpi::{Machine, OEM_ID, OEM_TABLE_ID};
-use crate::board::{COM, HPET_BASE, SCI, pci_pin};
+use crate::board::{COM, HPET_BASE, PciRoute, SCI, pci_route};
 use crate::memory_map::LOW_LIMIT;
 
 /// Devices on the PCI bus whose pins are listed.
@@ -31,8 +31,7 @@ const LINKS: [(&str, &str); 4] = [
     ("LNKC", "PRQC"),
     ("LNKD", "PRQD"),
 ];
-/// The power management function's pin, device 1's INTA, is not on the router: it is the SCI. This is the link of it.
-const SCI_PIN: (u8, u8) = (1, 0);
+/// The link of the pin that is not on the router.
 const SCI_LINK: &str = "LNKS";
 /// Where BARs may be: above RAM, below the interrupt controllers.
 const PCI_MEMORY_END: u32 = 0xfebf_ffff;
@@ -203,16 +202,19 @@ fn routes(to_io_apic: bool) -> Code {
     for number in 0..PCI_DEVICES {
         for pin in PINS {
             let address = u32::from(number) << 16 | 0xffff;
-            let wire = pci_pin(number, pin);
-            let link = path(LINKS[usize::from(wire) % 4].0);
-            let route = if (number, pin) == SCI_PIN {
-                Package::new(vec![&address, &pin, &sci_link, &ZERO])
-            } else if to_io_apic {
-                Package::new(vec![&address, &pin, &ZERO, &wire])
-            } else {
-                Package::new(vec![&address, &pin, &link, &ZERO])
+            let route = pci_route(number, pin);
+            let entry = match route {
+                PciRoute::Sci => code(&Package::new(vec![&address, &pin, &sci_link, &ZERO])),
+                PciRoute::Pirq(_) if to_io_apic => {
+                    let wire = route.io_apic_pin();
+                    code(&Package::new(vec![&address, &pin, &ZERO, &wire]))
+                }
+                PciRoute::Pirq(wire) => {
+                    let link = path(LINKS[usize::from(wire) % 4].0);
+                    code(&Package::new(vec![&address, &pin, &link, &ZERO]))
+                }
             };
-            list.add_element(&code(&route));
+            list.add_element(&entry);
         }
     }
     code(&list)

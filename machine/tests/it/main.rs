@@ -16,6 +16,7 @@ mod media;
 mod processors;
 mod roms;
 mod screen;
+mod sleep;
 mod support;
 mod systems;
 mod verify;
