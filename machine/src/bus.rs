@@ -436,7 +436,7 @@ impl MmioSpace for Pins {
             .board
             .read_screen(address.0, bytes, now, &mut bus.memory)
         {
-            return bus.after_steady();
+            return bus.after_screen();
         }
         bus.board
             .memory_read(address.0, bytes, now, &mut bus.memory);
@@ -452,7 +452,7 @@ impl MmioSpace for Pins {
             .board
             .write_screen(address.0, bytes, now, &mut bus.memory)
         {
-            return bus.after_steady();
+            return bus.after_screen();
         }
         bus.board
             .memory_write(address.0, bytes, now, &mut bus.memory);
