@@ -405,7 +405,7 @@ impl Jit {
         let is_whole = !self.interpreter.has_dropped() && !self.follow_epochs(cpu);
         self.forget_dropped();
         if std::mem::take(&mut self.is_sample) {
-            self.tend_windows(cpu);
+            self.tend_windows(cpu, block);
             if self.look(cpu, block) {
                 return None;
             }

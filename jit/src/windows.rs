@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use rax_cpu::Cpu;
+use rax_cpu::interp::BlockId;
 use rax_mmu::{MissedWindow, WindowName};
 
 use crate::block::Windows;
@@ -17,6 +18,9 @@ use crate::link::CodeId;
 /// A window is missed too often if that happens more than once in so many instructions of
 /// the whole guest.
 const INSTRUCTIONS_A_MISS: u64 = 8192;
+/// The same for a window of the unit that is running when this is asked: most of those
+/// instructions are its own, and it hits its windows all the more often.
+const OWN_INSTRUCTIONS_A_MISS: u64 = 512;
 /// How many times in a row that may be found: it takes one to learn how far it may reach.
 const MOST_STRIKES: u8 = 1;
 
@@ -58,14 +62,22 @@ impl Given {
 
 impl Jit {
     /// Looks at the windows that were missed since the last time: has them reach as far as
-    /// may be, and units that miss too often compiled without.
-    pub(crate) fn tend_windows(&mut self, cpu: &mut Cpu) {
-        let most = (self.interval.get() / INSTRUCTIONS_A_MISS).max(1);
+    /// may be, and units that miss too often compiled without. The unit `running` was
+    /// interrupted.
+    pub(crate) fn tend_windows(&mut self, cpu: &mut Cpu, running: BlockId) {
+        let running = self.cache.find(running, cpu.code_key());
         let mut changed: Vec<CodeId> = Vec::new();
         while let Some(missed) = cpu.mmu.tlb.take_missed_window() {
             cpu.mmu.tlb.widen(missed.name);
+            let unit = self.cache.code_around(missed.opener);
+            let instructions = if unit == running {
+                OWN_INSTRUCTIONS_A_MISS
+            } else {
+                INSTRUCTIONS_A_MISS
+            };
+            let most = (self.interval.get() / instructions).max(1);
             if self.windows.is_missed_too_often(missed, most)
-                && let Some(unit) = self.cache.code_around(missed.opener)
+                && let Some(unit) = unit
                 && self.cache.do_without(unit, missed.name)
                 && !changed.contains(&unit)
             {

@@ -15,6 +15,7 @@ mod asm;
 mod branch;
 mod detour;
 mod flags;
+mod group;
 mod idiom;
 mod memory;
 mod multiply;
@@ -328,10 +329,19 @@ impl<'a> Emit<'a> {
         if self.plan.has_vectors() {
             self.load_vectors_at_start();
         }
+        let mut grouped = 0;
         for index in 0..self.plan.instructions() {
+            if index < grouped {
+                continue;
+            }
             self.index = index as u32;
             if self.unit.again == Some(index as u8) {
                 self.begin_again();
+            }
+            if let Some(group) = self.group_at(index) {
+                self.group(group)?;
+                grouped = group.end();
+                continue;
             }
             if self.plan.is_carried_out(index) {
                 if self.plan.is_refused(index)

@@ -10,6 +10,8 @@ mod pair;
 mod programs;
 mod segmented;
 mod shortcuts;
+mod stack;
+
 mod strings;
 mod traces;
 mod vectors;

@@ -303,6 +303,9 @@ pub(super) struct Routines {
     /// Called; fills the cell of the stack for a load or a store likewise, or the TLB before
     /// it. The offset of the entry is not wanted.
     pub(super) fill_stack: [[u64; 2]; 4],
+    /// Called; makes the address in T0 the host's, for a load or a store of 4 or 8 bytes, by
+    /// view. ZF is set if the interpreter must carry the access out. Disturbs T1.
+    pub(super) find: [[[u64; 2]; 2]; 4],
     /// Called; opens a window for a load from, or a store to, the address in T0. T1 holds
     /// its number, and the greatest offset as for [`Routines::fill`]. CF is set if T0 and
     /// T1 are what the probe would leave; else it is as that. Zero for views without any.

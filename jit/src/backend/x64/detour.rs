@@ -6,6 +6,7 @@ use super::Emit;
 use super::abi::{self, BUDGET, SECOND_FOUND, SECOND_KEY};
 use super::asm::{Alu, Fixup, cc};
 use super::branch::SideExit;
+use super::group::Grouped;
 use super::pending::Pending;
 use super::x87::Noted;
 use crate::backend::{EXHAUSTED, INTERPRET, NO_EXIT};
@@ -59,6 +60,8 @@ pub(super) enum Detour {
     Exit { number: usize },
     /// The same in the middle of a unit.
     SideExit(SideExit),
+    /// Finds the places of a group of pushes or pops otherwise, and comes back.
+    Group(Grouped),
 }
 
 impl Emit<'_> {
@@ -154,6 +157,7 @@ impl Emit<'_> {
                 self.asm.bind_to(jump, back);
             }
             Detour::SideExit(exit) => self.leave_aside(exit),
+            Detour::Group(ref grouped) => self.group_apart(grouped),
             Detour::Exit { number } => {
                 self.emitted.exits[number].stub = self.asm.here();
                 self.leave_by(number);

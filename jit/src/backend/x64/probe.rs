@@ -65,6 +65,11 @@ pub(super) struct Accesses {
 }
 
 impl Emit<'_> {
+    /// One more.
+    pub(super) const fn count_access(&mut self) {
+        self.accesses.count += 1;
+    }
+
     /// At the unit's start: adds what is not known yet to the count of accesses.
     pub(super) fn count_at_start(&mut self) {
         if self.backend.counts_accesses {

@@ -337,6 +337,37 @@ fn fill_stack(asm: &mut Asm, view: View, is_store: bool, fill: u64) {
     asm.jump(fill);
 }
 
+/// Makes an address the host's by the TLB, which is filled if need be.
+fn find(asm: &mut Asm, [view, kind, bytes]: [usize; 3], fill: u64) -> u64 {
+    let start = asm.base + asm.here() as u64;
+    let table = tlb(View::ALL[view]);
+    let tag = sum(RBP, T1, table + 8 * kind as i32);
+    let host_page = offset_of!(TlbEntry, host_page) as i32;
+    let limit = 4096 - bytes as i32;
+    asm.load(64, T1, T0);
+    asm.shift_imm(Turn::Shr, 64, T1, Tlb::INDEX_SHIFT as u8);
+    asm.alu_imm(Alu::And, 32, T1, Tlb::INDEX_MASK as i32);
+    asm.alu_from(Alu::Xor, 64, T0, tag);
+    asm.alu_imm(Alu::Cmp, 64, T0, limit);
+    let miss = asm.branch_ahead(cc::A);
+    // No page of the host's is at zero.
+    asm.alu_from(Alu::Add, 64, T0, sum(RBP, T1, table + host_page));
+    asm.ret();
+    asm.bind(miss);
+    asm.alu_from(Alu::Xor, 64, T0, tag);
+    asm.alu_imm(Alu::Or, 32, T1, limit << FILL_LIMIT);
+    asm.call(fill);
+    let beside_code = asm.branch_ahead(cc::B);
+    let filled = asm.branch_ahead(cc::NE);
+    let again = (start - asm.base) as usize;
+    asm.bind_to(filled, again);
+    asm.ret();
+    asm.bind(beside_code);
+    asm.alu(Alu::Add, 64, T0, T1);
+    asm.ret();
+    start
+}
+
 /// Opens a window from the entry of the TLB, or goes on to fill that.
 fn open(asm: &mut Asm, view: View, is_store: bool, fill: u64) -> Option<u64> {
     let [first, opened, missed] = windows(view, is_store)?;
@@ -583,6 +614,9 @@ pub(super) fn routines(base: u64, helpers: &Helpers, has_bmi2: bool) -> (Vec<u8>
             routines.fill_stack[by_view][at] = base + asm.here() as u64;
             let fill = routines.fill[by_view][at];
             fill_stack(&mut asm, view, is_store, fill);
+            for (bytes, routine) in [4, 8].into_iter().zip(0..) {
+                routines.find[by_view][at][routine] = find(&mut asm, [by_view, at, bytes], fill);
+            }
             routines.open[by_view][at] = open(&mut asm, view, is_store, fill).unwrap_or(0);
         }
     }
