@@ -16,6 +16,7 @@ use rax_mmu::{AccessKind, LinearAddress, PAGE_SIZE};
 
 use crate::Cpu;
 use crate::decode::LONGEST_BLOCK;
+use crate::exception::Exit;
 use crate::flags::{LazyFlags, mask, sign_extend};
 use crate::float::Env;
 use crate::insn::Insn;
@@ -294,6 +295,7 @@ impl Cpu {
         self.state.rip = self.mode.truncate_ip(after);
         self.departure = Departure::FallThrough;
         self.leave = false;
+        let had_room = start < last_start(self.until);
         let mut result = (insn.handler)(self, insn, &[]);
         if result.is_err() {
             self.remaining = count - 1 - index;
@@ -302,7 +304,14 @@ impl Cpu {
             if self.slice_end != 0 || self.cells.budget < 0 {
                 return Next::GoOn;
             }
-            let is_alone = place.charged == count;
+            // Without room for the longest block, the interpreter goes by single
+            // instructions, and stops after this one. If there was some when the block
+            // began, it goes on to its end, however near that has come since.
+            if had_room {
+                self.whole_from = start;
+            }
+            let is_whole = self.whole_from == start;
+            let is_alone = place.charged == count && is_whole;
             if self.is_quiet() {
                 self.slice_end = last_start(self.until);
                 // An access may have brought the end nearer; the count stays what it is.
@@ -318,9 +327,14 @@ impl Cpu {
                 self.cells.budget = self.cells.budget.wrapping_sub(1 << 62);
                 return Next::GoOn;
             }
-            // Of several blocks, this is the last one.
-            let rest = &place.insns[index + 1..];
-            result = (rest[0].handler)(self, &rest[0], &rest[1..]);
+            if is_whole {
+                // Of several blocks, this is the last one.
+                let rest = &place.insns[index + 1..];
+                result = (rest[0].handler)(self, &rest[0], &rest[1..]);
+            } else {
+                self.remaining = count - 1 - index;
+                result = Err(Exit::Leave);
+            }
         }
         match result {
             Ok(()) => self.state.instructions += count as u64,

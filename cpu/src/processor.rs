@@ -84,6 +84,9 @@ pub struct Cpu {
     pub(crate) shadow_at: u64,
     /// Budget and count of retired instructions together, while compiled code runs.
     pub(crate) limit: u64,
+    /// The count at which a block of compiled code began that is carried out to its end,
+    /// although `until` has come nearer since.
+    pub(crate) whole_from: u64,
     /// Why [`Exit::Exception`] was returned.
     pub(crate) exception: Option<Exception>,
     /// Data breakpoints hit by the running instruction (DR6 bits).
@@ -131,6 +134,7 @@ impl Cpu {
             until: 0,
             shadow_at: u64::MAX,
             limit: 0,
+            whole_from: u64::MAX,
             exception: None,
             debug_hits: 0,
             nmi_pending: false,

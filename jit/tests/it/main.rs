@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod calls;
+mod deadlines;
 mod faults;
 #[cfg(target_arch = "x86_64")]
 mod golden;

@@ -122,7 +122,12 @@ fn program(bits: Bits, random: &mut Random) -> Vec<u8> {
             rex(&mut code, 0, random.one_in(2));
             code.push(opcode | register);
         }
-        match random.below(4) {
+        match random.below(5) {
+            // ADD RSP: its flags follow from the stack pointer.
+            4 => {
+                rex(&mut code, 8, false);
+                code.extend([0x83, 0xc4, 8 * random.below(8) as u8]);
+            }
             // ADD, whose flags wait for somebody who looks.
             0 => {
                 rex(&mut code, 8, false);

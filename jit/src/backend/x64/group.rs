@@ -144,7 +144,8 @@ impl Emit<'_> {
                 self.clobber(register)?;
             }
         }
-        // What flags follow from is out of the way of pops now.
+        self.clobber(Gpr::Rsp)?;
+        // What flags follow from is out of the way now, whichever way is taken.
         let (noted, pending) = (self.noted, self.pending);
         if self.free.len() != 2 {
             // A value had to move out of the way.
