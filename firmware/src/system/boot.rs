@@ -23,13 +23,15 @@ pub(super) const NETWORK: u32 = 4;
 /// How many devices can be tried.
 pub(super) const ORDER_LENGTH: u32 = 12;
 
-/// Where a boot sector goes, and the stack's top.
+/// Where a boot sector goes.
 const BOOT_ADDRESS: u32 = 0x7C00;
+/// The stack's top: not on the page of the boot sector. Code with stores beside it is slow, for emulators too.
+const STACK_TOP: u32 = 0x7000;
 
 /// Emits the services.
 pub(super) fn services(unit: &mut Unit) {
     asm!(unit.entry("int19");
-        cli; xor ax, ax; mov ss, ax; mov sp, BOOT_ADDRESS; sti; cld;
+        cli; xor ax, ax; mov ss, ax; mov sp, STACK_TOP; sti; cld;
         push BDA_SEGMENT; pop ds;
     );
     unit.inline(0, |f| {
@@ -39,7 +41,7 @@ pub(super) fn services(unit: &mut Unit) {
     });
     // What cannot go on says so by INT 18h, and the next device has its turn.
     asm!(unit.entry("int18");
-        cli; xor ax, ax; mov ss, ax; mov sp, BOOT_ADDRESS; sti; cld;
+        cli; xor ax, ax; mov ss, ax; mov sp, STACK_TOP; sti; cld;
         push BDA_SEGMENT; pop ds;
     );
     unit.inline(0, |f| {
@@ -183,7 +185,7 @@ fn start(address: impl Into<Value>, number: impl Into<Value>) -> Value {
                 |code| {
                     asm!(code;
                         cli;
-                        xor bx, bx; mov ds, bx; mov es, bx; mov ss, bx; mov sp, BOOT_ADDRESS;
+                        xor bx, bx; mov ds, bx; mov es, bx; mov ss, bx; mov sp, STACK_TOP;
                         xor bp, bp; xor di, di;
                         sti;
                         push eax; retf;

@@ -252,7 +252,8 @@ Examples:
   rax run --clock virtual --serial file:boot.log --timeout 60 --no-reboot --kernel vmlinuz
 
 Exit codes:
-  0    the guest powered off (or reset, with --no-reboot), or Ctrl-A X, or the window was closed
+  0    the guest powered off (or reset, with --no-reboot), or sleeps and nothing can wake it; or Ctrl-A X, or the
+       window was closed
   1    the host failed us
   2    wrong usage or bad input
   3    triple fault, with --no-reboot
