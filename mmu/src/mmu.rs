@@ -68,7 +68,7 @@ pub struct Counters {
 /// A processor's memory management unit.
 ///
 /// Compiled code reads the [`Tlb`], which lies at offset 0. The struct is
-/// 130 KiB and more: box it.
+/// 260 KiB and more: box it.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Mmu {
