@@ -22,6 +22,7 @@ mod crtc;
 mod dac;
 mod diagnostics;
 mod graphics;
+mod linear;
 mod memory;
 mod pci;
 mod raster;

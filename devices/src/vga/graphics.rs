@@ -122,43 +122,44 @@ impl Graphics {
 
     /// What is to be written to the planes when the processor writes `value`.
     pub(super) fn planes_of(&self, value: u8) -> [u8; 4] {
+        let latches = u32::from_le_bytes(self.latches);
+        let each = |byte: u8| u32::from_le_bytes([byte; 4]);
         let rotated = value.rotate_right(u32::from(self.registers[3] & 7));
-        let bit_mask = self.registers[8];
-        match self.registers[5] & 3 {
-            0 => self.combine(bit_mask, |plane| {
-                if self.enable_set_reset() >> plane & 1 == 0 {
-                    rotated
-                } else {
-                    spread(self.set_reset() >> plane & 1)
-                }
-            }),
-            1 => self.latches,
-            2 => self.combine(bit_mask, |plane| spread(value >> plane & 1)),
+        let set_reset = plane_mask(self.set_reset());
+        let mut mask = each(self.registers[8]);
+        let source = match self.registers[5] & 3 {
+            0 => {
+                let enabled = plane_mask(self.enable_set_reset());
+                each(rotated) & !enabled | set_reset & enabled
+            }
+            1 => return self.latches,
+            2 => plane_mask(value & 15),
             // Write mode 3: the byte is one more mask.
-            _ => self.combine(bit_mask & rotated, |plane| {
-                spread(self.set_reset() >> plane & 1)
-            }),
-        }
-    }
-
-    /// Combines each plane's source with its latch, under a mask of pixels.
-    fn combine(&self, mask: u8, source: impl Fn(usize) -> u8) -> [u8; 4] {
-        std::array::from_fn(|plane| {
-            let latch = self.latches[plane];
-            let result = match self.registers[3] >> 3 {
-                0 => source(plane),
-                1 => source(plane) & latch,
-                2 => source(plane) | latch,
-                _ => source(plane) ^ latch,
-            };
-            result & mask | latch & !mask
-        })
+            _ => {
+                mask &= each(rotated);
+                set_reset
+            }
+        };
+        let result = match self.registers[3] >> 3 {
+            0 => source,
+            1 => source & latches,
+            2 => source | latches,
+            _ => source ^ latches,
+        };
+        (result & mask | latches & !mask).to_le_bytes()
     }
 }
 
 /// A bit, eight times.
 const fn spread(bit: u8) -> u8 {
     if bit == 0 { 0 } else { 0xff }
+}
+
+/// A bit for each plane as a byte for each plane.
+pub(super) const fn plane_mask(planes: u8) -> u32 {
+    // Bit n goes to bit 8 n, and from there into all of its byte.
+    let lowest = (planes as u32 * 0x0020_4081) & 0x0101_0101;
+    lowest * 0xff
 }
 
 #[cfg(test)]
@@ -183,6 +184,16 @@ mod tests {
     fn write_mode_0_rotates_then_combines_under_the_mask() {
         let graphics = with(&[(3, 0x18 | 4), (8, 0x0f)], [0xff, 0, 0x55, 0xaa]);
         assert_eq!(graphics.planes_of(0xf0), [0xf0, 0x0f, 0x5a, 0xa5]);
+    }
+
+    #[test]
+    fn planes_become_bytes() {
+        for planes in 0..16 {
+            let bytes = super::plane_mask(planes).to_le_bytes();
+            let bits = bytes.map(|byte| byte & 1 | u8::from(byte != 0 && byte != 0xff) << 1);
+            let expected = std::array::from_fn(|plane| planes >> plane & 1);
+            assert_eq!(bits, expected, "{planes}");
+        }
     }
 
     #[test]

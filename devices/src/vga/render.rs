@@ -9,7 +9,6 @@ use super::crtc::Crtc;
 use super::graphics::ShiftMode;
 use super::memory::cell;
 use super::sequencer::ClockingMode;
-use super::vbe::Screen;
 
 /// The bytes of the four planes.
 const PLANES_BYTES: usize = 0x4_0000;
@@ -454,78 +453,6 @@ impl Vga {
             let at = cell(self.crtc.plane_address(counter, line.row_line));
             dots.extend(fetch(at).map(&color));
         }
-    }
-
-    fn linear_frame(&self, screen: &Screen) -> Frame {
-        let rgb = self.dac.rgb();
-        let mut frame = Frame {
-            width: screen.width,
-            height: screen.height,
-            pixels: Vec::with_capacity(screen.width * screen.height),
-        };
-        let (left, top) = screen.offset;
-        if screen.bits_per_pixel == 4 {
-            let colors = self.attribute.palette(0);
-            let mut quad = [0; 4];
-            for y in top..top + screen.height {
-                for x in left..left + screen.width {
-                    if x == left || x % 8 == 0 {
-                        let address = y * screen.line_bytes + x / 8;
-                        self.memory.read(cell(address), &mut quad);
-                    }
-                    let color = (0..4).fold(0, |color, plane| {
-                        color | (quad[plane] >> (7 - x % 8) & 1) << plane
-                    });
-                    let entry = colors[usize::from(color)];
-                    frame.pixels.push(rgb[usize::from(entry)]);
-                }
-            }
-            return frame;
-        }
-        let pixel_bytes = screen.bits_per_pixel.div_ceil(8);
-        if pixel_bytes == 4 {
-            let mut bytes = vec![0; screen.width * 4];
-            for y in top..top + screen.height {
-                let start = y * screen.line_bytes + left * 4;
-                self.memory.read(start, &mut bytes);
-                let words = bytes.as_chunks().0.iter();
-                let colors = words.map(|&word| u32::from_le_bytes(word) & 0xff_ffff);
-                frame.pixels.extend(colors);
-            }
-            return frame;
-        }
-        let mut bytes = vec![0; screen.width * pixel_bytes];
-        for y in top..top + screen.height {
-            self.memory
-                .read(y * screen.line_bytes + left * pixel_bytes, &mut bytes);
-            let pixels = bytes.chunks_exact(pixel_bytes);
-            frame
-                .pixels
-                .extend(pixels.map(|pixel| color_of(screen.bits_per_pixel, pixel, &rgb)));
-        }
-        frame
-    }
-}
-
-/// A pixel of the linear frame buffer as `0x00RRGGBB`.
-fn color_of(bits_per_pixel: usize, pixel: &[u8], palette: &[u32]) -> u32 {
-    let value = pixel
-        .iter()
-        .rev()
-        .fold(0, |value, &byte| value << 8 | u32::from(byte));
-    // Shorter components repeat their top bits, so that white is white.
-    let five = |shift: u32| {
-        let part = value >> shift & 31;
-        part << 3 | part >> 2
-    };
-    match bits_per_pixel {
-        8 => palette[value as usize & 0xff],
-        15 => five(10) << 16 | five(5) << 8 | five(0),
-        16 => {
-            let green = value >> 5 & 63;
-            five(11) << 16 | (green << 2 | green >> 4) << 8 | five(0)
-        }
-        _ => value & 0xff_ffff,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The window of the processor's address space: which byte of which plane an address leads to (IBM VGA, "Video Memory
 //! Organization"; "Memory Mode Register").
 
+use super::graphics::plane_mask;
 use super::memory::cell;
 use super::sequencer::MemoryMode;
 use super::window_watch::Plain;
@@ -125,14 +126,14 @@ impl Vga {
             let byte = self.graphics.planes_of(value)[plane];
             return self.memory.write(cell(access.address) + plane, &[byte]);
         }
-        let mut bytes = [0; 4];
-        self.memory.read(cell(access.address), &mut bytes);
-        let written = self.graphics.planes_of(value);
-        for (plane, (byte, written)) in bytes.iter_mut().zip(written).enumerate() {
-            if planes >> plane & 1 != 0 {
-                *byte = written;
-            }
+        let mut written = self.graphics.planes_of(value);
+        if planes != 15 {
+            let mut kept = [0; 4];
+            self.memory.read(cell(access.address), &mut kept);
+            let mask = plane_mask(planes);
+            let both = u32::from_le_bytes(written) & mask | u32::from_le_bytes(kept) & !mask;
+            written = both.to_le_bytes();
         }
-        self.memory.write(cell(access.address), &bytes);
+        self.memory.write(cell(access.address), &written);
     }
 }

@@ -219,8 +219,8 @@ pub(super) struct RunArguments {
     /// What the numbers of RDRAND and RDSEED follow from [default: the host's entropy, or 0 with --clock virtual]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = values::number, help_heading = "Run")]
     seed: Option<u64>,
-    /// End the run after this time
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = values::seconds, help_heading = "Run")]
+    /// End the run after this time of the host: 20 (seconds), 0.5, 90s, 10m
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = values::time, help_heading = "Run")]
     timeout: Option<Duration>,
     /// End the run after this many instructions; an idle guest of real time retires none
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = values::count, help_heading = "Run")]

@@ -58,8 +58,6 @@ pub(crate) enum ValueError {
     StationAddress,
     #[error("give a port from 0 to 0xffff, such as 0xf4")]
     Port,
-    #[error("give a number of seconds above 0, such as 60 or 0.5")]
-    Seconds,
     #[error("give a whole number above 0, such as 1000000")]
     Count,
     #[error("give pairs of hexadecimal digits, such as '48 01 d8'")]
@@ -72,7 +70,7 @@ pub(crate) enum ValueError {
     Bits,
     #[error("give a whole number, such as 7 or 0x1234")]
     Number,
-    #[error("give a time above 0, such as 30s, 10m or 2h")]
+    #[error("give a time above 0, such as 60, 0.5, 30s, 10m or 2h")]
     Time,
 }
 
@@ -233,17 +231,6 @@ pub(super) fn bits(text: &str) -> Result<u32, ValueError> {
     }
 }
 
-/// Seconds, also parts of one.
-pub(super) fn seconds(text: &str) -> Result<Duration, ValueError> {
-    let seconds: f64 = text.parse().map_err(|_| ValueError::Seconds)?;
-    let duration = Duration::try_from_secs_f64(seconds).map_err(|_| ValueError::Seconds)?;
-    if duration.is_zero() {
-        Err(ValueError::Seconds)
-    } else {
-        Ok(duration)
-    }
-}
-
 /// A whole number; `_` may group its digits.
 pub(super) fn count(text: &str) -> Result<u64, ValueError> {
     let count = text
@@ -327,9 +314,11 @@ mod tests {
             (port("0x10000"), port("h")),
             (Err(ValueError::Port), Err(ValueError::Port))
         );
-        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
-        for bad in ["0", "-1", "nan", "inf", "1e300", "x"] {
-            assert_eq!(seconds(bad), Err(ValueError::Seconds), "{bad}");
+        assert_eq!(time("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("20s"), time("20"));
+        assert_eq!(time("1.5m"), Ok(Duration::from_secs(90)));
+        for bad in ["0", "-1", "nan", "inf", "1e300", "x", "s", "0h"] {
+            assert_eq!(time(bad), Err(ValueError::Time), "{bad}");
         }
         assert_eq!(
             (count("1_000"), count("0")),

@@ -127,14 +127,19 @@ impl PixelFormat {
 
     /// Appends a pixel.
     pub(super) fn put(&self, color: u32, to: &mut Vec<u8>) {
-        let value = self.value(color);
-        let little = value.to_le_bytes();
-        let big = value.to_be_bytes();
-        let count = usize::from(self.bits_per_pixel / 8);
-        if self.is_big_endian {
-            to.extend_from_slice(&big[4 - count..]);
-        } else {
-            to.extend_from_slice(&little[..count]);
+        self.put_all(&[color], to);
+    }
+
+    /// Appends pixels.
+    pub(super) fn put_all(&self, colors: &[u32], to: &mut Vec<u8>) {
+        // The loops are short enough for vectors: the format is looked at once, and the usual one's pixels are copied.
+        match (self.bits_per_pixel, self.is_big_endian) {
+            (32, false) if *self == Self::OURS => put_each(colors, to, u32::to_le_bytes),
+            (32, false) => put_each(colors, to, |color| self.value(color).to_le_bytes()),
+            (32, true) => put_each(colors, to, |color| self.value(color).to_be_bytes()),
+            (16, false) => put_each(colors, to, |color| (self.value(color) as u16).to_le_bytes()),
+            (16, true) => put_each(colors, to, |color| (self.value(color) as u16).to_be_bytes()),
+            _ => put_each(colors, to, |color| [self.value(color) as u8]),
         }
     }
 
@@ -160,6 +165,19 @@ impl PixelFormat {
         } else {
             self.put(color, to);
         }
+    }
+}
+
+fn put_each<const BYTES: usize>(
+    colors: &[u32],
+    to: &mut Vec<u8>,
+    pixel: impl Fn(u32) -> [u8; BYTES],
+) {
+    let start = to.len();
+    to.resize(start + BYTES * colors.len(), 0);
+    let (pixels, _) = to[start..].as_chunks_mut();
+    for (bytes, &color) in pixels.iter_mut().zip(colors) {
+        *bytes = pixel(color);
     }
 }
 

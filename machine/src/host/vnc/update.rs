@@ -94,9 +94,8 @@ pub(super) fn encode(
             let top = usize::from(part.y);
             for line in top..top + usize::from(part.height) {
                 let at = line * frame.width + usize::from(part.x);
-                for &pixel in &frame.pixels[at..at + usize::from(part.width)] {
-                    abilities.format.put(pixel, &mut bytes);
-                }
+                let pixels = &frame.pixels[at..at + usize::from(part.width)];
+                abilities.format.put_all(pixels, &mut bytes);
             }
         }
     }
