@@ -39,6 +39,8 @@ pub enum Step {
     WaitText(Pattern),
     /// Press keys one after the other.
     Keys(Vec<KeyEvent>),
+    /// Send a text to the first serial port, with a carriage return for each `\n`, and wait until the port has taken it.
+    Send(String),
     /// Let guest time pass.
     Wait(Duration),
     /// Save a picture of the screen.
@@ -188,6 +190,13 @@ impl Automation {
         Ok(self)
     }
 
+    /// Adds a step that sends a text to the first serial port, where `\n` is the return key.
+    #[must_use]
+    pub fn send(mut self, text: &str) -> Self {
+        self.push(Origin::Program, Step::Send(text.into()));
+        self
+    }
+
     /// Adds a step that presses a key or a combination, such as `f10` or `ctrl-alt-del`.
     ///
     /// # Errors
@@ -273,6 +282,14 @@ impl Automation {
                     machine.type_keys(keys);
                 }
                 if machine.is_typing() {
+                    return Ok(later);
+                }
+            }
+            Step::Send(text) => {
+                if self.begun.is_none() {
+                    self.serial.send(text);
+                }
+                if self.serial.is_sending() {
                     return Ok(later);
                 }
             }

@@ -23,7 +23,7 @@ use crate::keys::{self, KeyError, KeyEvent};
 pub enum Trouble {
     /// Not a word of the language.
     #[error(
-        "there is no step '{0}'; known are wait-text, type, key, key-down, key-up, wait, screenshot, mouse, insert, eject, power, stay and quit"
+        "there is no step '{0}'; known are wait-text, type, send, key, key-down, key-up, wait, screenshot, mouse, insert, eject, power, stay and quit"
     )]
     Unknown(String),
     /// A step without what it needs.
@@ -144,6 +144,7 @@ fn parse_line(line: &str) -> Result<Option<Step>, Trouble> {
             Step::WaitText(Pattern::new(pattern)?)
         }
         "type" => Step::Keys(keys::strokes_of_text(needed("type", "a text")?)?),
+        "send" => Step::Send(needed("send", "a text")?.into()),
         "key" => Step::Keys(strokes(needed("key", "the name of a key")?)?),
         "key-down" | "key-up" => {
             let is_down = word == "key-down";
@@ -253,6 +254,7 @@ mod tests {
             wait-text C:\\>
             type "dir\n"
             type 'dir\n'
+            send "ls\n"
             key ctrl-alt-del f1
             wait 0.5
             screenshot "my screen.png"
@@ -267,6 +269,7 @@ mod tests {
             Step::WaitText(Pattern::new(r"C:\\>").unwrap()),
             keys("dir\n"),
             keys("dir\\n"),
+            Step::Send("ls\n".into()),
             Step::Keys(names.concat()),
             Step::Wait(Duration::from_millis(500)),
             Step::Screenshot("my screen.png".into()),
@@ -309,6 +312,7 @@ mod tests {
             ("type \"x", "quotation mark"),
             (r#"type "\q""#, r"'\q'"),
             ("type é", "no key for the character"),
+            ("send", "needs a text"),
             ("key f13", "no key 'f13'"),
             ("key-down f13", "no key 'f13'"),
             ("key-up", "needs the name of a key"),

@@ -1,5 +1,6 @@
-//! What the serial ports have sent, for those who wait for it.
+//! What the serial ports have sent, for those who wait for it, and what the first of them is to receive.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rax_devices::Console;
@@ -18,22 +19,43 @@ struct Heard {
     bytes: Vec<u8>,
     /// Something came since the last search that found nothing.
     is_new: bool,
+    /// Consoles that are listened to.
+    consoles: usize,
+    /// What the first of them has still to read.
+    to_read: VecDeque<u8>,
 }
 
 /// A console that is listened to.
 struct Tapped {
     console: Box<dyn Console>,
     tap: SerialTap,
+    /// It is the one that [`SerialTap::send`] sends to.
+    is_first: bool,
 }
 
 impl SerialTap {
     /// Listens to a console.
     #[must_use]
     pub fn listen(&self, console: Box<dyn Console>) -> Box<dyn Console> {
+        let consoles = &mut self.lock().consoles;
+        *consoles += 1;
         Box::new(Tapped {
             console,
             tap: self.clone(),
+            is_first: *consoles == 1,
         })
+    }
+
+    /// Gives a text to the first serial port, as a terminal does: its return key is a carriage return.
+    pub(super) fn send(&self, text: &str) {
+        let text = text.replace('\n', "\r");
+        self.lock().to_read.extend(text.bytes());
+    }
+
+    /// Whether the port has not read all that was sent to it. Never, if there is none.
+    pub(super) fn is_sending(&self) -> bool {
+        let heard = self.lock();
+        heard.consoles > 0 && !heard.to_read.is_empty()
     }
 
     /// Whether what came since the last match matches; what lies before its end is used up.
@@ -75,7 +97,12 @@ impl Console for Tapped {
     }
 
     fn read(&mut self) -> Option<u8> {
-        self.console.read()
+        let sent = if self.is_first {
+            self.tap.lock().to_read.pop_front()
+        } else {
+            None
+        };
+        sent.or_else(|| self.console.read())
     }
 }
 
@@ -99,6 +126,24 @@ mod tests {
         console.write(b"# ");
         assert!(tap.take_match(&prompt));
         assert_eq!(under.output(), b"boot\r\n# ls\r\nfile\r\n# ");
+    }
+
+    #[test]
+    fn the_first_port_reads_what_is_sent() {
+        let tap = SerialTap::default();
+        tap.send("early\n");
+        assert!(!tap.is_sending(), "there is no port yet");
+        let tap = SerialTap::default();
+        let under = MemoryConsole::new();
+        let mut first = tap.listen(Box::new(under.clone()));
+        let mut second = tap.listen(Box::new(MemoryConsole::new()));
+        tap.send("a\n");
+        under.type_bytes(b"b");
+        assert!(tap.is_sending());
+        assert_eq!(second.read(), None);
+        let read: Vec<u8> = std::iter::from_fn(|| first.read()).collect();
+        assert_eq!(read, b"a\rb");
+        assert!(!tap.is_sending());
     }
 
     #[test]

@@ -239,7 +239,7 @@ With --disk, --cdrom or --floppy alone, rax's own BIOS boots it.
 The guest's serial line is this terminal; Ctrl-A X ends the run, Ctrl-A H lists the keys.
 In a window, a click gives the mouse to the guest, and Ctrl-Alt- begins a command: G takes the mouse back, F fills
 the screen, S saves a picture, D sends Ctrl-Alt-Del. Closing the window ends the run.
---wait-text, --type and --script end the run with exit code 0 when all steps are done and the last one waited or
+--wait-text, --type, --send and --script end the run with exit code 0 when all steps are done and the last one waited or
 --script was given; with 124 if what they wait for does not come.
 
 Examples:

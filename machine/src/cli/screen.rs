@@ -40,7 +40,7 @@ pub enum ScriptOption {
     /// Nothing.
     #[default]
     None,
-    /// `--wait-text` and `--type`, in the order in which they were given.
+    /// `--wait-text`, `--type` and `--send`, in the order in which they were given.
     Steps(Vec<(Origin, Step)>),
     /// `--script`.
     File(PathBuf),
@@ -136,11 +136,14 @@ pub(super) struct ScreenArguments {
     /// Wait until the text screen or a serial port shows this; may be repeated, also between --type
     #[arg(long, value_name = "REGEX", value_parser = Pattern::new, allow_hyphen_values = true, help_heading = "Automation")]
     wait_text: Vec<Pattern>,
-    /// Type this, where \n is the return key; may be repeated, also between --wait-text
+    /// Type this at the keyboard, where \n is the return key; may be repeated, also between --wait-text
     #[arg(long = "type", id = "type", value_name = "TEXT", value_parser = typing, allow_hyphen_values = true, help_heading = "Automation")]
     typed: Vec<Typing>,
-    /// Carry out the steps of a file: wait-text, type, key, wait, screenshot, insert, eject, power, quit
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["wait_text", "type"], help_heading = "Automation")]
+    /// Send this to the first serial port, where \n is the return key; may be repeated, also between --wait-text
+    #[arg(long, value_name = "TEXT", value_parser = unescape, allow_hyphen_values = true, help_heading = "Automation")]
+    send: Vec<String>,
+    /// Carry out the steps of a file: wait-text, type, send, key, wait, screenshot, insert, eject, power, quit
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["wait_text", "type", "send"], help_heading = "Automation")]
     script: Option<PathBuf>,
 }
 
@@ -149,6 +152,7 @@ pub(super) struct ScreenArguments {
 pub(super) struct Order {
     wait_text: Vec<usize>,
     typed: Vec<usize>,
+    send: Vec<usize>,
 }
 
 impl Order {
@@ -157,6 +161,7 @@ impl Order {
         Self {
             wait_text: places("wait_text"),
             typed: places("type"),
+            send: places("send"),
         }
     }
 }
@@ -185,8 +190,14 @@ impl ScreenArguments {
             let origin = Origin::Option("--type");
             (origin, Step::Keys(keys))
         });
+        let sends = self.send.into_iter().map(|text| {
+            let origin = Origin::Option("--send");
+            (origin, Step::Send(text))
+        });
         let waits = order.wait_text.iter().zip(waits);
-        let mut steps: Vec<_> = waits.chain(order.typed.iter().zip(types)).collect();
+        let types = order.typed.iter().zip(types);
+        let sends = order.send.iter().zip(sends);
+        let mut steps: Vec<_> = waits.chain(types).chain(sends).collect();
         steps.sort_by_key(|(place, _)| **place);
         let steps: Vec<_> = steps.into_iter().map(|(_, step)| step).collect();
         let script = match self.script {

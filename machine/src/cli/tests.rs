@@ -248,8 +248,9 @@ fn screen_options_are_checked() {
 
 #[test]
 fn waiting_and_typing_keep_their_order() {
-    let words = ["--wait-text", "A", "--type", r"b\n", "--wait-text", "-c"];
-    let words = ["rax", "run"].iter().chain(&words);
+    let words = ["--wait-text", "A", "--type", r"b\n", "--send", r"d\n"];
+    let words = words.iter().chain(&["--wait-text", "-c"]);
+    let words = ["rax", "run"].iter().chain(words);
     let Command::Run(options) = parse_from(words, MODELS).expect("is understood") else {
         panic!("rax run is a run");
     };
@@ -260,5 +261,6 @@ fn waiting_and_typing_keep_their_order() {
     let steps: Vec<_> = steps.into_iter().map(|(_, step)| step).collect();
     let pattern = |text| Step::WaitText(Pattern::new(text).unwrap());
     let typed = Step::Keys(crate::keys::strokes_of_text("b\n").unwrap());
-    assert_eq!(steps, [pattern("A"), typed, pattern("-c")]);
+    let sent = Step::Send("d\n".into());
+    assert_eq!(steps, [pattern("A"), typed, sent, pattern("-c")]);
 }

@@ -288,6 +288,9 @@ mod command {
         let with = |words: &[&str]| run(&[&QUIET[..], &[&rom], words].concat());
         let waits = ["--wait-text", "screen", "--type", "a", "--wait-text", "KEY"];
         assert_eq!(with(&waits).code, Some(0));
+        let sends = ["run", "--wait-text", "^> $", "--send", r"mem\n"];
+        let sends = run(&[&sends[..], &["--wait-text", r"total[^>]*> $"]].concat());
+        assert_eq!(sends.code, Some(0), "{}", sends.stderr);
         let never = with(&["--wait-text", "nothing", "--max-instructions", "1000000"]);
         assert_eq!(never.code, Some(124), "{}", never.stderr);
         assert!(never.stderr.contains("nothing"), "{}", never.stderr);
