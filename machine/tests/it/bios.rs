@@ -3,6 +3,7 @@
 mod big_stack;
 mod caller;
 mod format;
+mod pmm;
 mod protected;
 mod restart;
 mod services;
