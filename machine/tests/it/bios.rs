@@ -5,6 +5,7 @@ mod caller;
 mod format;
 mod pmm;
 mod protected;
+mod reboot;
 mod restart;
 mod services;
 mod small_stack;
