@@ -255,13 +255,16 @@ fn linux_sleeps(name: &str, initrd: &str, state: &str, processors: u16) {
     linux_sleeps_by(name, initrd, state, processors, None);
 }
 
+/// Makes an engine for a processor.
+type MakeEngine = fn(&Cpu) -> Box<dyn Engine>;
+
 /// The same by an engine.
 fn linux_sleeps_by(
     name: &str,
     initrd: &str,
     state: &str,
     processors: u16,
-    engine: Option<fn(&Cpu) -> Box<dyn Engine>>,
+    engine: Option<MakeEngine>,
 ) {
     let Some(boot) = kernel(name, &[initrd], "cryptomgr.notests") else {
         return;
