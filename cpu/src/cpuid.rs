@@ -9,6 +9,7 @@ mod kind;
 mod leaves;
 #[cfg(test)]
 mod tests;
+mod topology;
 
 use iced_x86::{Code, CpuidFeature, DecoderOptions};
 use rax_mmu::Controls;
@@ -16,6 +17,7 @@ use rax_mmu::Controls;
 pub(crate) use feature::Feature;
 use kind::{KINDS, Kind, Vendor};
 pub(crate) use leaves::MICROCODE_REVISION;
+pub use topology::Topology;
 
 /// The generations of processors, each with all that the one before has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -37,7 +37,7 @@ pub mod verbs;
 pub mod x87;
 mod xstate;
 
-pub use cpuid::Model;
+pub use cpuid::{Model, Topology};
 pub use exception::Exception;
 pub use interp::{Engine, Evaluator, Interpreter, Stop};
 pub use platform::{LocalApicView, Platform};

@@ -5,6 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use rax_mmu::MmioSpace;
 
+use crate::cpuid::Topology;
+
 /// What a processor shows of its local APIC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalApicView {
@@ -12,9 +14,8 @@ pub struct LocalApicView {
     pub base: u64,
     /// Its initial ID, all 32 bits.
     pub id: u32,
-    /// How many processors the machine has, all in one package; their IDs
-    /// count from zero.
-    pub processors: u32,
+    /// How the machine's processors are divided.
+    pub topology: Topology,
 }
 
 /// The world outside the processor.

@@ -31,7 +31,7 @@ pub(crate) use body::Body;
 pub(crate) use operand::Register;
 pub(crate) use place::{
     Place, Registers, Var, bda8, bda16, bda32, far8, far16, far32, flat8, flat16, flat32, rom8,
-    rom16, rom32,
+    rom16, rom32, stack16, stack32,
 };
 pub(crate) use unit::{Bitness, Unit};
 pub(crate) use value::{

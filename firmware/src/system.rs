@@ -31,6 +31,7 @@ mod mp;
 mod option_rom;
 mod pci;
 mod pci_bios;
+mod pmm;
 mod pnp;
 mod post;
 mod printer;

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use rax_cpu::Topology;
 use rax_devices::io_apic;
 use rax_devices::pci::ConfigMechanism;
 use rax_devices::vga::FRAME_BUFFER_BYTES;
@@ -71,6 +72,8 @@ pub struct Fittings {
     pub cmos: Vec<(u8, u8)>,
     /// How many processors there are; zero is one, too.
     pub processors: u16,
+    /// How they are divided, if they are not the cores of one socket. It must be of as many.
+    pub topology: Option<Topology>,
     /// Strings of the SMBIOS tables, over the defaults.
     pub smbios: Vec<SmbiosString>,
 }
@@ -106,6 +109,16 @@ pub(crate) const LOCAL_APIC_BASE: u64 = 0xfee0_0000;
 pub(crate) const HPET_BASE: u64 = 0xfed0_0000;
 /// The most processors: IDs and tables have room for these.
 pub const MOST_PROCESSORS: u16 = 64;
+
+impl Fittings {
+    /// How many processors there are, and how they are divided.
+    pub(crate) fn topology(&self) -> Topology {
+        let count = self.processors.clamp(1, MOST_PROCESSORS);
+        let fits = |topology: &Topology| topology.count() == u32::from(count);
+        let one_socket = Topology::one_socket(count);
+        self.topology.filter(fits).unwrap_or(one_socket)
+    }
+}
 
 /// A processor's local APIC. Its timer and the time-stamp counter count nanoseconds.
 const fn local_apic(id: u16) -> LocalApicModel {
@@ -169,7 +182,9 @@ pub struct Board {
     pic: PicPair,
     isa_bridge: IsaBridge,
     io_apic: IoApic,
-    /// The processors' local APICs, the bootstrap processor's first.
+    /// How the processors are divided.
+    topology: Topology,
+    /// Their local APICs, the bootstrap processor's first.
     apics: Vec<LocalApic>,
     /// The processor whose accesses these are, by its local APIC.
     current: usize,
@@ -251,7 +266,7 @@ impl Board {
         mut fittings: Fittings,
         video_memory: Box<dyn VideoMemory>,
     ) -> Result<Self, PortsTaken> {
-        let mut board = Self::bare(fittings.processors.clamp(1, MOST_PROCESSORS));
+        let mut board = Self::bare(fittings.topology());
         fittings.cmos.extend(storage::cmos(&fittings));
         board.place_interrupt_controllers()?;
         board.place_pci()?;
@@ -316,7 +331,7 @@ impl Board {
     }
 
     /// A board with wires and the chips that it speaks to itself.
-    fn bare(processors: u16) -> Self {
+    fn bare(topology: Topology) -> Self {
         let irqs = IrqLines::new();
         let apic_bus = ApicQueue::new();
         let system = SystemLines::new();
@@ -335,9 +350,11 @@ impl Board {
             pic: PicPair::new(Arc::clone(&irqs)),
             isa_bridge: IsaBridge::new(Arc::clone(&irqs), FIRST_PIRQ, isa),
             io_apic: IoApic::new(&irqs, pins, Box::new(apic_bus.clone())),
-            apics: (0..processors)
-                .map(|id| LocalApic::new(local_apic(id), Box::new(apic_bus.clone())))
+            apics: (0..topology.count() as u16)
+                .map(|number| local_apic(topology.apic_id(number)))
+                .map(|model| LocalApic::new(model, Box::new(apic_bus.clone())))
                 .collect(),
+            topology,
             current: 0,
             delivered: false,
             smi_requested: false,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
-use rax_cpu::{LocalApicView, Platform};
+use rax_cpu::{LocalApicView, Platform, Topology};
 use rax_devices::{ApicBus, ApicCycle, ApicMessage, ApicQueue, Dma, Time, Vga};
 use rax_jit::{Doing, Whereabouts};
 use rax_mmu::{MmioSpace, PhysicalAddress, PhysicalMemory};
@@ -375,8 +375,8 @@ impl Drop for Taken<'_> {
 pub(crate) struct Pins {
     bus: Arc<Mutex<Bus>>,
     levels: Arc<Levels>,
-    /// How many processors there are.
-    processors: u32,
+    /// How many processors there are, and how they are divided.
+    topology: Topology,
 }
 
 impl Pins {
@@ -384,7 +384,7 @@ impl Pins {
         let taken = lock(bus);
         Self {
             levels: Arc::clone(&taken.levels),
-            processors: taken.board.processors() as u32,
+            topology: taken.board.topology(),
             bus: Arc::clone(bus),
         }
     }
@@ -530,7 +530,7 @@ impl Platform for Pins {
     }
 
     fn heeds_pause(&self) -> bool {
-        self.processors > 1
+        self.topology.count() > 1
     }
 
     fn interrupt_level(&self) -> Option<&AtomicBool> {
@@ -554,7 +554,7 @@ impl Platform for Pins {
         Some(LocalApicView {
             base,
             id,
-            processors: self.processors,
+            topology: self.topology,
         })
     }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
+use rax_cpu::Topology;
 use rax_jit::passes::Selection;
 
 use crate::handover::smbios::SmbiosString;
@@ -74,8 +75,8 @@ pub struct RunOptions {
     pub network: Vec<NetworkOption>,
     /// Where the debug console's bytes go.
     pub debugcon: Option<PathBuf>,
-    /// How many processors there are.
-    pub cpus: u16,
+    /// The processors, and how they are divided.
+    pub cpus: Topology,
     /// Strings of the SMBIOS tables.
     pub smbios: Vec<SmbiosString>,
     /// The processor model, one of those that were given to [`parse`].

@@ -45,8 +45,10 @@ pub(crate) fn describe(
     strings: &[SmbiosString],
 ) -> Result<(), FwCfgError> {
     fw_cfg.add_item(key::RAM_SIZE, machine.ram.to_le_bytes().to_vec())?;
-    for key in [key::CPUS, key::MOST_CPUS] {
-        fw_cfg.add_item(key, machine.processors.to_le_bytes().to_vec())?;
+    let count = machine.topology.count() as u16;
+    let last = machine.topology.apic_id(count - 1);
+    for (key, number) in [(key::CPUS, count), (key::MOST_CPUS, last + 1)] {
+        fw_cfg.add_item(key, number.to_le_bytes().to_vec())?;
     }
     fw_cfg.add_item(key::IRQ0_OVERRIDE, vec![1])?;
     fw_cfg.add_file("etc/e820", e820(machine.ram))?;

@@ -11,7 +11,7 @@ use rax_devices::{Disc, Floppy, Frame, Sleep, TextScreen, Time};
 use rax_jit::Whereabouts;
 use rax_mmu::{HostRamError, MapError, Mmu, NotRam, PhysicalAddress, PhysicalMemory};
 
-use crate::board::{Board, COM, Fittings, MOST_PROCESSORS, PM_BASE, Place};
+use crate::board::{Board, COM, Fittings, PM_BASE, Place};
 use crate::bus::{Bus, Pins};
 use crate::handover::{self, Waking, smbios::SmbiosString};
 use crate::host::{Gesture, MouseMove};
@@ -122,7 +122,7 @@ impl Machine {
         memory_map::map_rom(&memory, rom)?;
         let description = handover::Machine {
             ram,
-            processors: fittings.processors.clamp(1, MOST_PROCESSORS),
+            topology: fittings.topology(),
             serial_ports: fittings.serial.len().min(COM.len()) as u8,
             has_parallel_port: fittings.printer.is_some(),
             power_block: PM_BASE,
@@ -158,7 +158,7 @@ impl Machine {
         };
         let cpu = processor();
         let engine = Box::new(Interpreter::new(&cpu));
-        let others = (1..description.processors).map(|_| processor());
+        let others = (1..description.topology.count()).map(|_| processor());
         let mut machine = Self {
             cpu,
             engine,
@@ -199,8 +199,8 @@ impl Machine {
 
     /// How many processors there are.
     #[must_use]
-    pub const fn processors(&self) -> u16 {
-        self.description.processors
+    pub fn processors(&self) -> u16 {
+        self.description.topology.count() as u16
     }
 
     /// Guest memory.
@@ -335,7 +335,7 @@ impl Machine {
         {
             let mut bus = crate::bus::lock(&self.bus);
             bus.board.reset();
-            for processor in 0..usize::from(self.description.processors) {
+            for processor in 0..usize::from(self.processors()) {
                 bus.leave_smm(processor);
             }
         }
@@ -371,9 +371,10 @@ impl Machine {
             .board
             .show_text(&rax_firmware::video::text_font());
         let [signature, _, _, features] = self.cpu.cpuid(1, 0);
-        let processor = |apic_id: u16| Processor {
-            apic_id: apic_id as u8,
-            is_bootstrap: apic_id == 0,
+        let topology = self.description.topology;
+        let processor = |number: u16| Processor {
+            apic_id: topology.apic_id(number) as u8,
+            is_bootstrap: number == 0,
             signature,
             features,
         };

@@ -342,12 +342,13 @@ fn set_engine(
     options: &RunOptions,
     machine: &mut Machine,
 ) -> Result<(Verdict, Vec<Report>), Failure> {
-    let (cache_bytes, mut compiling) = jit_shares(options.jit_cache_bytes, options.cpus.into());
+    let (cache_bytes, mut compiling) =
+        jit_shares(options.jit_cache_bytes, options.cpus.count() as usize);
     let compiler = rax_jit::Options {
         cache_bytes,
         ..rax_jit::Options::default()
     };
-    if compiling < options.cpus.into() {
+    if compiling < options.cpus.count() as usize {
         message(&format!(
             "--jit-cache has room for the code of {compiling} processors; the others interpret"
         ));
@@ -480,7 +481,8 @@ fn fittings(options: &RunOptions, ends: &mut HostEnds) -> Result<Fittings, Failu
     };
     let mut fittings = Fittings {
         debug_exit: options.debug_exit,
-        processors: options.cpus,
+        processors: options.cpus.count() as u16,
+        topology: Some(options.cpus),
         smbios: options.smbios.clone(),
         vga: options.screen.vga == VgaModel::Std,
         vga_bios,

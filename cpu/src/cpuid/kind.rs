@@ -101,7 +101,7 @@ pub(super) const KINDS: &[Kind] = &[
         (0x16, 0x8000_0008),
         40,
     ),
-    intel("max", Generation::Max, IN_ORDER, (0x16, 0x8000_0008), 40),
+    intel("max", Generation::Max, IN_ORDER, (0x1f, 0x8000_0008), 40),
 ];
 
 /// AMD K6-2 with the CXT core (AMD 21913, Processor Recognition, 5).

@@ -1,6 +1,6 @@
 //! The CPUID instruction's leaves (SDM 2A, CPUID).
 
-use super::{Feature, Generation, feature};
+use super::{Feature, Generation, Topology, feature};
 use crate::Cpu;
 use crate::mode::Mode;
 use crate::rflags::Cr4;
@@ -64,10 +64,11 @@ impl Cpu {
                 };
                 let id = self.platform.local_apic().map_or(0, |apic| apic.id << 24);
                 // Intel counts the IDs that a package has room for, as leaf 4 does; AMD its cores.
-                let logical = match self.package() {
+                let topology = self.topology();
+                let logical = match u32::from(topology.package()) {
                     1 => 0,
                     processors if self.model.is_amd() => processors.min(0xff) << 16,
-                    processors => processors.next_power_of_two().min(0xff) << 16,
+                    _ => (1 << topology.package_bits()).min(0xff) << 16,
                 };
                 [kind.signature, id | logical | flush_line, 0, 0]
             }
@@ -75,11 +76,11 @@ impl Cpu {
             // Old: TLBs and caches by descriptors. New: "ask leaf 4".
             2 if self.model.is_since(Generation::Pentium4) => [0x005b_5001, 0xff, 0, 0],
             2 => [0x0302_0101, 0, 0, 0x0c04_0843],
-            4 => cache(subleaf, self.package()),
+            4 => cache(subleaf, self.topology()),
             5 if self.model.supports(Feature::Monitor) => [64, 64, 0, 0],
             // The greatest subleaf.
             7 if subleaf == 0 => [u32::from(self.model.supports(Feature::AvxVnni)), 0, 0, 0],
-            0xb if self.model.supports(Feature::X2apic) => self.topology(subleaf),
+            0xb | 0x1f if self.model.supports(Feature::X2apic) => self.levels(subleaf),
             0xd if self.model.supports(Feature::Xsave) => self.extended_state(subleaf),
             0x15 => self.clock(),
             0x16 => {
@@ -108,11 +109,13 @@ impl Cpu {
                 } else {
                     48
                 };
-                let cores = match self.package() {
-                    processors if self.model.is_amd() => {
-                        id_bits(processors) << 12 | (processors - 1)
-                    }
-                    _ => 0,
+                // Of AMD's models none has threads; what the machine calls so counts as cores.
+                let cores = if self.model.is_amd() {
+                    let topology = self.topology();
+                    let last = u32::from(topology.package()).saturating_sub(1);
+                    topology.package_bits() << 12 | last
+                } else {
+                    0
                 };
                 [
                     u32::from(kind.physical_address_bits) | linear << 8,
@@ -132,7 +135,7 @@ impl Cpu {
         match leaf {
             1 => {
                 self.apic_features(registers);
-                if self.package() > 1 {
+                if self.topology().package() > 1 {
                     registers[3] |= 1 << 28; // HTT: there are more in the package.
                 }
                 if cr4.contains(Cr4::OSXSAVE) {
@@ -150,7 +153,7 @@ impl Cpu {
                 if !self.mode().contains(Mode::CODE64) && !self.model.is_amd() {
                     registers[3] &= !(1 << 11);
                 }
-                if self.model.is_amd() && self.package() > 1 {
+                if self.model.is_amd() && self.topology().package() > 1 {
                     registers[2] |= 1 << 1; // CmpLegacy: they are cores, not threads.
                 }
                 if misc_enable & NX_DISABLED != 0 {
@@ -172,29 +175,27 @@ impl Cpu {
         }
     }
 
-    /// How many processors a package has that can say so: one core each.
-    /// Those of other models are packages of their own.
-    fn package(&self) -> u32 {
+    /// How processors are divided, of models that can say so. Those of others are packages of their own.
+    fn topology(&self) -> Topology {
         let kind = self.model.kind;
         let tells = kind.basic_leaves >= 4 || kind.extended_leaves >= 0x8000_0008;
         let apic = self.platform.local_apic().filter(|_| tells);
-        apic.map_or(1, |apic| apic.processors.max(1))
+        apic.map_or(Topology::one_socket(1), |apic| apic.topology)
     }
 
-    /// Leaf 0Bh: one thread in each core, all cores in one package, and the x2APIC ID.
-    fn topology(&self, subleaf: u32) -> [u32; 4] {
+    /// Leaves 0Bh and 1Fh: the threads of a core, the cores of a package, and the x2APIC ID.
+    fn levels(&self, subleaf: u32) -> [u32; 4] {
         let Some(apic) = self.platform.local_apic() else {
             return [0; 4];
         };
         let level = subleaf & 0xff;
-        match subleaf {
-            0 => [0, 1, 1 << 8 | level, apic.id],
-            1 => {
-                let cores = self.package();
-                [id_bits(cores), cores, 2 << 8 | level, apic.id]
-            }
-            _ => [0, 0, level, apic.id],
-        }
+        let topology = self.topology();
+        let (bits, count, kind) = match subleaf {
+            0 => (topology.thread_bits(), topology.threads, 1),
+            1 => (topology.package_bits(), topology.package(), 2),
+            _ => (0, 0, 0),
+        };
+        [bits, count.into(), kind << 8 | level, apic.id]
     }
 
     /// Leaf 0Dh: sizes and places of the XSAVE components.
@@ -231,15 +232,10 @@ impl Cpu {
     }
 }
 
-/// How many bits of an APIC ID tell this many processors apart.
-const fn id_bits(processors: u32) -> u32 {
-    processors.next_power_of_two().trailing_zeros()
-}
-
 /// The subleaf that features are looked up by: leaves without subleaves ignore ECX.
 const fn subleaf_of(leaf: u32, subleaf: u32) -> u32 {
     match leaf {
-        4 | 7 | 0xb | 0xd => subleaf,
+        4 | 7 | 0xb | 0xd | 0x1f => subleaf,
         _ => 0,
     }
 }
@@ -254,20 +250,19 @@ const fn first_level(signature: u32) -> [u32; 4] {
     }
 }
 
-/// Leaf 4: 32 KiB of each L1 and 1 MiB of L2, all 8-way with lines of 64 bytes, of
-/// one processor; and how many IDs the package has for its cores.
-const fn cache(subleaf: u32, processors: u32) -> [u32; 4] {
+/// Leaf 4: 32 KiB of each L1 and 1 MiB of L2, all 8-way with lines of 64 bytes, of each core; how many IDs there are for
+/// those that share them, and for the cores of a package.
+const fn cache(subleaf: u32, topology: Topology) -> [u32; 4] {
     const GEOMETRY: u32 = 7 << 22 | 63;
-    let cores = if processors > 64 {
-        63
-    } else {
-        processors.next_power_of_two() - 1
-    };
-    let cores = cores << 26;
+    const MOST: u32 = 6;
+    let threads = topology.thread_bits();
+    let cores = topology.package_bits() - threads;
+    let cores = if cores > MOST { MOST } else { cores };
+    let shared = ((1 << cores) - 1) << 26 | ((1 << threads) - 1) << 14;
     match subleaf {
-        0 => [cores | 0x121, GEOMETRY, 63, 0],
-        1 => [cores | 0x122, GEOMETRY, 63, 0],
-        2 => [cores | 0x143, GEOMETRY, 2047, 0],
+        0 => [shared | 0x121, GEOMETRY, 63, 0],
+        1 => [shared | 0x122, GEOMETRY, 63, 0],
+        2 => [shared | 0x143, GEOMETRY, 2047, 0],
         _ => [0; 4],
     }
 }

@@ -82,12 +82,17 @@ impl Crtc {
 
     /// Scan lines shown.
     pub(super) fn display_lines(&self) -> usize {
-        self.vertical(0x12, 1, 6) + 1
+        (self.vertical(0x12, 1, 6) + 1) * self.lines_of_count()
     }
 
     /// Scan lines from frame to frame.
     pub(super) fn vertical_total(&self) -> usize {
-        self.vertical(6, 0, 5) + 2
+        (self.vertical(6, 0, 5) + 2) * self.lines_of_count()
+    }
+
+    /// Scan lines that the vertical counter takes for one. Only it is slower then; rows are as high as ever.
+    fn lines_of_count(&self) -> usize {
+        1 + (self.value(MODE_CONTROL) >> 2 & 1)
     }
 
     /// The scan lines of the vertical retrace.
@@ -95,7 +100,8 @@ impl Crtc {
         let start = self.vertical(0x10, 2, 7);
         // Only four bits of the end are there.
         let length = self.value(VERTICAL_RETRACE_END).wrapping_sub(start) & 15;
-        start..start + length.max(1)
+        let lines = self.lines_of_count();
+        start * lines..(start + length.max(1)) * lines
     }
 
     /// Whether the latch of the vertical interrupt is held clear.
@@ -117,14 +123,17 @@ impl Crtc {
         let bottom = self.vertical(0x15, 3, 3) & !0x200 | (maximum & 0x20) << 4;
         let top = self.value(0x16);
         (left..left + (right.wrapping_sub(left) & 0x3f)).contains(&character)
-            || (bottom..bottom + (top.wrapping_sub(bottom) & 0xff)).contains(&line)
+            || (bottom..bottom + (top.wrapping_sub(bottom) & 0xff))
+                .contains(&(line / self.lines_of_count()))
     }
 
     /// The scan line after which the screen starts again at address zero.
     pub(super) fn line_compare(&self) -> usize {
-        self.value(0x18)
+        let count = self.value(0x18)
             | (self.value(OVERFLOW) >> 4 & 1) << 8
-            | (self.value(MAXIMUM_SCAN_LINE) >> 6 & 1) << 9
+            | (self.value(MAXIMUM_SCAN_LINE) >> 6 & 1) << 9;
+        // The last one of that count.
+        (count + 1) * self.lines_of_count() - 1
     }
 
     /// Scan lines of a row.
@@ -249,6 +258,29 @@ mod tests {
         assert_eq!((crtc.display_lines(), crtc.vertical_total()), (400, 449));
         assert_eq!(crtc.vertical_retrace(), 412..414);
         assert_eq!(crtc.row_lines(), 16);
+    }
+
+    #[test]
+    fn the_vertical_counter_may_count_pairs_of_lines() {
+        let registers = [
+            (6, 0xbf),
+            (7, 0x1f),
+            (9, 0x4f),
+            (0x10, 0x9c),
+            (0x11, 0x8e),
+            (0x12, 0x8f),
+            (0x15, 0x96),
+            (0x16, 0xb9),
+        ];
+        let mut crtc = with(&registers);
+        let single = crtc.line_compare();
+        crtc.index = 0x17;
+        crtc.write(0xa7);
+        assert_eq!((crtc.display_lines(), crtc.vertical_total()), (800, 898));
+        assert_eq!(crtc.vertical_retrace(), 824..828);
+        assert!(!crtc.is_blanked(0, 811) && crtc.is_blanked(0, 812));
+        assert_eq!(crtc.line_compare(), 2 * single + 1);
+        assert_eq!(crtc.row_lines(), 16, "rows are as high as before");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use iced_x86::code_asm::{
 use super::asm;
 use super::body::Body;
 use super::place::Registers;
-use super::value::Routine;
+use super::value::{Routine, Value};
 use crate::system::areas::BDA_SEGMENT;
 
 /// The size of addresses in a unit's code.
@@ -88,6 +88,27 @@ impl Unit {
             body(f, registers);
         });
         asm!(&mut self.code; pop eax; popad; pop es; pop ds; iret;);
+    }
+
+    /// A far routine of real mode that is called as C does: the third argument of the body is where the caller's first
+    /// argument lies on the stack. Otherwise as an interrupt, but the caller's CS and flags are not the body's.
+    pub(crate) fn stack_service(
+        &mut self,
+        name: &'static str,
+        body: impl FnOnce(&mut Body<'_>, Registers, Value),
+    ) {
+        asm!(self.entry(name);
+            pushf; push ds; push es; pushad;
+            cld;
+            push BDA_SEGMENT; pop ds;
+            mov eax, esp; push eax;
+        );
+        self.inline(1, |f| {
+            let frame = f.argument(0);
+            // Behind eight registers, ES, DS, the flags and the return address.
+            body(f, Registers(frame), frame + 8 * 4 + 3 * 2 + 4);
+        });
+        asm!(&mut self.code; pop eax; popad; pop es; pop ds; popf; retf;);
     }
 
     /// A far routine for protected mode, 16-bit or 32-bit as the unit's code is: as an interrupt, but DS is the caller's,

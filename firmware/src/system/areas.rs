@@ -171,6 +171,11 @@ pub(crate) mod post {
     /// An operation of the firmware configuration device, and its data.
     pub(crate) const DMA_COMMAND: u32 = VARIABLES + 48;
     pub(crate) const DMA_DATA: u32 = VARIABLES + 64;
+    /// A bit for the APIC ID of each processor that runs.
+    pub(crate) const APIC_IDS: u32 = VARIABLES + 0x80;
+    /// Where the pool above 1 MiB ends, and the list of blocks, see `pmm`.
+    pub(crate) const PMM_EXTENDED_END: u32 = VARIABLES + 0x100;
+    pub(crate) const PMM_BLOCKS: u32 = VARIABLES + 0x104;
     /// The list of commands that put ACPI tables together.
     pub(crate) const LOADER: u32 = 0x2_0000;
     /// How many files it has named, then a record of each.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::areas::{POST_SEGMENT, ROM_SEGMENT, rom};
-use super::{apm, bios32, interrupts, pnp, post, resume, start};
+use super::{apm, bios32, interrupts, pmm, pnp, post, resume, start};
 use crate::language::{Bitness, Unit};
 
 /// The size of the image.
@@ -22,9 +22,10 @@ pub(super) const GO_ON_CODE: u32 = 0xF180;
 /// The descriptor table of the start, in segment F000h.
 pub(super) const DESCRIPTORS: u32 = 0xE000;
 
-/// Entry points and where the first PC had them in segment F000h, after one that is ours.
-const COMPATIBLE_ENTRIES: [(u32, &str); 19] = [
+/// Entry points and where the first PC had them in segment F000h, after two that are ours.
+const COMPATIBLE_ENTRIES: [(u32, &str); 20] = [
     (apm::ENTRY_16, "apm16"),
+    (pmm::ENTRY, "pmm"),
     (0xE05B, "reset"),
     (0xE2C3, "int02"),
     (0xE3FE, "int13"),
@@ -143,7 +144,8 @@ impl Image {
             self.put(ROM_SEGMENT, place, 0xFFFF, &bytes);
         }
         self.put(ROM_SEGMENT, RETURN, RETURN + 1, &[0xCF]);
-        self.put(ROM_SEGMENT, pnp::HEADER, bios32::HEADER, &pnp::structure());
+        self.put(ROM_SEGMENT, pnp::HEADER, pmm::HEADER, &pnp::structure());
+        self.put(ROM_SEGMENT, pmm::HEADER, pmm::ENTRY, &pmm::structure());
         // The reset vector, the date of the interface, and what model it is: an AT.
         self.put(ROM_SEGMENT, 0xFFF0, 0xFFF5, &[0xEA, 0x5B, 0xE0, 0x00, 0xF0]);
         self.put(ROM_SEGMENT, 0xFFF5, 0xFFFD, b"11/21/26");

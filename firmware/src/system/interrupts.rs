@@ -6,7 +6,7 @@ use super::image::{
     VIDEO_PARAMETERS,
 };
 use super::{
-    apm, boot, chipset, clock, disk, floppy, keyboard, memory, mouse, printer, serial, start,
+    apm, boot, chipset, clock, disk, floppy, keyboard, memory, mouse, pmm, printer, serial, start,
 };
 use crate::language::{Body, Unit, bytes, flat16, flat32, rom8};
 use crate::language::{Compare as _, Value, far16, routine};
@@ -57,6 +57,7 @@ pub(super) fn services(unit: &mut Unit) {
     printer::services(unit);
     boot::services(unit);
     apm::services(unit);
+    pmm::service(unit);
     unit.interrupt("int02", |_, _| {});
     unit.interrupt("int05", |f, _| printer::print_screen(f));
     // Before there is a VGA BIOS, text goes nowhere.

@@ -79,10 +79,14 @@ fn next(f: &mut Body<'_>, place: Var, entries: Var) {
 
 fn write_processors(f: &mut Body<'_>, place: Var, count: Var) {
     let features = f.var(processors::features());
-    f.each(0, count, |f, n| {
-        f.set(flat32(place), n << 8 | 0x0114_0000 | 0x0100_0000);
+    let left = f.var(count);
+    f.each(0, 256, |f, id| {
+        let is_done = processors::has_apic_id(id).is(0).or(left.is(0));
+        f.when(is_done, Body::again);
+        f.sub(left, 1);
+        f.set(flat32(place), id << 8 | 0x0114_0000 | 0x0100_0000);
         // Enabled; and the one that runs POST.
-        f.when(n.is(processors::boot_apic_id()), |f| {
+        f.when(id.is(processors::boot_apic_id()), |f| {
             f.set(flat8(place + 3), 3);
         });
         f.set(flat32(place + 4), 0x0600);

@@ -4,8 +4,8 @@ use super::areas::{BDA_SEGMENT, bda, post};
 use super::screen::{print, print_character, print_number};
 use super::{
     acpi, ata, boot_order, chipset, clock, cmos as clock_chip, disk, drive, floppy, interrupts,
-    keyboard, keyboard_controller, memory_map, mouse, mp, option_rom, pci, printer, processors,
-    screen, serial, smbios, tables,
+    keyboard, keyboard_controller, memory_map, mouse, mp, option_rom, pci, pmm, printer,
+    processors, screen, serial, smbios, tables,
 };
 use crate::language::{
     Body, Compare as _, Unit, Value, asm, bda16, bda32, far8, flat32, interrupt, routine,
@@ -37,6 +37,7 @@ fn set_up_memory_areas(f: &mut Body<'_>) {
     });
     interrupts::set_up_vectors(f);
     memory_map::set_up(f);
+    pmm::set_up(f);
     tables::set_up(f);
     // A coprocessor; 80 columns in colour are set by the VGA BIOS.
     f.set(bda16(bda::EQUIPMENT), 0x0022);
@@ -128,6 +129,7 @@ fn model_letter(n: impl Into<Value>) -> Value {
 
 /// The last things: the memory map, protecting the ROM's copy, and off.
 fn finish(f: &mut Body<'_>) {
+    pmm::end(f);
     acpi::set_up(f);
     smbios::set_up(f);
     mp::set_up(f);

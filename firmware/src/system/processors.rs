@@ -7,7 +7,7 @@ use super::areas::post;
 use super::fw_cfg;
 use super::timer::{delay_ms, now, passed_ms};
 use crate::language::{
-    Body, Compare as _, Register, Value, asm, bytes, flat8, flat32, rom8, routine,
+    Body, Compare as _, Place, Register, Value, Var, asm, bytes, flat8, flat32, rom8, routine,
 };
 
 /// CPUID.1:EDX: a local APIC; memory type range registers.
@@ -30,10 +30,11 @@ const PATIENCE_MS: u32 = 10;
 const START_SEGMENT: u32 = post::PROCESSOR_START >> 4;
 const COUNT: u32 = post::PROCESSORS - post::PROCESSOR_START;
 const HOLE: u32 = post::PCI_HOLE - post::PROCESSOR_START;
+const IDS: u32 = post::APIC_IDS - post::PROCESSOR_START;
 /// Where the boot processor enters that code.
-const BOOT_ENTRY: u32 = 0x20;
+const BOOT_ENTRY: u32 = 0x30;
 /// Where the code that sets memory types begins.
-const MEMORY_TYPES: u32 = 0x30;
+const MEMORY_TYPES: u32 = 0x40;
 /// Model-specific registers: the default memory type, and the first variable range.
 const DEFAULT_TYPE: u32 = 0x2FF;
 const VARIABLE_BASE: u32 = 0x200;
@@ -75,6 +76,8 @@ pub(super) fn set_up(f: &mut Body<'_>) {
         // External interrupts at LINT0, as if there were no APIC; NMI at LINT1.
         f.set(flat32(LINT0), 0x700);
         f.set(flat32(LINT1), 0x400);
+        let id = f.var(boot_apic_id());
+        f.set(apic_id_byte(id), Value::from(1) << (id & 7));
         f.run(wake_others());
     });
 }
@@ -114,6 +117,16 @@ fn wake_others() -> Value {
     })
 }
 
+/// The byte with the bit of an APIC identifier.
+fn apic_id_byte(id: impl Into<Value>) -> Place {
+    flat8((id.into() >> 3) + post::APIC_IDS)
+}
+
+/// Whether there is a processor with this APIC identifier; 0 if not.
+pub(super) fn has_apic_id(id: Var) -> Value {
+    apic_id_byte(id) >> (id & 7) & 1
+}
+
 /// The boot processor's local APIC identifier.
 pub(super) fn boot_apic_id() -> Value {
     Value::from(flat32(APIC_ID)) >> 24
@@ -132,6 +145,10 @@ fn start_code() -> Vec<u8> {
         let mut halt = code.create_label();
         asm!(code; cli; call u64::from(MEMORY_TYPES););
         let count = dword_ptr(u64::from(COUNT)).cs();
+        let ids = dword_ptr(u64::from(IDS)).cs();
+        // Who it is, then that it is there.
+        asm!(code; mov eax, 1; cpuid; shr ebx, 24;);
+        code.lock().bts(ids, ebx).expect("a bit in memory");
         code.lock().inc(count).expect("a counter in memory");
         asm!(code; set_label &mut halt; hlt; jmp halt;);
     });

@@ -1,6 +1,6 @@
 //! The Bochs display interface: registers behind ports 1CEh and 1CFh (Bochs VBE documentation).
 
-use super::modes::{VBE_LINEAR, VBE_PLANAR};
+use super::modes::{SVGA_PLANAR, VBE_LINEAR, VBE_PLANAR};
 use super::prelude::*;
 
 /// The version; B0C0h to B0C5h.
@@ -118,6 +118,8 @@ fn line_pitch(a: &mut Asm) -> Built {
         x86!(a: mov ax, 320; ret;);
         Ok(())
     })?;
+    x86!(a: cmp byte_ptr(bda::MODE), SVGA_PLANAR;);
+    a.go_if(Is::Equal, "planar_pitch")?;
     x86!(a: cmp byte_ptr(bda::MODE), VBE_PLANAR;);
     a.when(Is::Below, |a| a.ret())?;
     x86!(a: push ecx; mov al, VIRTUAL_WIDTH;);

@@ -6,6 +6,7 @@
 pub(crate) mod ddc;
 pub(crate) mod info;
 pub(crate) mod modes;
+pub(crate) mod planar;
 pub(crate) mod power;
 pub(crate) mod protected;
 pub(crate) mod scroll;
@@ -25,6 +26,7 @@ pub(crate) fn emit(a: &mut Asm) -> Built {
     info::emit(a)?;
     set::emit(a)?;
     scroll::emit(a)?;
+    planar::emit(a)?;
     power::emit(a)?;
     ddc::emit(a)?;
     protected::emit(a)

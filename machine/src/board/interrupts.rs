@@ -6,6 +6,7 @@
 //!     └──────────────────────── I/O APIC ── messages ───────────────┘
 //! ```
 
+use rax_cpu::Topology;
 use rax_devices::apic::{ApicCycle, ApicMessage, DeliveryMode, Destination, deliver};
 use rax_devices::local_apic::{Acknowledged, Lint, Signals};
 use rax_devices::{ApicQueue, Context, Device, Dma, LocalApic, NumericError, Time};
@@ -82,6 +83,11 @@ impl Board {
     /// The processor whose accesses these are.
     pub(crate) const fn current(&self) -> usize {
         self.current
+    }
+
+    /// How the processors are divided.
+    pub(crate) const fn topology(&self) -> Topology {
+        self.topology
     }
 
     /// How many processors there are.

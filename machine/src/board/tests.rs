@@ -187,7 +187,7 @@ fn the_power_management_block_moves_and_switches_off() {
 fn the_tables_follow_the_power_management_block() {
     let machine = handover::Machine {
         ram: 64 << 20,
-        processors: 1,
+        topology: rax_cpu::Topology::one_socket(1),
         serial_ports: 1,
         has_parallel_port: false,
         power_block: 0x600,

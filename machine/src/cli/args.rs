@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser};
+use rax_cpu::Topology;
 use rax_jit::lockstep::SLICE;
 use rax_jit::passes::Selection;
 
@@ -158,9 +159,9 @@ pub(super) struct RunArguments {
     /// Processor model
     #[arg(long, value_name = "MODEL", help_heading = "Machine")]
     cpu: String,
-    /// Processors, 1 to 64; they run in turns
-    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = values::processors, help_heading = "Machine")]
-    cpus: u16,
+    /// Processors, 1 to 64, which run in turns; sockets=N,cores=N,threads=N divides them
+    #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true, value_parser = values::processors, help_heading = "Machine")]
+    cpus: Topology,
     /// Set a string of the SMBIOS tables, such as type1-manufacturer=Example; may be repeated
     #[arg(
         long,
@@ -275,7 +276,7 @@ impl RunArguments {
                 self.cpu
             )));
         }
-        if self.cpus > 1 && self.engine == Some(Engine::Lockstep) {
+        if self.cpus.count() > 1 && self.engine == Some(Engine::Lockstep) {
             return Err(Stop::usage(
                 "--engine lockstep compares one processor; give --cpus 1",
             ));

@@ -86,7 +86,7 @@ fn every_option_is_understood() {
         ],
         debugcon: Some("log".into()),
         cpu: "486".into(),
-        cpus: 4,
+        cpus: Topology::one_socket(4),
         smbios: vec![SmbiosString {
             kind: 1,
             name: "serial",
@@ -156,6 +156,46 @@ fn mistakes_are_one_line_that_says_what_to_do() {
     );
     assert!(mistake(&["vmlinuz"]).contains("vmlinuz"));
     assert!(mistake(&["--kernel"]).contains("--kernel"));
+}
+
+#[test]
+fn processors_are_divided_as_was_said() {
+    for (text, expected) in [
+        ("6", [1, 6, 1]),
+        ("sockets=2", [2, 1, 1]),
+        ("sockets=2,cores=3,threads=2", [2, 3, 2]),
+        ("8,threads=2", [1, 4, 2]),
+        ("8,sockets=2,threads=2", [2, 2, 2]),
+        ("8,threads=2,cores=4", [1, 4, 2]),
+    ] {
+        let cpus = run(&format!("--cpus {text}")).cpus;
+        assert_eq!([cpus.sockets, cpus.cores, cpus.threads], expected, "{text}");
+    }
+    for bad in [
+        "7,sockets=2",
+        "4,cores=3",
+        "8,sockets=2,cores=2",
+        "1,threads=2",
+    ] {
+        let text = mistake(&["--cpus", bad]);
+        let what = "sockets times cores times threads must be the number";
+        assert!(text.contains(what), "{bad}: {text}");
+    }
+    for bad in [
+        "0",
+        "65",
+        "x",
+        "",
+        "4,",
+        "cores=2,4",
+        "dies=2",
+        "cores=2,cores=2",
+        "cores=0",
+    ] {
+        let text = mistake(&["--cpus", bad]);
+        assert!(text.contains("give 1 to 64"), "{bad}: {text}");
+    }
+    assert!(mistake(&["--cpus", "sockets=9,cores=8"]).contains("at most 64"));
 }
 
 #[test]

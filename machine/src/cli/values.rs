@@ -4,6 +4,8 @@ use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rax_cpu::Topology;
+
 use super::{BiosOption, SerialOption};
 use crate::board::MOST_PROCESSORS;
 use crate::handover::smbios::{self, SmbiosString};
@@ -40,8 +42,14 @@ pub(crate) enum ValueError {
     BootOrder,
     #[error("name a file, or give builtin or seabios")]
     Bios,
-    #[error("give 1 to 64")]
+    #[error(
+        "give 1 to 64, and if you like how they are divided, such as 8,sockets=2,cores=2,threads=2"
+    )]
     Processors,
+    #[error("sockets times cores times threads must be the number of processors")]
+    Topology,
+    #[error("the machine takes at most 64 processors in all its sockets")]
+    TooManyProcessors,
     #[error("give TYPE-NAME=VALUE, where TYPE-NAME is one of {names}", names = smbios_names())]
     Smbios,
     #[error("give stdio, file:PATH or none")]
@@ -115,12 +123,40 @@ fn size(text: &str) -> Result<Option<u64>, ValueError> {
     Ok(count.and_then(|count| count.checked_mul(unit)))
 }
 
-/// How many processors.
-pub(super) fn processors(text: &str) -> Result<u16, ValueError> {
-    let number = text.parse().ok();
-    number
-        .filter(|number| (1..=MOST_PROCESSORS).contains(number))
-        .ok_or(ValueError::Processors)
+/// How many processors, and how they are divided: `4`, `sockets=2,cores=4`, or both. Of what is not said there is one,
+/// but cores are as many as make the number.
+pub(super) fn processors(text: &str) -> Result<Topology, ValueError> {
+    let [mut total, mut sockets, mut cores, mut threads] = [None; 4];
+    for (n, part) in text.split(',').enumerate() {
+        let (place, number) = match part.split_once('=') {
+            None if n == 0 => (&mut total, part),
+            Some(("sockets", number)) => (&mut sockets, number),
+            Some(("cores", number)) => (&mut cores, number),
+            Some(("threads", number)) => (&mut threads, number),
+            _ => return Err(ValueError::Processors),
+        };
+        let number = number.parse().ok();
+        let number = number.filter(|number| (1..=MOST_PROCESSORS).contains(number));
+        if place
+            .replace(number.ok_or(ValueError::Processors)?)
+            .is_some()
+        {
+            return Err(ValueError::Processors);
+        }
+    }
+    let (sockets, threads) = (sockets.unwrap_or(1), threads.unwrap_or(1));
+    let others = u32::from(sockets) * u32::from(threads);
+    let of_the_rest = |total: u16| (u32::from(total) / others) as u16;
+    let topology = Topology {
+        sockets,
+        cores: cores.or(total.map(of_the_rest)).unwrap_or(1),
+        threads,
+    };
+    match (topology.count(), total) {
+        (count, Some(total)) if count != u32::from(total) => Err(ValueError::Topology),
+        (count, _) if count > MOST_PROCESSORS.into() => Err(ValueError::TooManyProcessors),
+        _ => Ok(topology),
+    }
 }
 
 /// `type1-manufacturer=Example`.

@@ -8,6 +8,7 @@
 //! all systems.
 
 use acpi_tables::sdt::Sdt;
+use rax_cpu::Topology;
 
 use super::blob::{Blob, Part};
 use super::dsdt::dsdt;
@@ -29,8 +30,8 @@ const FADT_BYTES: u32 = 244;
 pub(crate) struct Machine {
     /// Bytes of RAM.
     pub(crate) ram: u64,
-    /// Processors; their APIC IDs count from zero.
-    pub(crate) processors: u16,
+    /// Processors, and how they are divided.
+    pub(crate) topology: Topology,
     /// Serial ports.
     pub(crate) serial_ports: u8,
     /// There is a parallel port.
@@ -78,7 +79,7 @@ pub(super) fn tables(machine: &Machine) -> Blob {
     };
     let described = [
         fadt,
-        add(&mut blob, madt(machine.processors)),
+        add(&mut blob, madt(machine.topology)),
         add(&mut blob, hpet()),
     ];
     let rsdt = root(&mut blob, *b"RSDT", 4, &described);
@@ -171,7 +172,7 @@ fn fadt(power_block: u16) -> Vec<u8> {
 }
 
 /// The interrupt controllers.
-fn madt(processors: u16) -> Vec<u8> {
+fn madt(topology: Topology) -> Vec<u8> {
     /// There are 8259s as well.
     const PC_AT: u32 = 1;
     const ENABLED: u32 = 1;
@@ -180,8 +181,9 @@ fn madt(processors: u16) -> Vec<u8> {
     let mut madt = table(*b"APIC", HEADER_BYTES as u32, 3);
     madt.append_slice(&(LOCAL_APIC_BASE as u32).to_le_bytes());
     madt.append_slice(&PC_AT.to_le_bytes());
-    for id in 0..processors {
-        madt.append_slice(&[0, 8, id as u8, id as u8]);
+    for number in 0..topology.count() as u16 {
+        let id = topology.apic_id(number);
+        madt.append_slice(&[0, 8, number as u8, id as u8]);
         madt.append_slice(&ENABLED.to_le_bytes());
     }
     madt.append_slice(&[1, 12, IO_APIC_ID, 0]);
@@ -218,14 +220,14 @@ fn hpet() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::super::blob::sum;
-    use super::{Machine, Waking, tables};
+    use super::{Machine, Topology, Waking, tables};
 
     const BASE: u64 = 0x3ff_0000;
 
     fn placed(processors: u16) -> (Vec<u8>, Vec<u8>) {
         tables(&Machine {
             ram: 64 << 20,
-            processors,
+            topology: Topology::one_socket(processors),
             serial_ports: 2,
             has_parallel_port: true,
             power_block: 0x600,
@@ -297,7 +299,7 @@ mod tests {
         };
         let mut machine = Machine {
             ram: 64 << 20,
-            processors: 1,
+            topology: Topology::one_socket(1),
             serial_ports: 1,
             has_parallel_port: true,
             power_block: 0x600,
@@ -332,7 +334,7 @@ mod tests {
         for has_parallel_port in [false, true] {
             let (tables, _) = tables(&Machine {
                 ram: 64 << 20,
-                processors: 1,
+                topology: Topology::one_socket(1),
                 serial_ports: 2,
                 has_parallel_port,
                 power_block: 0x600,
@@ -350,7 +352,7 @@ mod tests {
     fn firmware_is_told_what_to_mend() {
         let blob = tables(&Machine {
             ram: 64 << 20,
-            processors: 2,
+            topology: Topology::one_socket(2),
             serial_ports: 1,
             has_parallel_port: false,
             power_block: 0x600,

@@ -130,7 +130,7 @@ pub(super) fn dsdt(machine: &Machine) -> Vec<u8> {
         system_bus.push(link_device(link, register, number as u8));
     }
     system_bus.push(sci_link());
-    for number in 0..machine.processors {
+    for number in 0..machine.topology.count() {
         system_bus.push(processor(number as u8));
     }
     let mut pieces = vec![

@@ -120,7 +120,7 @@ mod tests {
 
     const MACHINE: Machine = Machine {
         ram: 16 << 20,
-        processors: 1,
+        topology: rax_cpu::Topology::one_socket(1),
         serial_ports: 2,
         has_parallel_port: false,
         power_block: 0x600,

@@ -1,5 +1,7 @@
 //! The SMBIOS tables: who made the machine, and of what (DMTF DSP0134 2.8).
 
+use rax_cpu::Topology;
+
 use super::acpi::Machine;
 use super::blob::sum;
 use crate::memory_map;
@@ -196,8 +198,8 @@ pub(super) fn tables(
 ) -> (Vec<u8>, Vec<u8>) {
     let strings = Strings(chosen);
     let mut structures = vec![bios(&strings), system(&strings), chassis(&strings)];
-    for number in 0..machine.processors {
-        structures.push(processor(&strings, number));
+    for number in 0..machine.topology.sockets {
+        structures.push(processor(&strings, number, machine.topology));
     }
     structures.push(memory_array(machine.ram));
     structures.extend(memory_devices(&strings, machine.ram));
@@ -271,11 +273,23 @@ fn chassis(strings: &Strings<'_>) -> Vec<u8> {
     structure.finish()
 }
 
-fn processor(strings: &Strings<'_>, number: u16) -> Vec<u8> {
+/// A socket and what is in it.
+fn processor(strings: &Strings<'_>, number: u16, topology: Topology) -> Vec<u8> {
     const CENTRAL: u8 = 3;
     const OTHER: u8 = 1;
     const ENABLED: u8 = 0x41;
     const NO_CACHE: u16 = 0xffff;
+    /// Characteristics.
+    const UNKNOWN: u16 = 1 << 1;
+    const MULTI_CORE: u16 = 1 << 3;
+    const HARDWARE_THREAD: u16 = 1 << 4;
+    let [cores, threads] = [topology.cores, topology.package()].map(|count| count as u8);
+    let characteristics = match (topology.cores > 1, topology.threads > 1) {
+        (false, false) => UNKNOWN,
+        (true, false) => MULTI_CORE,
+        (false, true) => HARDWARE_THREAD,
+        (true, true) => MULTI_CORE | HARDWARE_THREAD,
+    };
     let mut structure = Structure::new(4, 0x400 + number);
     structure
         .string(&format!("CPU {number}"))
@@ -291,8 +305,8 @@ fn processor(strings: &Strings<'_>, number: u16) -> Vec<u8> {
         .word(NO_CACHE)
         .word(NO_CACHE)
         .word(NO_CACHE)
-        .bytes(&[0, 0, 0, 1, 1, 1]) // One core, one thread.
-        .word(2)
+        .bytes(&[0, 0, 0, cores, cores, threads])
+        .word(characteristics)
         .word(OTHER.into());
     debug_assert_eq!(structure.fields.len(), PROCESSOR_BYTES);
     structure.finish()
@@ -391,12 +405,16 @@ fn memory_ranges(ram: u64) -> Vec<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Machine, parse, sum, tables};
+    use super::{Machine, Topology, parse, sum, tables};
 
     fn made(strings: &[&str]) -> (Vec<u8>, Vec<u8>) {
         let machine = Machine {
             ram: 5 << 30,
-            processors: 2,
+            topology: Topology {
+                sockets: 2,
+                cores: 3,
+                threads: 2,
+            },
             serial_ports: 1,
             has_parallel_port: false,
             power_block: 0x600,
@@ -427,6 +445,15 @@ mod tests {
         let kinds: Vec<_> = structures(&tables).iter().map(|(kind, _)| *kind).collect();
         assert_eq!(kinds, [0, 1, 3, 4, 4, 16, 17, 19, 19, 32, 127]);
         assert_eq!(anchor[28..30], (kinds.len() as u16).to_le_bytes());
+    }
+
+    /// SMBIOS 7.5: cores, those that are enabled, threads, and what of them is characteristic.
+    #[test]
+    fn each_socket_has_a_structure() {
+        let (tables, _) = made(&[]);
+        for (_, socket) in structures(&tables).iter().filter(|(kind, _)| *kind == 4) {
+            assert_eq!(socket[0x23..0x28], [3, 3, 6, 0x18, 0]);
+        }
     }
 
     #[test]

@@ -102,7 +102,7 @@ pub(super) fn load(
         });
     };
     let info = information(&mut placer, request)?;
-    let descriptors = tables::descriptors(&mut placer, request, false)?;
+    let descriptors = tables::multiboot_descriptors(&mut placer, request)?;
     let stack = tables::stack(&mut placer, request)?;
     let start = Start::Protected32 {
         entry,

@@ -19,10 +19,14 @@ pub struct Descriptors {
     pub task: u16,
 }
 
-/// Selectors that the Linux protocol fixes (`__BOOT_CS`, `__BOOT_DS`, `__BOOT_TSS`); the others accept any.
+/// Selectors that the Linux protocol fixes (`__BOOT_CS`, `__BOOT_DS`, `__BOOT_TSS`); PVH accepts any.
 const CODE: u16 = 0x10;
 const DATA: u16 = 0x18;
 const TASK: u16 = 0x20;
+/// The multiboot protocol accepts any, too. But kernels are tried with QEMU's `-kernel`, whose selectors these are, and
+/// some use them before they load a table of their own. DATA is there besides.
+const MULTIBOOT_CODE: u16 = 0x08;
+const MULTIBOOT_DATA: u16 = 0x10;
 
 /// Flat, present, accessed, DPL 0: code that can be read, and data that can be written.
 const CODE_32: u64 = 0x00cf_9b00_0000_ffff;
@@ -36,22 +40,41 @@ const PRESENT_WRITABLE: u64 = 0b11;
 const LARGE: u64 = 1 << 7;
 const LARGE_PAGE_BYTES: u64 = 2 << 20;
 
-/// Puts a descriptor table into memory.
+/// Puts a descriptor table into memory, as Linux wants it.
 pub(super) fn descriptors(
     placer: &mut Placer,
     request: &BootRequest<'_>,
     is_long: bool,
 ) -> Result<Descriptors, LoadError> {
+    let code = if is_long { CODE_64 } else { CODE_32 };
+    put_descriptors(placer, request, (CODE, code), DATA)
+}
+
+/// The same for multiboot kernels.
+pub(super) fn multiboot_descriptors(
+    placer: &mut Placer,
+    request: &BootRequest<'_>,
+) -> Result<Descriptors, LoadError> {
+    put_descriptors(placer, request, (MULTIBOOT_CODE, CODE_32), MULTIBOOT_DATA)
+}
+
+fn put_descriptors(
+    placer: &mut Placer,
+    request: &BootRequest<'_>,
+    (code, code_descriptor): (u16, u64),
+    data: u16,
+) -> Result<Descriptors, LoadError> {
     let mut gdt = Fields::zeroed(0x30);
-    gdt.u64(usize::from(CODE), if is_long { CODE_64 } else { CODE_32 });
+    gdt.u64(usize::from(code), code_descriptor);
+    gdt.u64(usize::from(data), DATA_FLAT);
     gdt.u64(usize::from(DATA), DATA_FLAT);
     gdt.u64(usize::from(TASK), TASK_BUSY);
     let gdt_base = placer.table(gdt.finish(), 16, request.kernel)?;
     Ok(Descriptors {
         gdt_base,
         gdt_limit: 0x2f,
-        code: CODE,
-        data: DATA,
+        code,
+        data,
         task: TASK,
     })
 }

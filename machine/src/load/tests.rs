@@ -375,6 +375,24 @@ fn multiboot_by_addresses_gets_its_information() {
     );
 }
 
+/// Code at 08h and data at 10h, as QEMU has it; data at 18h too, which is what GRUB leaves in the segment registers.
+#[test]
+fn multiboot_kernels_find_the_selectors_they_were_tried_with() {
+    let image = load_with(multiboot(0x1_0003), &[], "", 64).unwrap();
+    let Start::Protected32 { descriptors, .. } = image.start else {
+        panic!("{:?}", image.start)
+    };
+    assert_eq!((descriptors.code, descriptors.data), (0x08, 0x10));
+    let table = at(&image, descriptors.gdt_base);
+    let descriptor = |selector| u64_at(table, selector).unwrap();
+    assert_eq!(descriptor(0x08), 0x00cf_9b00_0000_ffff);
+    assert_eq!(
+        [descriptor(0x10), descriptor(0x18)],
+        [0x00cf_9300_0000_ffff; 2]
+    );
+    assert!(descriptors.gdt_limit >= 0x1f);
+}
+
 #[test]
 fn multiboot_elf_enters_at_the_physical_address() {
     let mut file = elf64(0x20_0000, 0xffff_ffff_8020_0004, false);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use rax_devices::Disk;
 use rax_machine::load::{self, BootRequest, InputFile, Module, Role};
-use rax_machine::{Boot, End, memory_map};
+use rax_machine::{Boot, End, Fittings, memory_map};
 
 use crate::support::Bench;
 
@@ -153,4 +153,51 @@ fn the_686_kernel_boots_to_a_shell_that_answers() {
 #[ignore = "takes minutes: six billion instructions, most of them the kernel's self-tests"]
 fn the_686_pae_kernel_boots_to_a_shell_that_answers() {
     use_shell("686-pae", "initrd-i386.img", "i686");
+}
+
+/// Reboots, boots again, and switches off.
+fn restarts_by(way: &str, processors: u16) {
+    let Some(boot) = kernel(
+        "cloud-amd64",
+        &["initrd-amd64.img"],
+        &format!("reboot={way}"),
+    ) else {
+        return;
+    };
+    let fittings = Fittings {
+        processors,
+        ..Fittings::default()
+    };
+    let mut bench = Bench::with(boot, RAM, fittings);
+    let first = bench.run_until(PROMPT, 0, BOOT_INSTRUCTIONS);
+    bench.console.type_bytes(b"reboot -f\r");
+    let mut slices = 0;
+    while bench.serial().matches(PROMPT).count() < 2 {
+        let end = bench.run_through_resets(10_000_000);
+        slices += 1;
+        let log = bench.serial();
+        assert!(
+            matches!(end, End::Instructions) && slices < 600,
+            "{way}: {end:?}\n{log}"
+        );
+    }
+    let log = &bench.serial()[first..];
+    assert!(log.contains("reboot: machine restart"), "{way}:\n{log}");
+    assert_eq!(log.matches("Linux version").count(), 1, "{way}:\n{log}");
+}
+
+/// Without firmware each of them begins anew; the jump to a BIOS finds code that does so.
+#[test]
+fn linux_restarts_by_the_way_it_is_told() {
+    restarts_by("kbd", 2);
+    restarts_by("triple", 2);
+}
+
+#[test]
+#[ignore = "takes a minute: the other ways, and one processor"]
+fn linux_restarts_in_all_ways() {
+    for way in ["bios", "acpi", "kbd", "triple", "pci"] {
+        restarts_by(way, 1);
+        restarts_by(way, 2);
+    }
 }

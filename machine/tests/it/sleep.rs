@@ -3,6 +3,7 @@
 
 use iced_x86::IcedError;
 use iced_x86::code_asm::{CodeAssembler, ah, al, ax, byte_ptr, cr0, cs, ds, dx, eax, ecx, sp, ss};
+use rax_cpu::{Cpu, Engine, Interpreter};
 use rax_devices::{Floppy, FwCfg, MemoryConsole, MemoryDisk};
 use rax_machine::{Boot, End, Fittings, load};
 use rax_mmu::PhysicalAddress;
@@ -251,6 +252,20 @@ fn a_sleeper_without_a_vector_is_booted() {
 
 /// Boots a kernel, suspends it for half a minute, and looks whether it still works.
 fn linux_sleeps(name: &str, initrd: &str, state: &str, processors: u16) {
+    linux_sleeps_by(name, initrd, state, processors, None);
+}
+
+/// Makes an engine for a processor.
+type MakeEngine = fn(&Cpu) -> Box<dyn Engine>;
+
+/// The same by an engine.
+fn linux_sleeps_by(
+    name: &str,
+    initrd: &str,
+    state: &str,
+    processors: u16,
+    engine: Option<MakeEngine>,
+) {
     let Some(boot) = kernel(name, &[initrd], "cryptomgr.notests") else {
         return;
     };
@@ -259,6 +274,9 @@ fn linux_sleeps(name: &str, initrd: &str, state: &str, processors: u16) {
         ..Fittings::default()
     };
     let mut bench = Bench::with(boot, LINUX_RAM, fittings);
+    if let Some(engine) = engine {
+        bench.machine.set_engines(engine);
+    }
     let most = 6_000_000_000;
     let mut read = bench.run_until(PROMPT, 0, most);
     let mut command = |line: &str| {
@@ -287,6 +305,26 @@ fn linux_sleeps(name: &str, initrd: &str, state: &str, processors: u16) {
 #[test]
 fn linux_suspends_to_ram_and_wakes() {
     linux_sleeps("amd64", "initrd-amd64.img", "mem", 1);
+}
+
+#[test]
+fn the_cloud_kernel_does_so_with_two_processors() {
+    linux_sleeps("cloud-amd64", "initrd-amd64.img", "mem", 2);
+}
+
+#[test]
+#[ignore = "takes a minute: interpreted"]
+fn the_cloud_kernel_does_so_interpreted() {
+    for processors in [1, 2] {
+        let kernel = ("cloud-amd64", "initrd-amd64.img");
+        linux_sleeps_by(
+            kernel.0,
+            kernel.1,
+            "mem",
+            processors,
+            Some(|cpu| Box::new(Interpreter::new(cpu))),
+        );
+    }
 }
 
 #[test]

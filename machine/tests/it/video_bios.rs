@@ -488,6 +488,53 @@ fn vbe_planes_reach_beyond_the_window() {
     }
 }
 
+/// 102h is shown by the VGA's registers, whose planes have 64 KiB: 600 lines of at most 108 bytes.
+#[test]
+fn the_planar_mode_scrolls_and_pans_by_the_registers_of_the_vga() {
+    let mut script = Script::new();
+    script.call(Call::ax(0x4F02).bx(0x0102));
+    let before = script.call(Call::ax(0x4F06).bx(1));
+    let longest = script.call(Call::ax(0x4F06).bx(3));
+    let pixels = script.call(Call::ax(0x4F06).bx(0).cx(820));
+    let bytes = script.call(Call::ax(0x4F06).bx(2).cx(107));
+    // A pixel that is seen only after the picture moved.
+    script.call(Call::ax(0x0C04).cx(842).dx(604).bx(0));
+    let start = script.call(Call::ax(0x4F07).bx(0).cx(45).dx(6));
+    let told = script.call(Call::ax(0x4F07).bx(1));
+    let refused = [
+        script.call(Call::ax(0x4F07).bx(0).cx(65).dx(0)),
+        script.call(Call::ax(0x4F07).bx(0).cx(0).dx(7)),
+        script.call(Call::ax(0x4F06).bx(0).cx(784)),
+        script.call(Call::ax(0x4F06).bx(0).cx(865)),
+    ];
+    let by_address = script.call(Call::ax(0x4F07).bx(2).cx(108 * 6 + 5));
+    let then = script.call(Call::ax(0x4F07).bx(1));
+    script.call(Call::ax(0x4F07).bx(0x80).cx(45).dx(6));
+    let outcome = script.run();
+    let length = |call| {
+        let answer = outcome.answer(call);
+        [answer.ax, answer.bx, answer.cx, answer.dx]
+    };
+    assert_eq!(length(before), [0x004F, 100, 800, 655]);
+    assert_eq!(length(longest), [0x004F, 108, 864, 606]);
+    assert_eq!(length(pixels), [0x004F, 104, 832, 630]);
+    assert_eq!(length(bytes), [0x004F, 108, 864, 606]);
+    assert_eq!(outcome.answer(start).ax, 0x004F);
+    let place = |call| [outcome.answer(call).cx, outcome.answer(call).dx];
+    assert_eq!(place(told), [45, 6]);
+    for failed in refused {
+        assert_eq!(outcome.answer(failed).ax, 0x014F);
+    }
+    assert_eq!(outcome.answer(by_address).ax, 0x004F);
+    assert_eq!(place(then), [40, 6]);
+    let frame = outcome.bench.machine.frame().unwrap();
+    let lit = frame
+        .pixels
+        .iter()
+        .position(|pixel| *pixel != frame.pixels[0]);
+    assert_eq!(lit, Some((604 - 6) * 800 + 842 - 45));
+}
+
 #[test]
 fn vbe_scrolls_and_pans_inside_its_memory() {
     let mut script = Script::new();

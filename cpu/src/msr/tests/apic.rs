@@ -7,7 +7,7 @@ use rax_mmu::{MmioSpace, PhysicalAddress};
 use super::{read, write};
 use crate::control::testing::{cpu, cpu64, run};
 use crate::state::Gpr;
-use crate::{Cpu, LocalApicView, Platform};
+use crate::{Cpu, LocalApicView, Platform, Topology};
 
 /// The clock stands still here.
 const CLOCK: u64 = 500;
@@ -20,8 +20,8 @@ struct Told {
     deadline: u64,
     /// MSR 808h and CR8.
     priority: u8,
-    /// None stands for one.
-    processors: Option<u32>,
+    /// None stands for one processor.
+    topology: Option<Topology>,
 }
 
 #[derive(Clone)]
@@ -69,7 +69,7 @@ impl Platform for WithApic {
         Some(LocalApicView {
             base: told.base,
             id: 3,
-            processors: told.processors.unwrap_or(1),
+            topology: told.topology.unwrap_or(Topology::one_socket(1)),
         })
     }
 
@@ -180,18 +180,41 @@ fn a_package_has_room_for_a_power_of_two_of_processors() {
     let (mut intel, told) = with_apic();
     let ids = |cpu: &Cpu| cpu.cpuid(1, 0)[1] >> 16 & 0xff;
     for (processors, room) in [(2, 2), (3, 4), (5, 8), (8, 8)] {
-        told.lock().unwrap().processors = Some(processors);
+        told.lock().unwrap().topology = Some(Topology::one_socket(processors));
         assert_eq!(ids(&intel), room);
         assert_eq!((intel.cpuid(4, 0)[0] >> 26) + 1, room);
     }
-    told.lock().unwrap().processors = None;
+    told.lock().unwrap().topology = None;
     assert_eq!(ids(&intel), 0, "one says nothing");
     // AMD counts its cores.
     let mut phenom = cpu("phenom");
     std::mem::swap(&mut phenom.platform, &mut intel.platform);
-    told.lock().unwrap().processors = Some(3);
+    told.lock().unwrap().topology = Some(Topology::one_socket(3));
     assert_eq!(
         (ids(&phenom), phenom.cpuid(0x8000_0008, 0)[2] & 0xff),
         (3, 2)
     );
+}
+
+/// Two threads in each of three cores: a core has one bit of the ID, the package three.
+#[test]
+fn threads_and_cores_show_in_the_leaves_for_them() {
+    let (cpu, told) = with_apic();
+    told.lock().unwrap().topology = Some(Topology {
+        sockets: 2,
+        cores: 3,
+        threads: 2,
+    });
+    assert_eq!(cpu.cpuid(1, 0)[1] >> 16 & 0xff, 8, "IDs in a package");
+    assert_ne!(cpu.cpuid(1, 0)[3] & 1 << 28, 0, "HTT");
+    let shared = |subleaf| cpu.cpuid(4, subleaf)[0];
+    for cache in 0..3 {
+        assert_eq!(shared(cache) >> 26, 3, "IDs of cores, less one");
+        assert_eq!(shared(cache) >> 14 & 0xfff, 1, "those that share it");
+    }
+    for leaf in [0xb, 0x1f] {
+        assert_eq!(cpu.cpuid(leaf, 0), [1, 2, 0x100, 3]);
+        assert_eq!(cpu.cpuid(leaf, 1), [3, 6, 0x201, 3]);
+        assert_eq!(cpu.cpuid(leaf, 2), [0, 0, 2, 3]);
+    }
 }

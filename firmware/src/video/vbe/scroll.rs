@@ -1,6 +1,7 @@
 //! VBE functions 06h and 07h: the length of a line in memory, and which part of the memory is seen.
 
 use super::modes::{HEIGHT, WIDTH};
+use super::planar;
 use crate::video::dispi;
 use crate::video::modes::VBE_PLANAR;
 use crate::video::prelude::*;
@@ -22,6 +23,7 @@ fn line_length(a: &mut Asm) -> Built {
     a.name("vbe_line_length")?;
     x86!(a: cmp bl, 3;);
     a.go_if(Is::Above, "vbe_failed")?;
+    planar::instead(a, "planar_line_length")?;
     x86!(a: push cx;);
     a.run("vbe_current")?;
     x86!(a: pop cx;);
@@ -129,6 +131,7 @@ fn conversions(a: &mut Asm) -> Built {
 /// the vertical retrace.
 fn display_start(a: &mut Asm) -> Built {
     a.name("vbe_display_start")?;
+    planar::instead(a, "planar_display_start")?;
     x86!(a: push cx; push dx;);
     a.run("vbe_current")?;
     x86!(a: pop dx; pop cx;);
