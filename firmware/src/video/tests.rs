@@ -187,7 +187,33 @@ fn vbe_modes_are_unique_and_fit_the_info_block() {
         assert!((0x100..0x200).contains(&mode.number));
         // Lines and cells in whole eight bytes, for scrolling through the window; columns in a byte.
         assert_eq!(mode.width % 8, 0, "{mode:?}");
-        assert!(mode.width <= 1920 && mode.height <= 1200);
+        assert!(mode.width <= 2560 && mode.height <= 1600);
+    }
+}
+
+#[test]
+fn wide_modes_have_the_numbers_that_programs_know() {
+    let modes = modes::all();
+    let shape = |number| {
+        let mode = modes.iter().find(|mode| mode.number == number).unwrap();
+        (mode.width, mode.height, mode.depth)
+    };
+    for (number, width, height, depth) in [
+        (0x175, 1280, 768, 16),
+        (0x17A, 1280, 800, 32),
+        (0x17D, 1280, 960, 32),
+        (0x180, 1440, 900, 32),
+        (0x183, 1400, 1050, 32),
+        (0x186, 1680, 1050, 32),
+        (0x189, 1920, 1200, 32),
+        (0x18C, 2560, 1600, 32),
+        (0x18F, 1280, 720, 32),
+        (0x190, 1920, 1080, 16),
+        (0x192, 1920, 1080, 32),
+        (0x195, 1600, 900, 32),
+        (0x198, 2560, 1440, 32),
+    ] {
+        assert_eq!(shape(number), (width, height, depth), "{number:#x}");
     }
 }
 

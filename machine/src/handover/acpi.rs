@@ -89,6 +89,8 @@ pub(super) fn tables(machine: &Machine) -> Blob {
     blob.point(Part::Rsdp, 24, 8, xsdt);
     blob.check(Part::Rsdp, 8, 0, 20);
     blob.check(Part::Rsdp, 32, 0, 36);
+    blob.point(Part::Rsdp, OLD_RSDP + 16, 4, rsdt);
+    blob.check(Part::Rsdp, OLD_RSDP + 8, OLD_RSDP, 20);
     blob
 }
 
@@ -115,14 +117,24 @@ fn root(blob: &mut Blob, signature: [u8; 4], width: usize, tables: &[usize]) -> 
     at
 }
 
-/// Revision 2 of the root pointer.
+/// Where the root pointer of ACPI 1.0 lies behind the other one. Both begin at multiples of 16.
+const OLD_RSDP: usize = 48;
+
+/// The root pointer in revision 2, and behind it that of ACPI 1.0.
+///
+/// Whoever searches finds the first. Boot loaders look for each on its own (GRUB does, for the
+/// multiboot 2 tags 14 and 15), and small kernels know only the old one.
 fn rsdp() -> Vec<u8> {
-    let mut rsdp = b"RSD PTR \0".to_vec();
+    let signature = b"RSD PTR \0";
+    let mut rsdp = signature.to_vec();
     rsdp.extend(OEM_ID);
     rsdp.push(2);
     rsdp.resize(20, 0);
     rsdp.extend(36u32.to_le_bytes());
-    rsdp.resize(36, 0);
+    rsdp.resize(OLD_RSDP, 0);
+    rsdp.extend(signature);
+    rsdp.extend(OEM_ID);
+    rsdp.resize(OLD_RSDP + 20, 0);
     rsdp
 }
 
@@ -220,7 +232,7 @@ fn hpet() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::super::blob::sum;
-    use super::{Machine, Topology, Waking, tables};
+    use super::{Machine, OLD_RSDP, Topology, Waking, tables};
 
     const BASE: u64 = 0x3ff_0000;
 
@@ -249,7 +261,8 @@ mod tests {
     fn the_root_pointer_leads_to_tables_that_add_up_to_zero() {
         for processors in [1, 4, 64] {
             let (tables, rsdp) = placed(processors);
-            assert_eq!((sum(&rsdp[..20]), sum(&rsdp)), (0, 0));
+            assert_eq!((sum(&rsdp[..20]), sum(&rsdp[..36])), (0, 0));
+            assert_eq!(rsdp[15], 2);
             let rsdt = at(&tables, word(&rsdp, 16));
             let xsdt = at(&tables, word(&rsdp, 24));
             for (root, width) in [(rsdt, 4), (xsdt, 8)] {
@@ -267,6 +280,16 @@ mod tests {
                 assert_eq!((&dsdt[..4], sum(dsdt)), (&b"DSDT"[..], 0));
             }
         }
+    }
+
+    #[test]
+    fn the_root_pointer_of_acpi_1_is_there_too() {
+        let (tables, rsdp) = placed(1);
+        let old = &rsdp[OLD_RSDP..];
+        assert_eq!((&old[..8], old[15]), (&b"RSD PTR "[..], 0));
+        assert_eq!((OLD_RSDP % 16, old.len(), sum(old)), (0, 20, 0));
+        assert_eq!(word(old, 16), word(&rsdp, 16));
+        assert_eq!(&at(&tables, word(old, 16))[..4], b"RSDT");
     }
 
     #[test]
@@ -361,8 +384,8 @@ mod tests {
         assert_eq!(loader.len() % 128, 0);
         let commands: Vec<_> = loader.chunks(128).map(|command| word(command, 0)).collect();
         assert_eq!(commands[..2], [1, 1]);
-        assert_eq!(commands.iter().filter(|&&number| number == 2).count(), 10);
-        assert_eq!(commands.iter().filter(|&&number| number == 3).count(), 7);
+        assert_eq!(commands.iter().filter(|&&number| number == 2).count(), 11);
+        assert_eq!(commands.iter().filter(|&&number| number == 3).count(), 8);
         // Until then, pointers count from the tables' start.
         let rsdt = word(&rsdp, 16);
         assert_eq!(&tables[rsdt..rsdt + 4], b"RSDT");

@@ -90,29 +90,56 @@ const COMMON: [Mode; 17] = [
     mode(0x14C, 1152, 864, 32),
 ];
 
-/// Sizes that get four modes each from 180h on: 8, 16, 24 and 32 bits.
-const FURTHER: [[u16; 2]; 9] = [
-    [1280, 720],
+/// Where the numbers of wide screens begin, of which many boot loaders and small systems know
+/// one by heart.
+const WIDE_FROM: u16 = 0x175;
+/// Sizes that get three modes each from there on: 16, 24 and 32 bits. The order is that of the BIOS
+/// that Bochs and QEMU share.
+const WIDE: [[u16; 2]; 12] = [
+    [1280, 768],
     [1280, 800],
-    [1360, 768],
-    [1400, 1050],
+    [1280, 960],
     [1440, 900],
-    [1600, 900],
+    [1400, 1050],
     [1680, 1050],
-    [1920, 1080],
     [1920, 1200],
+    [2560, 1600],
+    [1280, 720],
+    [1920, 1080],
+    [1600, 900],
+    [2560, 1440],
+];
+
+/// Where rax's own numbers begin.
+const OWN_FROM: u16 = 0x1A0;
+/// Rax's own modes: width, height and depth.
+const OWN: [(u16, u16, u8); 12] = [
+    (1280, 720, 8),
+    (1280, 800, 8),
+    (1360, 768, 8),
+    (1360, 768, 16),
+    (1360, 768, 24),
+    (1360, 768, 32),
+    (1400, 1050, 8),
+    (1440, 900, 8),
+    (1600, 900, 8),
+    (1680, 1050, 8),
+    (1920, 1080, 8),
+    (1920, 1200, 8),
 ];
 
 /// All modes, by number.
 pub(crate) fn all() -> Vec<Mode> {
     let mut modes = STANDARD.to_vec();
     modes.extend(COMMON);
-    let mut number = 0x180;
-    for [width, height] in FURTHER {
-        for depth in [8, 16, 24, 32] {
-            modes.push(mode(number, width, height, depth));
-            number += 1;
-        }
+    let wide = WIDE
+        .iter()
+        .flat_map(|&[width, height]| [16, 24, 32].map(|depth| (width, height, depth)));
+    for (number, (width, height, depth)) in (WIDE_FROM..).zip(wide) {
+        modes.push(mode(number, width, height, depth));
+    }
+    for (number, (width, height, depth)) in (OWN_FROM..).zip(OWN) {
+        modes.push(mode(number, width, height, depth));
     }
     modes
 }
