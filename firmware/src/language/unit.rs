@@ -77,6 +77,17 @@ impl Unit {
         name: &'static str,
         body: impl FnOnce(&mut Body<'_>, Registers),
     ) {
+        self.interrupt_with_end(name, body, |_| {});
+    }
+
+    /// An interrupt service as [`Unit::interrupt`], with code at its end that finds all registers as the body has left
+    /// them for the caller, except DS, which points to the BIOS data area. What it does to them, the caller sees.
+    pub(crate) fn interrupt_with_end(
+        &mut self,
+        name: &'static str,
+        body: impl FnOnce(&mut Body<'_>, Registers),
+        end: impl FnOnce(&mut CodeAssembler),
+    ) {
         asm!(self.entry(name);
             push ds; push es; pushad;
             cld;
@@ -87,7 +98,9 @@ impl Unit {
             let registers = Registers(f.argument(0));
             body(f, registers);
         });
-        asm!(&mut self.code; pop eax; popad; pop es; pop ds; iret;);
+        asm!(&mut self.code; pop eax; popad; pop es;);
+        end(&mut self.code);
+        asm!(&mut self.code; pop ds; iret;);
     }
 
     /// A far routine of real mode that is called as C does: the third argument of the body is where the caller's first

@@ -1,14 +1,17 @@
 //! Time: INT 08h and 1Ch (ticks), INT 1Ah (time of day, real-time clock, PCI), INT 70h and 4Ah (alarm), and the waits of
 //! INT 15h 83h and 86h.
 
+use iced_x86::code_asm::{al, eax, edx};
+
 use super::areas::bda;
-use super::chipset::{SLAVE_MASK, end_of_interrupt, end_of_slave_interrupt};
+use super::chipset::{MASTER_PIC, SLAVE_MASK, end_of_slave_interrupt};
 use super::cmos::{
     ALARM, HOURS_24, PERIODIC, SETTING, cmos, from_decimal, index, set_cmos, wait_for_update,
 };
 use super::{floppy, pci_bios};
 use crate::language::{
-    Body, Compare as _, Registers, Unit, Value, bda8, bda16, bda32, far8, in8, interrupt, routine,
+    Body, Compare as _, Registers, Unit, Value, asm, bda8, bda16, bda32, far8, in8, interrupt,
+    routine,
 };
 
 /// Ticks in a day.
@@ -18,16 +21,16 @@ const PERIOD_US: u32 = 976;
 
 /// Emits the services.
 pub(super) fn services(unit: &mut Unit) {
-    unit.interrupt("int08", |f, _| {
-        f.add(bda32(bda::TICKS), 1);
-        f.when(bda32(bda::TICKS).at_least(TICKS_PER_DAY), |f| {
-            f.set(bda32(bda::TICKS), 0);
-            f.add(bda8(bda::MIDNIGHT), 1);
-            f.add(bda16(bda::DAYS), 1);
-        });
-        floppy::tick(f);
-        f.run(interrupt(0x1C, []));
-        end_of_interrupt(f);
+    unit.interrupt_with_end("int08", tick, |code| {
+        // On the first PCs INT 08h saves AX, DX and DS, and no other register changes on the way to INT 1Ch. There are
+        // programs whose handler counts in a register of their main loop.
+        asm!(code;
+            push eax; push edx;
+            int 0x1C;
+            cli;
+            mov al, 0x20; out MASTER_PIC, al;
+            pop edx; pop eax;
+        );
     });
     unit.interrupt("int70", |f, _| {
         let cause = f.var(cmos(index::STATUS_C) & cmos(index::STATUS_B));
@@ -66,6 +69,16 @@ pub(super) fn services(unit: &mut Unit) {
             s.default(|f| f.set_carry(r, true));
         });
     });
+}
+
+fn tick(f: &mut Body<'_>, _: Registers) {
+    f.add(bda32(bda::TICKS), 1);
+    f.when(bda32(bda::TICKS).at_least(TICKS_PER_DAY), |f| {
+        f.set(bda32(bda::TICKS), 0);
+        f.add(bda8(bda::MIDNIGHT), 1);
+        f.add(bda16(bda::DAYS), 1);
+    });
+    floppy::tick(f);
 }
 
 fn ticks(f: &mut Body<'_>, r: Registers) {

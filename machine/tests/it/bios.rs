@@ -9,6 +9,7 @@ mod reboot;
 mod restart;
 mod services;
 mod small_stack;
+mod tick;
 
 use rax_devices::{Disc, Floppy, FwCfg, IdeDrive, MemoryConsole, MemoryDisk};
 use rax_machine::{Boot, End, Fittings};
