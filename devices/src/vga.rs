@@ -65,8 +65,7 @@ bitflags! {
     struct Miscellaneous: u8 {
         /// The CRT controller is at 3D4h, else at 3B4h.
         const COLOR_ADDRESSES = 1 << 0;
-        /// The processor reaches the memory.
-        const RAM_ENABLED = 1 << 1;
+        // Bit 1, IBM's switch for the processor's window, changes nothing here: see `Vga`.
         /// The 28.322 MHz clock, else 25.175 MHz.
         const CLOCK_28_MHZ = 1 << 2;
         /// Where odd and even addresses reach different planes, the even bytes of them, else the odd ones.
@@ -89,6 +88,11 @@ const MONITOR_SENSED: u8 = 0x10;
 const INTERRUPT_PENDING: u8 = 0x80;
 
 /// The graphics adapter.
+///
+/// It is the one that QEMU's standard VGA is, and firmware that was made for that (GRUB's) sets what it looks at, and no
+/// more: it never writes the CRT controller's mode control and the enabled planes, and closes the processor's window by the
+/// miscellaneous output register while it writes there. So both registers have the values of a text mode at power-on, and
+/// the window, which IBM's adapters can close to make room for another adapter, is always open.
 pub struct Vga {
     memory: Box<dyn VideoMemory>,
     miscellaneous: Miscellaneous,

@@ -34,12 +34,25 @@ const COLOR_SELECT: usize = 0x14;
 const PAS: u8 = 0x20;
 
 /// The attribute controller's registers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Attribute {
     index: u8,
     /// The next write to the shared port is data.
     expects_data: bool,
     registers: [u8; 0x15],
+}
+
+impl Default for Attribute {
+    /// As at power-on: all planes are shown.
+    fn default() -> Self {
+        let mut registers = [0; 0x15];
+        registers[COLOR_PLANE_ENABLE] = 0x0f;
+        Self {
+            index: 0,
+            expects_data: false,
+            registers,
+        }
+    }
 }
 
 impl Attribute {

@@ -10,11 +10,26 @@ const VERTICAL_RETRACE_END: usize = 0x11;
 const UNDERLINE: usize = 0x14;
 const MODE_CONTROL: usize = 0x17;
 
+/// Mode control at power-on: the controller runs, and counts as in text modes. (IBM's waits for a BIOS; [`super::Vga`] says
+/// why ours does not.)
+const MODE_CONTROL_AT_POWER_ON: u8 = 0xa3;
+
 /// The CRT controller's registers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Crtc {
     pub(super) index: u8,
     registers: [u8; REGISTERS],
+}
+
+impl Default for Crtc {
+    fn default() -> Self {
+        let mut registers = [0; REGISTERS];
+        registers[MODE_CONTROL] = MODE_CONTROL_AT_POWER_ON;
+        Self {
+            index: 0,
+            registers,
+        }
+    }
 }
 
 /// How the address counter reaches the planes.

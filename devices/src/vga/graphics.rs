@@ -62,6 +62,13 @@ impl Graphics {
         self.registers[6] & 2 != 0
     }
 
+    /// In a text mode none of the two bits is set by which odd and even addresses reach different planes. The sequencer's
+    /// has to agree; where it does not, IBM says nothing, and QEMU's adapter goes by this controller: GRUB as firmware
+    /// loads its font so.
+    pub(super) const fn leaves_fonts_whole(&self) -> bool {
+        !self.is_graphics() && !self.reads_odd_even() && !self.replaces_lowest_bit()
+    }
+
     /// Whether the processor reads and writes bytes as they are: no mode, function, mask or colour changes them.
     pub(super) const fn leaves_bytes_alone(&self) -> bool {
         let [_, enable_set_reset, _, function, _, mode, _, _, bit_mask] = self.registers;

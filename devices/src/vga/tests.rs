@@ -579,3 +579,43 @@ proptest! {
         let _ = vga.text_screen();
     }
 }
+
+#[test]
+fn firmware_without_a_bios_sets_up_text_by_what_it_must() {
+    let mut vga = vga();
+    let mut probe = Probe::new(&mut vga);
+    // GRUB as firmware: neither mode control nor planes, and the window is closed in the miscellaneous output register.
+    probe.write(0x12, 1);
+    // The font, with odd and even addresses apart by the sequencer alone.
+    for (index, value) in [(5, 0), (6, 0), (8, 0xff)] {
+        indexed(&mut probe, 0x1e, index, value);
+    }
+    indexed(&mut probe, 0x14, 2, 4);
+    probe.write(WINDOW + 0x41 * 32 + 4, 0x80);
+    probe.write(WINDOW + 0x41 * 32 + 5, 0x40);
+    for (index, value) in [(5, 0x10), (6, 0x0c)] {
+        indexed(&mut probe, 0x1e, index, value);
+    }
+    for (index, value) in [(4, 0), (2, 3), (1, 1)] {
+        indexed(&mut probe, 0x14, index, value);
+    }
+    for (index, value) in [(9, 15), (1, 79), (0x13, 40), (0x12, 0x90), (7, 2)] {
+        indexed(&mut probe, 0x24, index, value);
+    }
+    // Colour 7 is white; then the screen has its palette.
+    for byte in [7, 7, 0x20] {
+        probe.write(0x10, byte);
+    }
+    probe.write(0x18, 7);
+    for _ in 0..3 {
+        probe.write(0x19, 0x3f);
+    }
+    probe.write_bytes(WINDOW + 0x1_8000, b"A\x70").unwrap();
+    assert_eq!(vga.text_screen().unwrap().row(0), "A");
+    let frame = vga.frame(Time::ZERO);
+    assert_eq!((frame.width, frame.height), (640, 401));
+    // The line where the screen is split, the first one, is there twice.
+    let (ink, paper) = (0, 0xff_ffff);
+    assert_eq!(frame.pixels[5 * 640..][..3], [ink, paper, paper]);
+    assert_eq!(frame.pixels[6 * 640..][..3], [paper, ink, paper]);
+}

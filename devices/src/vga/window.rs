@@ -49,14 +49,12 @@ impl Vga {
             && self.sequencer.map_mask() == 15
             && self.graphics.leaves_bytes_alone()
             && self.graphics.window().start == 0
-            && self.miscellaneous.contains(Miscellaneous::RAM_ENABLED)
     }
 
     /// Where an offset into the window leads; nowhere if the adapter does not decode it.
     fn access(&self, offset: usize) -> Option<Access> {
         let window = self.graphics.window();
-        let is_decoded = self.miscellaneous.contains(Miscellaneous::RAM_ENABLED);
-        if !is_decoded || !window.contains(&offset) {
+        if !window.contains(&offset) {
             return None;
         }
         let offset = offset - window.start;
@@ -73,7 +71,7 @@ impl Vga {
             access.address = offset & 0xfffc | offset >> 16 & 3;
             return Some(access);
         }
-        if !mode.contains(MemoryMode::SEQUENTIAL) {
+        if !mode.contains(MemoryMode::SEQUENTIAL) && !self.graphics.leaves_fonts_whole() {
             access.planes = if odd == 0 { 0b0101 } else { 0b1010 };
             access.address = access.address & !1 | self.odd_even_page(offset);
         }
