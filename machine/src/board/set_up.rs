@@ -21,8 +21,10 @@ mod register {
     pub(super) const INTERRUPT_PIN: u8 = 0x3d;
     /// The ISA bridge's routes.
     pub(super) const PIRQRCA: u8 = 0x60;
-    /// What a function decodes; its windows, and what lies behind the last of them.
+    /// What a function decodes; what it is; its windows, and what lies behind the last of them.
     pub(super) const COMMAND: u8 = 0x04;
+    pub(super) const SUBCLASS: u8 = 0x0a;
+    pub(super) const CLASS: u8 = 0x0b;
     pub(super) const FIRST_BAR: u8 = 0x10;
     pub(super) const BARS_END: u8 = 0x28;
     /// The power management block's base, and what opens it.
@@ -33,6 +35,8 @@ mod register {
 /// Where functions get their windows: ports from here up, memory from here down.
 const FIRST_PORT: u32 = 0xc000;
 const MEMORY_END: u32 = 0xfec0_0000;
+/// The class code of what has the VGA's ports without a window of its own for them (PCI 2.2, appendix D).
+const VGA: [u8; 2] = [0x03, 0x00];
 /// Drivers map whole pages.
 const PAGE: u32 = 0x1000;
 /// The command register's bits for the two.
@@ -103,7 +107,9 @@ impl Board {
     fn give_windows(&mut self, now: Time) {
         let (mut next_port, mut memory_end) = (FIRST_PORT, MEMORY_END);
         for (device, function) in self.functions() {
-            let mut command = 0;
+            let class = [register::CLASS, register::SUBCLASS]
+                .map(|byte| self.configuration_byte(device, function, byte, now));
+            let mut command = if class == VGA { IO_SPACE } else { 0 };
             for bar in (register::FIRST_BAR..register::BARS_END).step_by(4) {
                 self.configure_double_word(device, function, bar, u32::MAX, now);
                 let mask = self.configuration_double_word(device, function, bar, now);

@@ -238,6 +238,9 @@ fn functions_have_windows_where_no_firmware_was() {
     assert_eq!(board.frame_buffer(), Some(0xfd00_0000));
     board.poke(0xfd00_0010, 0x1234_5678);
     assert_eq!(board.peek(0xfd00_0010), 0x1234_5678);
+    // The adapter has its ports, too: Linux takes it for the screen's owner by both bits of its command register.
+    board.configure(2, 0, 0x04, &[]);
+    assert_eq!(board.inb(0xcfc) & 3, 3);
     // The bus master of the IDE channels: its status, of no drive yet.
     assert_eq!(board.inb(0xc002), 0);
 }
