@@ -109,11 +109,11 @@ fn rom(calls: &[Vec<Argument>]) -> Result<Vec<u8>, IcedError> {
     a.popad()?;
     a.retf()?;
     let code = a.assemble(3)?;
-    let mut rom = vec![0x55, 0xAA, 2];
+    let mut rom = vec![0x55, 0xAA, 4];
     rom.extend(code);
-    assert!(rom.len() <= 1024);
-    rom.resize(1024, 0);
-    rom[1023] = rom.iter().fold(0u8, |sum, byte| sum.wrapping_sub(*byte));
+    assert!(rom.len() <= 2048);
+    rom.resize(2048, 0);
+    rom[2047] = rom.iter().fold(0u8, |sum, byte| sum.wrapping_sub(*byte));
     Ok(rom)
 }
 
@@ -226,7 +226,7 @@ fn ipxe_roms_move_to_extended_memory() {
         network: vec![adapter(image.clone(), 2), adapter(image, 3)],
         ..Fittings::default()
     });
-    let screen = wait_for(&mut bench, "PCI 00:04.0");
+    let screen = wait_for(&mut bench, "00:04.0 C");
     let lines = screen.lines().filter(|line| line.contains("PMM+"));
     assert!(lines.count() >= 1, "{screen}");
 }

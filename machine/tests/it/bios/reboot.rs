@@ -132,7 +132,13 @@ fn start_others(a: &mut CodeAssembler) -> Result<(), IcedError> {
 /// The boot sector: restarts once, and tells when it is there again.
 fn boot_sector(way: Emit, from_another: bool) -> Result<Vec<u8>, IcedError> {
     let mut a = CodeAssembler::new(16)?;
-    let [mut first, mut other, mut here] = std::array::from_fn(|_| a.create_label());
+    let [mut begin, mut first, mut other, mut here] = std::array::from_fn(|_| a.create_label());
+    if from_another {
+        // Two bytes, then the others' way.
+        a.jmp(begin)?;
+        a.jmp(other)?;
+        a.set_label(&mut begin)?;
+    }
     a.cli()?;
     a.xor(ax, ax)?;
     a.mov(ds, ax)?;
@@ -162,8 +168,7 @@ fn boot_sector(way: Emit, from_another: bool) -> Result<Vec<u8>, IcedError> {
         // A jump there, at the page where they start.
         let page = START_PAGE << 12;
         a.mov(byte_ptr(page), 0xEA)?;
-        a.lea(ax, ptr(other))?;
-        a.mov(word_ptr(page + 1), ax)?;
+        a.mov(word_ptr(page + 1), START + 2)?;
         a.mov(word_ptr(page + 3), 0)?;
         a.lgdt(ptr(0x510u64))?;
         start_others(&mut a)?;
