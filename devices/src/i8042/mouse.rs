@@ -14,6 +14,10 @@ const RESEND: u8 = 0xfe;
 const SELF_TEST_PASSED: u8 = 0xaa;
 /// Bytes that may wait before movement is only added up.
 const WAITING_BYTES: usize = 9;
+/// Bytes that may wait before a button's going down or up is not told.
+const WAITING_BYTES_FOR_BUTTONS: usize = 64;
+/// Counts of movement that are kept until there is room: more than any screen is wide.
+const FARTHEST: i32 = 1 << 14;
 /// The sample rates that ask for a wheel, and then for five buttons.
 const WHEEL_KNOCK: [u8; 3] = [200, 100, 80];
 const FIVE_BUTTONS_KNOCK: [u8; 3] = [200, 200, 80];
@@ -77,6 +81,11 @@ pub(super) struct SavedMouseV1 {
     last_sent: u8,
 }
 
+/// Movement that waits, and some more.
+fn kept(before: i32, more: i32) -> i32 {
+    before.saturating_add(more).clamp(-FARTHEST, FARTHEST)
+}
+
 impl Mouse {
     pub(super) const fn new() -> Self {
         Self {
@@ -102,25 +111,28 @@ impl Mouse {
     /// Moves the mouse and sets its buttons.
     pub(super) fn move_by(&mut self, right: i32, up: i32, buttons: u8) {
         let buttons = buttons & 0x1f;
-        let changed = right != 0 || up != 0 || self.buttons != buttons;
-        self.right = self.right.saturating_add(right);
-        self.up = self.up.saturating_add(up);
+        let clicks = self.buttons != buttons;
+        let moves = right != 0 || up != 0;
+        self.right = kept(self.right, right);
+        self.up = kept(self.up, up);
         self.buttons = buttons;
-        if changed {
-            self.report_by_itself();
+        if clicks {
+            self.report_by_itself(WAITING_BYTES_FOR_BUTTONS);
+        } else if moves {
+            self.report_by_itself(WAITING_BYTES);
         }
     }
 
     /// Turns the wheel towards the user.
     pub(super) fn turn_wheel(&mut self, down: i32) {
         if self.identity != Identity::Standard {
-            self.down = self.down.saturating_add(down);
-            self.report_by_itself();
+            self.down = kept(self.down, down);
+            self.report_by_itself(WAITING_BYTES);
         }
     }
 
-    fn report_by_itself(&mut self) {
-        if self.reports && !self.remote && self.bytes.len() < WAITING_BYTES {
+    fn report_by_itself(&mut self, most_waiting: usize) {
+        if self.reports && !self.remote && self.bytes.len() < most_waiting {
             self.report(self.scaling_2_to_1);
         }
     }
@@ -129,10 +141,14 @@ impl Mouse {
         !self.bytes.is_empty()
     }
 
-    /// The next byte for the controller.
+    /// The next byte for the controller. What did not fit into one packet follows in others.
     pub(super) fn next(&mut self) -> Option<u8> {
         let byte = self.bytes.pop_front()?;
         self.last_sent = byte;
+        let is_left = (self.right, self.up, self.down) != (0, 0, 0);
+        if is_left && self.bytes.is_empty() && self.expects == Expects::Command {
+            self.report_by_itself(WAITING_BYTES);
+        }
         Some(byte)
     }
 

@@ -142,6 +142,35 @@ fn the_mouse_resets_identifies_and_reports() {
 }
 
 #[test]
+fn a_long_way_of_the_mouse_arrives_without_another_movement() {
+    let (mut controller, _, _) = controller();
+    assert_eq!(
+        ask(&mut Probe::new(&mut controller), 0xd4, &[0xf4]),
+        [(0xfa, true)]
+    );
+    controller.move_mouse(300, -1000, 0);
+    // More than waits; and the button is up again in the end.
+    controller.move_mouse(-1, 0, 1);
+    controller.move_mouse(1, 0, 1);
+    controller.move_mouse(0, 0, 3);
+    controller.move_mouse(0, 0, 1);
+    controller.move_mouse(0, 0, 0);
+    let mut probe = Probe::new(&mut controller);
+    probe.wait_ns(1_000_000);
+    let bytes: Vec<_> = drain(&mut probe).iter().map(|(byte, _)| *byte).collect();
+    let packets = bytes.as_chunks::<3>().0;
+    let moved = packets
+        .iter()
+        .fold((0, 0), |(right, up), &[_, more_right, more_up]| {
+            let signed = |byte: u8| i32::from(byte.cast_signed());
+            (right + signed(more_right), up + signed(more_up))
+        });
+    assert_eq!(moved, (300, -1000));
+    assert_eq!(packets.last().map(|[first, ..]| first & 7), Some(0));
+    assert!(packets.iter().any(|[first, ..]| first & 7 == 3));
+}
+
+#[test]
 fn keys_are_translated_to_set_1() {
     let (mut controller, lines, _) = controller();
     // A down and up, then right arrow down and up.
