@@ -27,9 +27,11 @@ mod register {
     pub(super) const CLASS: u8 = 0x0b;
     pub(super) const FIRST_BAR: u8 = 0x10;
     pub(super) const BARS_END: u8 = 0x28;
-    /// The power management block's base, and what opens it.
+    /// The power management block's base, and what opens it; the same for the SMBus.
     pub(super) const PMBA: u8 = 0x40;
     pub(super) const PMREGMISC: u8 = 0x80;
+    pub(super) const SMBBA: u8 = 0x90;
+    pub(super) const SMBHSTCFG: u8 = 0xd2;
 }
 
 /// Where functions get their windows: ports from here up, memory from here down.
@@ -39,6 +41,9 @@ const MEMORY_END: u32 = 0xfec0_0000;
 const VGA: [u8; 2] = [0x03, 0x00];
 /// Drivers map whole pages.
 const PAGE: u32 = 0x1000;
+/// The SMBus host controller's ports, where rax's BIOS has them; on, with IRQ 9.
+const SMBUS_PORT: u16 = 0x700;
+const SMBUS_ON: u8 = 0x09;
 /// The command register's bits for the two.
 const IO_SPACE: u8 = 1;
 const MEMORY_SPACE: u8 = 2;
@@ -72,7 +77,7 @@ impl Board {
         }
     }
 
-    /// Routes PCI interrupts, gives functions their windows, opens the power management block, and lets the DMA
+    /// Routes PCI interrupts, gives functions their windows, opens power management and its SMBus, and lets the DMA
     /// controllers' requests through.
     pub(crate) fn set_up(&mut self, now: Time) {
         for (port, value) in CASCADE {
@@ -88,6 +93,10 @@ impl Board {
         self.configure_byte(1, 3, register::PMBA, low, now);
         self.configure_byte(1, 3, register::PMBA + 1, high, now);
         self.configure_byte(1, 3, register::PMREGMISC, 1, now);
+        let smbus = u32::from(SMBUS_PORT | 1);
+        self.configure_double_word(1, 3, register::SMBBA, smbus, now);
+        self.configure_byte(1, 3, register::SMBHSTCFG, SMBUS_ON, now);
+        self.configure_byte(1, 3, register::COMMAND, IO_SPACE, now);
         for (device, function) in self.functions() {
             let pin = self.configuration_byte(device, function, register::INTERRUPT_PIN, now);
             if (1..=4).contains(&pin) {

@@ -241,6 +241,8 @@ fn functions_have_windows_where_no_firmware_was() {
     // The adapter has its ports, too: Linux takes it for the screen's owner by both bits of its command register.
     board.configure(2, 0, 0x04, &[]);
     assert_eq!(board.inb(0xcfc) & 3, 3);
+    // So has the SMBus: its host controller's status.
+    assert_eq!(board.inb(0x700), 0);
     // The bus master of the IDE channels: its status, of no drive yet.
     assert_eq!(board.inb(0xc002), 0);
 }

@@ -78,7 +78,7 @@ pub(crate) enum ValueError {
     Bits,
     #[error("give a whole number, such as 7 or 0x1234")]
     Number,
-    #[error("give a time above 0, such as 60, 0.5, 30s, 10m or 2h")]
+    #[error("give a time above 0: seconds, such as 60 or 0.5, or 30s, 10m, 2h")]
     Time,
 }
 

@@ -13,7 +13,7 @@ fn cpuid_fills_four_registers() {
     cpu.state.gpr[..4].fill(u64::MAX);
     cpu.state.set_gpr(Gpr::Rax, 0);
     assert_eq!(run(&mut cpu, &[0x0f, 0xa2]), None);
-    assert_eq!(cpu.state.gpr(Gpr::Rax), 0x16);
+    assert_eq!(cpu.state.gpr(Gpr::Rax), 0x1f);
     assert_eq!(cpu.state.gpr(Gpr::Rbx), 0x756e_6547);
 }
 
