@@ -8,7 +8,7 @@ use iced_x86::code_asm::{
 use rax_devices::{Floppy, FwCfg, IdeDrive, MemoryConsole, MemoryDisk};
 use rax_machine::{Boot, End, Fittings};
 
-use super::{RAM, SLICE, SLICES};
+use super::{RAM, SLICE, SLICES, restart};
 use crate::firmware::seabios;
 use crate::support::Bench;
 
@@ -139,31 +139,14 @@ fn boot_sector(way: Emit, from_another: bool) -> Result<Vec<u8>, IcedError> {
         a.jmp(other)?;
         a.set_label(&mut begin)?;
     }
-    a.cli()?;
-    a.xor(ax, ax)?;
-    a.mov(ds, ax)?;
-    a.mov(ss, ax)?;
-    a.mov(sp, 0x7C00)?;
-    a.mov(al, FLAG)?;
-    a.out(0x70, al)?;
-    a.in_(al, 0x71)?;
-    a.cmp(al, WAS_HERE.cast_signed())?;
+    restart::begin(&mut a, FLAG, WAS_HERE)?;
     a.jne(first)?;
     a.mov(al, AGAIN)?;
     a.out(0xF4, al)?;
     a.set_label(&mut first)?;
-    a.mov(al, FLAG)?;
-    a.out(0x70, al)?;
-    a.mov(al, WAS_HERE)?;
-    a.out(0x71, al)?;
+    restart::cmos(&mut a, FLAG, WAS_HERE)?;
     keep_busy(&mut a)?;
-    // No interrupts, and a descriptor table at 520h: nothing, and all memory as data.
-    a.mov(dword_ptr(0x500), 0)?;
-    a.mov(dword_ptr(0x504), 0)?;
-    a.mov(word_ptr(0x510), 0xF)?;
-    a.mov(dword_ptr(0x512), 0x520)?;
-    a.mov(dword_ptr(0x528), 0xFFFF)?;
-    a.mov(dword_ptr(0x52C), 0x00CF_9300)?;
+    restart::tables(&mut a)?;
     if from_another {
         // A jump there, at the page where they start.
         let page = START_PAGE << 12;

@@ -54,27 +54,43 @@ const WAYS: [(&str, Emit); 5] = [
     }),
 ];
 
-fn cmos(a: &mut CodeAssembler, index: u32, value: u32) -> Result<(), IcedError> {
+/// Writes a byte of the CMOS memory.
+pub(super) fn cmos(a: &mut CodeAssembler, index: u32, value: u32) -> Result<(), IcedError> {
     a.mov(al, index)?;
     a.out(0x70, al)?;
     a.mov(al, value)?;
     a.out(0x71, al)
 }
 
-/// The boot sector: what `init` does with `shutdown` in the CMOS memory, and 40:67 pointing to where it goes on.
-fn boot_sector(shutdown: u32, init: Emit) -> Result<Vec<u8>, IcedError> {
-    let mut a = CodeAssembler::new(16)?;
-    let mut first = a.create_label();
+/// No interrupts, DS and SS zero, a stack below the program; and whether `byte` stands in the CMOS memory, as zero flag.
+pub(super) fn begin(a: &mut CodeAssembler, index: u32, byte: u32) -> Result<(), IcedError> {
     a.cli()?;
     a.xor(ax, ax)?;
     a.mov(ds, ax)?;
     a.mov(ss, ax)?;
     a.mov(sp, 0x7C00)?;
-    // A second time here: it goes on, or POST has come by.
-    a.mov(al, FLAG)?;
+    a.mov(al, index)?;
     a.out(0x70, al)?;
     a.in_(al, 0x71)?;
-    a.cmp(al, 0x5A)?;
+    a.cmp(al, byte.cast_signed())
+}
+
+/// Pointers to tables: at 500h no interrupts, at 510h a descriptor table at 520h: nothing, and all memory as data.
+pub(super) fn tables(a: &mut CodeAssembler) -> Result<(), IcedError> {
+    a.mov(dword_ptr(0x500), 0)?;
+    a.mov(dword_ptr(0x504), 0)?;
+    a.mov(word_ptr(0x510), 0xF)?;
+    a.mov(dword_ptr(0x512), 0x520)?;
+    a.mov(dword_ptr(0x528), 0xFFFF)?;
+    a.mov(dword_ptr(0x52C), 0x00CF_9300)
+}
+
+/// The boot sector: what `init` does with `shutdown` in the CMOS memory, and 40:67 pointing to where it goes on.
+fn boot_sector(shutdown: u32, init: Emit) -> Result<Vec<u8>, IcedError> {
+    let mut a = CodeAssembler::new(16)?;
+    let mut first = a.create_label();
+    // A second time here: it goes on, or POST has come by.
+    begin(&mut a, FLAG, 0x5A)?;
     a.jne(first)?;
     a.in_(al, 0x21)?;
     a.out(0xF4, al)?;
@@ -83,14 +99,7 @@ fn boot_sector(shutdown: u32, init: Emit) -> Result<Vec<u8>, IcedError> {
     cmos(&mut a, 0x8F, shutdown)?;
     a.mov(al, MASK)?;
     a.out(0x21, al)?;
-    a.xor(eax, eax)?;
-    a.mov(dword_ptr(0x500), eax)?;
-    a.mov(dword_ptr(0x504), eax)?;
-    // A descriptor table at 520h: nothing, and all memory as data.
-    a.mov(word_ptr(0x510), 0xF)?;
-    a.mov(dword_ptr(0x512), 0x520)?;
-    a.mov(dword_ptr(0x528), 0xFFFF)?;
-    a.mov(dword_ptr(0x52C), 0x00CF_9300)?;
+    tables(&mut a)?;
     // The far pointer at 40:67 is code, or a stack with registers and a return address.
     a.mov(word_ptr(0x467), START)?;
     a.mov(word_ptr(0x469), 0)?;
@@ -106,6 +115,7 @@ fn boot_sector(shutdown: u32, init: Emit) -> Result<Vec<u8>, IcedError> {
     a.hlt()?;
     a.jmp(here)?;
     let mut code = a.assemble(u64::from(START))?;
+    assert!(code.len() <= 510, "{}", code.len());
     code.resize(510, 0);
     code.extend([0x55, 0xAA]);
     Ok(code)
