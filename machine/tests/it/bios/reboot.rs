@@ -167,16 +167,7 @@ fn boot_sector(way: Emit, from_another: bool) -> Result<Vec<u8>, IcedError> {
     } else {
         way(&mut a)?;
     }
-    let mut stand = a.create_label();
-    a.set_label(&mut stand)?;
-    a.hlt()?;
-    a.jmp(stand)?;
-    let mut code = a.assemble(u64::from(START))?;
-    assert!(code.len() <= 510, "{}", code.len());
-    code.resize(510, 0);
-    code.extend([0x55, 0xAA]);
-    code.resize(2880 * 512, 0);
-    Ok(code)
+    restart::floppy(a)
 }
 
 /// Boots, restarts, and boots again.

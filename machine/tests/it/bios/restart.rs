@@ -110,6 +110,11 @@ fn boot_sector(shutdown: u32, init: Emit) -> Result<Vec<u8>, IcedError> {
         a.mov(dword_ptr(0x602 + registers), 0x0002_0000)?;
     }
     init(&mut a)?;
+    floppy(a)
+}
+
+/// The program as a boot sector that stands still at its end, on a floppy of 1.44 MB.
+pub(super) fn floppy(mut a: CodeAssembler) -> Result<Vec<u8>, IcedError> {
     let mut here = a.create_label();
     a.set_label(&mut here)?;
     a.hlt()?;
@@ -118,14 +123,14 @@ fn boot_sector(shutdown: u32, init: Emit) -> Result<Vec<u8>, IcedError> {
     assert!(code.len() <= 510, "{}", code.len());
     code.resize(510, 0);
     code.extend([0x55, 0xAA]);
+    code.resize(2880 * 512, 0);
     Ok(code)
 }
 
 /// Runs until the program tells the interrupt mask that it finds.
 fn mask_after(shutdown: u32, init: Emit) -> u32 {
-    let mut sector = boot_sector(shutdown, init).unwrap();
-    sector.resize(2880 * 512, 0);
-    let floppy = Floppy::new(Box::new(MemoryDisk::new(sector))).unwrap();
+    let image = boot_sector(shutdown, init).unwrap();
+    let floppy = Floppy::new(Box::new(MemoryDisk::new(image))).unwrap();
     let mut bench = bench(Fittings {
         floppies: vec![Some(floppy)],
         ..Fittings::default()
